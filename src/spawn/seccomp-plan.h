@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The system call filter of a machine, as a plan: a BPF program in a plain value, built from tables that
+ * were made at build time. Needs no library at run time and allocates nothing. */
+#pragma once
+
+#include <linux/filter.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* The default program has about 150 instructions; the bound leaves room for the architectures with
+ * the most scattered numbers. */
+#define SECCOMP_PLAN_MAX 512
+
+/* A program ready for the kernel. A plain value: copy it, keep it on the stack. n == 0 is "no filter". */
+typedef struct SeccompPlan {
+        size_t n;
+        struct sock_filter filter[SECCOMP_PLAN_MAX];
+} SeccompPlan;
+
+/** seccomp_plan_default() - build the default filter
+ *
+ * System calls this build has never heard of fail with ENOSYS, known ones that are not allowed with
+ * EPERM, and creating an audit netlink socket with EAFNOSUPPORT. All architectures that the kernel
+ * runs natively are covered by the one program; a call from any other kills the process.
+ *
+ * @caps:  bit mask of the capabilities (1 << CAP_*) in the bounding set; some system calls are
+ *         allowed only together with one
+ * @ret:   the program
+ * Return: 0, or -E2BIG if the program does not fit (which the unit test rules out). */
+int seccomp_plan_default(uint64_t caps, SeccompPlan *ret, Error *e);
+
+/** seccomp_plan_format() - write the program down, one instruction a line, for --dry-run and tests
+ * Return: 0 or -ENOMEM. */
+int seccomp_plan_format(const SeccompPlan *p, Buf *out);
+
+/** seccomp_load() - put a filter on the calling thread, for good
+ *
+ * The thread needs CAP_SYS_ADMIN in its user namespace or no_new_privs; drop capabilities after this.
+ *
+ * @filter:  the program, as in SeccompPlan; need not outlive the call
+ * @n:       instructions in it; 0 does nothing
+ * Return: 0 or -errno. */
+int seccomp_load(const struct sock_filter *filter, size_t n, Error *e);
