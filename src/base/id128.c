@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* 128-bit identifiers, see id128.h. */
+#include "base/id128.h"
+
+#include <sys/random.h>
+
+static int hex(char c) {
+        return c >= '0' && c <= '9'   ? c - '0'
+               : c >= 'a' && c <= 'f' ? c - 'a' + 10
+               : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                      : -1;
+}
+
+int id128_parse(const char *s, Id128 *ret) {
+        bool hyphens = strlen(s) == 36;
+        Id128 id;
+
+        if (!hyphens && strlen(s) != 32)
+                return -EINVAL;
+
+        for (size_t i = 0; i < 16; i++) {
+                if (hyphens && (i == 4 || i == 6 || i == 8 || i == 10) && *s++ != '-')
+                        return -EINVAL;
+                int hi = hex(s[0]), lo = hi < 0 ? -1 : hex(s[1]);
+                if (lo < 0)
+                        return -EINVAL;
+                id.bytes[i] = (uint8_t) (hi << 4 | lo);
+                s += 2;
+        }
+        *ret = id;
+        return 0;
+}
+
+bool id128_is_null(const Id128 *id) {
+        return id128_equal(id, &(Id128){});
+}
+
+bool id128_equal(const Id128 *a, const Id128 *b) {
+        return memcmp(a, b, sizeof *a) == 0;
+}
+
+int id128_random(Id128 *ret) {
+        Id128 id;
+
+        if (getrandom(&id, sizeof id, 0) != sizeof id)
+                return -EIO;
+        id.bytes[6] = (id.bytes[6] & 0x0f) | 0x40;
+        id.bytes[8] = (id.bytes[8] & 0x3f) | 0x80;
+        *ret = id;
+        return 0;
+}
+
+const char *id128_format(const Id128 *id, char text[static ID128_TEXT_MAX]) {
+        for (size_t i = 0; i < 16; i++)
+                (void) snprintf(text + 2 * i, 3, "%02x", id->bytes[i]);
+        return text;
+}
+
+const char *id128_format_uuid(const Id128 *id, char text[static ID128_TEXT_MAX]) {
+        char *p = text;
+
+        for (size_t i = 0; i < 16; i++) {
+                if (i == 4 || i == 6 || i == 8 || i == 10)
+                        *p++ = '-';
+                (void) snprintf(p, 3, "%02x", id->bytes[i]);
+                p += 2;
+        }
+        return text;
+}
