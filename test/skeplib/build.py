@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds of skep: the one whose programs the root tests run, and the installed trees that labs lay
+over Debian's."""
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+from . import TOP
+
+
+def build_dir():
+    """The meson build folder under test ($SKEP_BUILD, else build/)."""
+    return pathlib.Path(os.environ.get("SKEP_BUILD", TOP / "build"))
+
+
+@functools.lru_cache(maxsize=None)
+def program(name):
+    """Path of a program in the build folder under test."""
+    for found in sorted(build_dir().glob(f"src/*/{name}")):
+        if found.is_file() and os.access(found, os.X_OK):
+            return found
+    raise FileNotFoundError(f"{name} is not in {build_dir()}: build it first (ninja -C build)")
+
+
+@functools.lru_cache(maxsize=None)
+def installed(replace_systemd=True):
+    """A tree of what `meson install` puts on a host, from a build with prefix /usr.
+
+    It is named after its content and never changed, for labs have it mounted."""
+    given = os.environ.get("SKEP_LAB_ROOT" if replace_systemd else "SKEP_LAB_ROOT_BESIDE")
+    if given:
+        return pathlib.Path(given)
+
+    build = TOP / ("build-lab" if replace_systemd else "build-lab-beside")
+    build.mkdir(exist_ok=True)
+    with open(build / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (build / "build.ninja").exists():
+            _quiet("meson", "setup", build, TOP, "--prefix=/usr", "--buildtype=debugoptimized",
+                   "-Dtests=false", f"-Dreplace-systemd={'true' if replace_systemd else 'false'}")
+        _quiet("ninja", "-C", build)
+        root = build / ("root-" + _content(build))
+        if not root.exists():
+            fresh = build / "root.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            _quiet("meson", "install", "-C", build, "--no-rebuild", "--destdir", fresh)
+            fresh.mkdir(exist_ok=True)
+            fresh.rename(root)
+        _sweep(build, root)
+    return root
+
+
+def _content(build):
+    out = subprocess.run(["meson", "introspect", "--installed", build],
+                         stdout=subprocess.PIPE, check=True)
+    digest = hashlib.sha256()
+    for source, target in sorted(json.loads(out.stdout).items()):
+        stat = os.stat(source)
+        digest.update(f"{target} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _sweep(build, keep):
+    for old in build.glob("root-*"):
+        if old != keep and old.stat().st_mtime < time.time() - 2 * 3600:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _quiet(*argv):
+    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{argv[0]} failed:\n{done.stdout[-4000:]}")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The few system calls the beds need and Python 3.11 does not have, and a place for mounts that
+nobody else sees."""
+
+import ctypes
+import os
+import pathlib
+import signal
+
+CLONE_NEWNS = 0x00020000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_state = {}
+
+
+def _check(result, what):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def mount(source, target, fstype, flags=0, options=""):
+    """mount(2)."""
+    def encode(text):
+        return str(text).encode() if text is not None else None
+
+    _check(_libc.mount(encode(source), encode(target), encode(fstype),
+                       ctypes.c_ulong(flags), encode(options)), f"cannot mount {target}")
+
+
+def umount(target):
+    """Detach a mount, whoever uses it."""
+    _check(_libc.umount2(str(target).encode(), 2), f"cannot unmount {target}")
+
+
+def die_with_parent(sig=signal.SIGKILL):
+    """For preexec_fn: the child gets @sig when we are gone, however we go."""
+    _libc.prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
+
+
+def cache_dir():
+    """Where trees are kept, as tools/tree has it."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(base) / "skep"
+
+
+def scratch_dir():
+    """A folder in memory that only this process and its children see.
+
+    The first call gives the process a mount namespace of its own, so nothing mounted from then on
+    is seen outside, and all of it goes when the process does."""
+    if "scratch" not in _state:
+        target = cache_dir() / "scratch"
+        target.mkdir(parents=True, exist_ok=True)
+        _check(_libc.unshare(CLONE_NEWNS), "cannot make a mount namespace")
+        mount(None, "/", None, MS_REC | MS_PRIVATE, None)
+        mount("skep-scratch", target, "tmpfs", 0, "mode=0755")
+        _state["scratch"] = target
+    return _state["scratch"]
+
+
+def cgroup2_mount():
+    """Where cgroup2 is mounted: /sys/fs/cgroup, or a folder of it on hybrid hosts."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        for line in f:
+            left, right = line.split(" - ", 1)
+            if right.split()[0] == "cgroup2":
+                return pathlib.Path(left.split()[4])
+    raise RuntimeError("cgroup2 is not mounted on this host")
+
+
+def cgroup_of(pid="self"):
+    """The cgroup2 path of a process, below the mount point."""
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as f:
+        for line in f:
+            if line.startswith("0::"):
+                return line[3:].strip()
+    raise RuntimeError(f"process {pid} is in no cgroup2")
+
+
+def descendants(pid):
+    """Every process below @pid, nearest first."""
+    todo = [pid]
+    while todo:
+        p = todo.pop(0)
+        try:
+            with open(f"/proc/{p}/task/{p}/children", encoding="utf-8") as f:
+                children = [int(c) for c in f.read().split()]
+        except OSError:
+            continue
+        yield from children
+        todo += children
+
+
+def is_init(pid):
+    """Whether a process is PID 1 of a PID namespace below ours."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            for line in f:
+                if line.startswith("NSpid:"):
+                    ids = line.split()[1:]
+                    return len(ids) > 1 and ids[-1] == "1"
+    except OSError:
+        pass
+    return False

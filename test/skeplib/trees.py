@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Debian trees and archives of them, made and cached by tools/tree."""
+
+import functools
+import pathlib
+import subprocess
+
+from . import TOP
+from . import kernel
+
+
+@functools.lru_cache(maxsize=None)
+def tree(name):
+    """Path of a cached tree. Do not write to it: use overlay() for a copy that can be."""
+    return pathlib.Path(_run(name))
+
+
+@functools.lru_cache(maxsize=None)
+def tar(name, packed="none"):
+    """Path of an archive of a tree; @packed is none, gz, xz, zst or bz2."""
+    return pathlib.Path(_run(name, f"--tar={packed}"))
+
+
+def overlay(where, *lowers):
+    """Mount a writable view of @lowers (topmost first) below the folder @where.
+
+    Return: the merged folder. It lives in memory and goes with this process's mounts."""
+    where = pathlib.Path(where)
+    assert kernel.scratch_dir() in where.parents
+    for part in ("upper", "work", "root"):
+        (where / part).mkdir(parents=True)
+    stack = ":".join(str(p) for p in lowers)
+    kernel.mount("skep-overlay", where / "root", "overlay", 0,
+                 f"lowerdir={stack},upperdir={where}/upper,workdir={where}/work")
+    return where / "root"
+
+
+def _run(*argv):
+    out = subprocess.run([TOP / "tools/tree", *argv], stdout=subprocess.PIPE, check=True, text=True)
+    return out.stdout.strip()
