@@ -34,11 +34,11 @@ int seccomp_plan_default(uint64_t caps, SeccompPlan *ret, Error *e);
  * Return: 0 or -ENOMEM. */
 int seccomp_plan_format(const SeccompPlan *p, Buf *out);
 
-/** seccomp_load() - put a filter on the calling thread, for good
+/** seccomp_plan_load() - put a filter on the calling thread, for good
  *
  * The thread needs CAP_SYS_ADMIN in its user namespace or no_new_privs; drop capabilities after this.
  *
  * @filter:  the program, as in SeccompPlan; need not outlive the call
  * @n:       instructions in it; 0 does nothing
  * Return: 0 or -errno. */
-int seccomp_load(const struct sock_filter *filter, size_t n, Error *e);
+int seccomp_plan_load(const struct sock_filter *filter, size_t n, Error *e);

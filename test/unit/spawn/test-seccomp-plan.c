@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The default filter: every number of every architecture is run through the program and compared with
+ * what the lists of names say, looked up here the slow way; and the real thing is loaded in a child. */
+#include "spawn/seccomp-plan.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/proc.h"
+#include "check.h"
+#include "gen/seccomp-groups.h"
+
+#define X32 0x40000000U
+#define CAP(n) (UINT64_C(1) << (n))
+#define DEFAULT_CAPS UINT64_C(0xfdecafff)
+#define ALLOW SECCOMP_RET_ALLOW
+#define FAIL(e) (SECCOMP_RET_ERRNO|(e))
+
+/* What the kernel does with a program; @ret_steps counts instructions. */
+static uint32_t run(const SeccompPlan *p, const struct seccomp_data *d, unsigned *ret_steps) {
+        uint32_t a = 0;
+        unsigned steps = 0;
+
+        for (size_t pc = 0; pc < p->n; pc++) {
+                const struct sock_filter *f = p->filter + pc;
+
+                steps++;
+                switch (f->code) {
+                case BPF_LD|BPF_W|BPF_ABS:
+                        assert_true(f->k % 4 == 0 && f->k < sizeof(*d));
+                        memcpy(&a, (const uint8_t *) d + f->k, sizeof(a));
+                        break;
+                case BPF_ALU|BPF_AND|BPF_K:
+                        a &= f->k;
+                        break;
+                case BPF_JMP|BPF_JA:
+                        pc += f->k;
+                        break;
+                case BPF_JMP|BPF_JEQ|BPF_K:
+                        pc += a == f->k ? f->jt : f->jf;
+                        break;
+                case BPF_JMP|BPF_JGE|BPF_K:
+                        pc += a >= f->k ? f->jt : f->jf;
+                        break;
+                case BPF_RET|BPF_K:
+                        if (ret_steps)
+                                *ret_steps = steps;
+                        return f->k;
+                default:
+                        fail_msg("unexpected instruction 0x%x", f->code);
+                }
+        }
+
+        fail_msg("ran off the end");
+        return 0;
+}
+
+static uint32_t ask(const SeccompPlan *p, uint32_t arch, uint32_t nr) {
+        return run(p, &(struct seccomp_data) { .arch = arch, .nr = (int) nr }, NULL);
+}
+
+static void plan(uint64_t caps, SeccompPlan *ret) {
+        Error e = {};
+
+        CHECK_EQ(seccomp_plan_default(caps, ret, &e), 0, "%s", e.text);
+}
+
+static unsigned kind_cap(SeccompKind kind) {
+        static const unsigned caps[_SECCOMP_KIND_MAX] = {
+#define K(name, cap) [SECCOMP_KIND_##name] = (cap),
+                SECCOMP_CAP_KINDS(K)
+#undef K
+        };
+        return caps[kind];
+}
+
+/* What the lists ask for, straight from the names. */
+static uint32_t expected(const char *name, uint64_t caps) {
+        SeccompKind kind;
+
+        if (!name)
+                return FAIL(ENOSYS);
+
+        kind = seccomp_group_kind(name);
+        if (kind == SECCOMP_KIND_ALLOWED || kind == SECCOMP_KIND_SOCKET)
+                return ALLOW;
+        if (kind == SECCOMP_KIND_DENIED)
+                return FAIL(EPERM);
+        return caps & CAP(kind_cap(kind)) ? ALLOW : FAIL(EPERM);
+}
+
+static char *name_of(uint32_t arch, uint32_t nr) {
+        char *name = seccomp_syscall_resolve_num_arch(arch, (int) nr);
+
+        for (size_t i = 0; !name && i < seccomp_n_new_calls; i++)
+                if ((uint32_t) seccomp_new_calls[i].number == (nr & ~X32) &&
+                    (!seccomp_new_calls[i].cpu ||
+                     (streq(seccomp_new_calls[i].cpu, "x86_64") && arch != SCMP_ARCH_X86)))
+                        name = strdup(seccomp_new_calls[i].name);
+
+        return name;
+}
+
+static const uint64_t cap_sets[] = {
+        0, UINT64_MAX, DEFAULT_CAPS, CAP(25), CAP(16), CAP(17), CAP(14), CAP(20), CAP(19), CAP(22), CAP(34),
+        CAP(26), CAP(39), DEFAULT_CAPS & ~CAP(19),
+};
+
+#ifdef __x86_64__
+static void check_arch(uint32_t audit_arch, uint32_t names_of, uint32_t bit) {
+        for (size_t i = 0; i < ELEMENTSOF(cap_sets); i++) {
+                SeccompPlan p;
+
+                plan(cap_sets[i], &p);
+                for (uint32_t nr = 0; nr < 2000; nr++) {
+                        _cleanup_free_ char *name = name_of(names_of, nr|bit);
+                        uint32_t got = ask(&p, audit_arch, nr|bit);
+
+                        /* x86-64 and x32 share one tree: a number that only the other of the two has
+                         * is judged as if it were of both, and the kernel answers ENOSYS. */
+                        if (!name && names_of == SCMP_ARCH_X86_64)
+                                name = name_of(SCMP_ARCH_X32, nr|X32);
+                        else if (!name && names_of == SCMP_ARCH_X32)
+                                name = name_of(SCMP_ARCH_X86_64, nr);
+
+                        CHECK_EQ(got, expected(name, cap_sets[i]), "arch %x, %u (%s), caps %zu", audit_arch,
+                                 nr|bit, name ? name : "nobody", i);
+                }
+        }
+}
+
+static void test_x86_64(void **state) {
+        check_arch(AUDIT_ARCH_X86_64, SCMP_ARCH_X86_64, 0);
+}
+
+static void test_i386(void **state) {
+        check_arch(AUDIT_ARCH_I386, SCMP_ARCH_X86, 0);
+}
+
+static void test_x32(void **state) {
+        check_arch(AUDIT_ARCH_X86_64, SCMP_ARCH_X32, X32);
+}
+
+/* The lists themselves: calls whose place matters, said once more by number. */
+static void test_known_rows(void **state) {
+        static const struct {
+                uint32_t arch, nr, want;
+                uint64_t caps;
+        } rows[] = {
+                { AUDIT_ARCH_X86_64, 0,         ALLOW,        DEFAULT_CAPS },  /* read */
+                { AUDIT_ARCH_X86_64, 59,        ALLOW,        DEFAULT_CAPS },  /* execve */
+                { AUDIT_ARCH_X86_64, 165,       ALLOW,        DEFAULT_CAPS },  /* mount */
+                { AUDIT_ARCH_X86_64, 167,       FAIL(EPERM),  UINT64_MAX },    /* swapon */
+                { AUDIT_ARCH_X86_64, 246,       FAIL(EPERM),  UINT64_MAX },    /* kexec_load */
+                { AUDIT_ARCH_X86_64, 320,       FAIL(EPERM),  UINT64_MAX },    /* kexec_file_load */
+                { AUDIT_ARCH_X86_64, 298,       FAIL(EPERM),  UINT64_MAX },    /* perf_event_open */
+                { AUDIT_ARCH_X86_64, 304,       FAIL(EPERM),  UINT64_MAX },    /* open_by_handle_at */
+                { AUDIT_ARCH_X86_64, 303,       ALLOW,        0 },             /* name_to_handle_at */
+                { AUDIT_ARCH_X86_64, 179,       FAIL(EPERM),  UINT64_MAX },    /* quotactl */
+                { AUDIT_ARCH_X86_64, 443,       FAIL(EPERM),  UINT64_MAX },    /* quotactl_fd */
+                { AUDIT_ARCH_X86_64, 321,       FAIL(EPERM),  DEFAULT_CAPS },  /* bpf */
+                { AUDIT_ARCH_X86_64, 321,       ALLOW,        CAP(39) },
+                { AUDIT_ARCH_X86_64, 175,       FAIL(EPERM),  DEFAULT_CAPS },  /* init_module */
+                { AUDIT_ARCH_X86_64, 175,       ALLOW,        CAP(16) },
+                { AUDIT_ARCH_X86_64, 227,       FAIL(EPERM),  DEFAULT_CAPS },  /* clock_settime */
+                { AUDIT_ARCH_X86_64, 227,       ALLOW,        CAP(25) },
+                { AUDIT_ARCH_X86_64, 103,       FAIL(EPERM),  DEFAULT_CAPS },  /* syslog */
+                { AUDIT_ARCH_X86_64, 103,       ALLOW,        CAP(34) },
+                { AUDIT_ARCH_X86_64, 101,       ALLOW,        DEFAULT_CAPS },  /* ptrace */
+                { AUDIT_ARCH_X86_64, 101,       FAIL(EPERM),  0 },
+                { AUDIT_ARCH_X86_64, 169,       ALLOW,        DEFAULT_CAPS },  /* reboot */
+                { AUDIT_ARCH_X86_64, 437,       ALLOW,        0 },             /* openat2 */
+                { AUDIT_ARCH_X86_64, 436,       ALLOW,        0 },             /* close_range */
+                { AUDIT_ARCH_X86_64, 435,       ALLOW,        0 },             /* clone3 */
+                { AUDIT_ARCH_X86_64, 444,       ALLOW,        0 },             /* landlock_create_ruleset */
+                { AUDIT_ARCH_X86_64, 462,       ALLOW,        0 },             /* mseal */
+                { AUDIT_ARCH_X86_64, 470,       ALLOW,        0 },             /* listns */
+                { AUDIT_ARCH_X86_64, 400,       FAIL(ENOSYS), UINT64_MAX },    /* never given out */
+                { AUDIT_ARCH_X86_64, 999,       FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_X86_64, UINT32_MAX, FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_X86_64, X32|520,   ALLOW,        0 },             /* x32 execve */
+                { AUDIT_ARCH_X86_64, X32|528,   FAIL(EPERM),  UINT64_MAX },    /* x32 kexec_load */
+                { AUDIT_ARCH_X86_64, X32|999,   FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_I386,   11,        ALLOW,        0 },             /* execve */
+                { AUDIT_ARCH_I386,   59,        ALLOW,        0 },             /* oldolduname */
+                { AUDIT_ARCH_I386,   87,        FAIL(EPERM),  UINT64_MAX },    /* swapon */
+                { AUDIT_ARCH_I386,   13,        ALLOW,        0 },             /* time */
+                { AUDIT_ARCH_I386,   25,        FAIL(EPERM),  DEFAULT_CAPS },  /* stime */
+                { AUDIT_ARCH_I386,   25,        ALLOW,        CAP(25) },
+                { AUDIT_ARCH_I386,   222,       FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_I386,   437,       ALLOW,        0 },             /* openat2 */
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                SeccompPlan p;
+
+                plan(rows[i].caps, &p);
+                CHECK_EQ(ask(&p, rows[i].arch, rows[i].nr), rows[i].want, "row %zu", i);
+        }
+}
+
+static void test_audit_socket(void **state) {
+        static const struct {
+                uint32_t arch, nr;
+                uint64_t domain, protocol;
+                uint32_t want;
+        } rows[] = {
+                { AUDIT_ARCH_X86_64, 41,     AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_X86_64, X32|41, AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_I386,   359,    AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_X86_64, 41,     AF_NETLINK, NETLINK_ROUTE, ALLOW },
+                { AUDIT_ARCH_I386,   359,    AF_NETLINK, NETLINK_ROUTE, ALLOW },
+                { AUDIT_ARCH_X86_64, 41,     AF_INET,    NETLINK_AUDIT, ALLOW },
+                /* The kernel takes both as int: what is above does not hide them. */
+                { AUDIT_ARCH_X86_64, 41,     AF_NETLINK|UINT64_C(1) << 32, NETLINK_AUDIT|UINT64_C(7) << 40,
+                  FAIL(EAFNOSUPPORT) },
+        };
+        SeccompPlan p;
+
+        plan(UINT64_MAX, &p);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                struct seccomp_data d = { .arch = rows[i].arch, .nr = (int) rows[i].nr,
+                                          .args = { rows[i].domain, SOCK_RAW, rows[i].protocol } };
+
+                CHECK_EQ(run(&p, &d, NULL), rows[i].want, "row %zu", i);
+        }
+}
+
+static void test_foreign_arch(void **state) {
+        SeccompPlan p;
+
+        plan(UINT64_MAX, &p);
+        CHECK_EQ(ask(&p, AUDIT_ARCH_AARCH64, 63), SECCOMP_RET_KILL_PROCESS, "aarch64");
+        CHECK_EQ(ask(&p, 0, 0), SECCOMP_RET_KILL_PROCESS, "no arch");
+}
+
+/* Short and shallow: the kernel walks the tree for every number while it loads the program. */
+static void test_budget(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(cap_sets); i++) {
+                unsigned steps, most = 0;
+                SeccompPlan p;
+
+                plan(cap_sets[i], &p);
+                assert_in_range(p.n, 1, 170);
+                for (uint32_t nr = 0; nr < 600; nr++)
+                        for (int j = 0; j < 2; j++) {
+                                (void) run(&p, &(struct seccomp_data) {
+                                        .arch = j ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64, .nr = (int) nr }, &steps);
+                                most = MAX(most, steps);
+                        }
+                assert_in_range(most, 1, 17);
+        }
+}
+#endif
+
+static void test_format(void **state) {
+        _cleanup_(buf_done) Buf out = {};
+        size_t lines = 0;
+        SeccompPlan p;
+
+        plan(DEFAULT_CAPS, &p);
+        CHECK_EQ(seccomp_plan_format(&p, &out), 0, "format");
+        for (const char *s = out.p; (s = strchr(s, '\n')); s++)
+                lines++;
+        CHECK_EQ(lines, p.n, "one line an instruction");
+        assert_non_null(strstr(out.p, "  0: load arch\n"));
+        assert_non_null(strstr(out.p, "fail with EAFNOSUPPORT\n"));
+        assert_non_null(strstr(out.p, "load word 0 of argument 2\n"));
+        assert_null(strstr(out.p, ": code "));
+        assert_null(strstr(out.p, ": return "));
+}
+
+static int errno_of(long r) {
+        return r < 0 ? errno : 0;
+}
+
+#ifdef __x86_64__
+/* A call by the 32-bit entry, from 64-bit code; pointers are not needed by what is tried. */
+static int errno_of_int80(long nr, long a, long b, long c) {
+        long r;
+
+        __asm__ volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+        return (int) r < 0 ? -(int) r : 0;
+}
+#endif
+
+/* In the child. Return: 0, or the number of the check that failed. */
+static int try_loaded(void) {
+        SeccompPlan p;
+        Error e = {};
+        int fd;
+
+        plan(DEFAULT_CAPS, &p);
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_plan_load(p.filter, p.n, &e) < 0)
+                return 1;
+        if (errno_of(syscall(999)) != ENOSYS)
+                return 2;
+        if (errno_of(syscall(SYS_swapon, "/nowhere", 0)) != EPERM)
+                return 3;
+        if (errno_of(syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0)) != EPERM)
+                return 4;
+        if (errno_of(socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT)) != EAFNOSUPPORT)
+                return 5;
+        fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+        if (fd < 0)
+                return 6;
+        (void) close(fd);
+        if (getppid() <= 0 || errno_of(open("/", O_RDONLY|O_CLOEXEC)) != 0)
+                return 7;
+#ifdef __x86_64__
+        /* A kernel without IA32 emulation kills on int 0x80; the parent has found out. */
+        if (getenv("TRY_INT80")) {
+                if (errno_of_int80(20, 0, 0, 0) != 0)                                   /* getpid */
+                        return 8;
+                if (errno_of_int80(87, 0, 0, 0) != EPERM)                               /* swapon */
+                        return 9;
+                if (errno_of_int80(999, 0, 0, 0) != ENOSYS)
+                        return 10;
+                if (errno_of_int80(359, AF_NETLINK, SOCK_RAW, NETLINK_AUDIT) != EAFNOSUPPORT)
+                        return 11;
+        }
+#endif
+        return 0;
+}
+
+static int status_of(int (*child)(void)) {
+        int status;
+        pid_t pid;
+
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(child());
+
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#ifdef __x86_64__
+static int try_int80(void) {
+        return errno_of_int80(20, 0, 0, 0);
+}
+#endif
+
+static void test_loaded(void **state) {
+#ifdef __x86_64__
+        if (status_of(try_int80) == 0)
+                assert_int_equal(setenv("TRY_INT80", "1", true), 0);
+#endif
+        CHECK_EQ(status_of(try_loaded), 0, "check of the loaded filter");
+}
+
+static int try_refused(void) {
+        const struct sock_filter bad = { .code = BPF_RET|BPF_K, .k = SECCOMP_RET_ALLOW };
+        Error e = {};
+
+        if (setresuid(65534, 65534, 65534) < 0)
+                return 77;
+        return seccomp_plan_load(&bad, 1, &e) == -EACCES && strstr(e.text, "no_new_privs") ? 0 : 1;
+}
+
+static void test_load_refused(void **state) {
+        Error e = {};
+        int r;
+
+        CHECK_EQ(seccomp_plan_load(NULL, 0, &e), 0, "no filter");
+        CHECK_EQ(seccomp_plan_load(NULL, BPF_MAXINSNS + 1, &e), -E2BIG, "too long");
+        assert_non_null(strstr(e.text, "4097 instructions"));
+
+        r = status_of(try_refused);
+        if (r != 77)
+                CHECK_EQ(r, 0, "without privileges");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+#ifdef __x86_64__
+                cmocka_unit_test(test_x86_64),
+                cmocka_unit_test(test_i386),
+                cmocka_unit_test(test_x32),
+                cmocka_unit_test(test_known_rows),
+                cmocka_unit_test(test_audit_socket),
+                cmocka_unit_test(test_foreign_arch),
+                cmocka_unit_test(test_budget),
+#endif
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_loaded),
+                cmocka_unit_test(test_load_refused),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
