@@ -26,7 +26,7 @@ typedef struct Machine {
 } Machine;
 
 static const Machine machines[] = {
-        { "x86_64-little",  { SCMP_ARCH_X86_64, SCMP_ARCH_X86 },  .x32 = true },
+        { .cpu = "x86_64-little",  .arch = { SCMP_ARCH_X86_64, SCMP_ARCH_X86 }, .x32 = true },
         { .cpu = "x86-little",     .arch = { SCMP_ARCH_X86 } },
         { .cpu = "aarch64-little", .arch = { SCMP_ARCH_AARCH64, SCMP_ARCH_ARM } },
         { .cpu = "arm-little",     .arch = { SCMP_ARCH_ARM } },

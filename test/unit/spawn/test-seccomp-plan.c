@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/proc.h"
 #include "check.h"
 #include "gen/seccomp-groups.h"
 
@@ -244,6 +243,51 @@ static void test_foreign_arch(void **state) {
         CHECK_EQ(ask(&p, 0, 0), SECCOMP_RET_KILL_PROCESS, "no arch");
 }
 
+static const char *verdict(uint32_t ret) {
+        switch (ret) {
+        case ALLOW:
+                return "allow";
+        case FAIL(EPERM):
+                return "EPERM";
+        case FAIL(ENOSYS):
+                return "ENOSYS";
+        default:
+                return "?";
+        }
+}
+
+static void dump_arch(const SeccompPlan *p, const char *name, uint32_t arch, Buf *out) {
+        uint32_t first = 0, end = 1000;
+
+        for (uint32_t nr = 1; nr <= end; nr++) {
+                if (nr < end && ask(p, arch, nr) == ask(p, arch, first))
+                        continue;
+                assert_int_equal(buf_printf(out, "%s %u-%u %s\n", name, first, nr - 1, verdict(ask(p, arch, first))), 0);
+                first = nr;
+        }
+}
+
+/* What a machine with the default capabilities may do: a change to that is meant to be seen. Run with
+ * UPDATE_GOLDEN=1 to write it down anew. */
+static void test_golden(void **state) {
+        _cleanup_(buf_done) Buf out = {};
+        _cleanup_free_ char *want = NULL;
+        const char *path = getenv("GOLDEN");
+        SeccompPlan p;
+
+        if (!path)
+                skip();
+
+        plan(DEFAULT_CAPS, &p);
+        dump_arch(&p, "x86-64", AUDIT_ARCH_X86_64, &out);
+        dump_arch(&p, "x86", AUDIT_ARCH_I386, &out);
+
+        if (getenv("UPDATE_GOLDEN"))
+                CHECK_EQ(file_write(AT_FDCWD, path, out.p, O_CREAT|O_TRUNC, 0644), 0, "%s", path);
+        CHECK_EQ(file_read(AT_FDCWD, path, 64 * 1024, &want, NULL), 0, "%s", path);
+        CHECK_STR(out.p, want, "%s", path);
+}
+
 /* Short and shallow: the kernel walks the tree for every number while it loads the program. */
 static void test_budget(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cap_sets); i++) {
@@ -391,6 +435,7 @@ int main(void) {
                 cmocka_unit_test(test_known_rows),
                 cmocka_unit_test(test_audit_socket),
                 cmocka_unit_test(test_foreign_arch),
+                cmocka_unit_test(test_golden),
                 cmocka_unit_test(test_budget),
 #endif
                 cmocka_unit_test(test_format),
