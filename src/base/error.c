@@ -58,7 +58,8 @@ int error_wrap(Error *e, int r, const char *format, ...) {
         /* The cause is cut off at the end rather than the context at the front. */
         if (n >= 0 && (size_t) n + 2 < sizeof e->text) {
                 size_t room = sizeof e->text - (size_t) n - 3;
-                (void) snprintf(e->text + n, sizeof e->text - (size_t) n, ": %.*s", (int) room, old);
+                (void) snprintf(e->text + n, sizeof e->text - (size_t) n, ": %.*s", (int) room,
+                                old);
         }
         flatten(e->text);
         e->code = r;

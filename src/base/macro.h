@@ -12,18 +12,16 @@
 
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 
-#define MIN(a, b)                                                                                  \
+/* The counter makes the inner names unique, so that one may stand inside the other. */
+#define _EXTREME(op, a, b, n) _EXTREME_(op, a, b, n)
+#define _EXTREME_(op, a, b, n)                                                                     \
         ({                                                                                         \
-                __typeof__(a) _a_ = (a);                                                           \
-                __typeof__(b) _b_ = (b);                                                           \
-                _a_ < _b_ ? _a_ : _b_;                                                             \
+                __typeof__(a) _a_##n = (a);                                                        \
+                __typeof__(b) _b_##n = (b);                                                        \
+                _a_##n op _b_##n ? _a_##n : _b_##n;                                                \
         })
-#define MAX(a, b)                                                                                  \
-        ({                                                                                         \
-                __typeof__(a) _a_ = (a);                                                           \
-                __typeof__(b) _b_ = (b);                                                           \
-                _a_ > _b_ ? _a_ : _b_;                                                             \
-        })
+#define MIN(a, b) _EXTREME(<, a, b, __COUNTER__)
+#define MAX(a, b) _EXTREME(>, a, b, __COUNTER__)
 
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define _pure_         __attribute__((pure))

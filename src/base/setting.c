@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The settings table engine, see setting.h. Knows no setting by name; reads no files itself. */
+#include "base/setting.h"
+
+#include "base/ini.h"
+#include "base/parse.h"
+#include "base/path.h"
+
+void settings_init(Settings *s, const Setting *rows, size_t n_rows) {
+        *s = (Settings){ .rows = rows, .n_rows = n_rows };
+}
+
+void settings_done(Settings *s) {
+        for (size_t i = 0; i < s->n; i++)
+                free(s->list[i].value);
+        free(s->list);
+        (void) strv_free(s->files);
+        (void) strv_free(s->notes);
+        *s = (Settings){};
+}
+
+int setting_argument(const Setting *row) {
+        return !row->metavar ? 0 : row->metavar[0] == '[' ? 2 : 1;
+}
+
+int settings_add(Settings *s, const Setting *row, const char *value, const SettingOrigin *origin,
+                 unsigned rank, Error *e) {
+        Assignment *list = reallocarray(s->list, s->n + 1, sizeof *list);
+        if (!list)
+                return error_oom(e);
+        s->list = list;
+
+        char *copy = strdup(value ? value : row->implied ? row->implied : "yes");
+        if (!copy)
+                return error_oom(e);
+        s->list[s->n++] = (Assignment){
+                .row = row, .value = copy, .origin = *origin, .rank = rank
+        };
+        return 0;
+}
+
+bool settings_stop_at_first(char *const *positionals) {
+        return true;
+}
+
+bool settings_stop_never(char *const *positionals) {
+        return false;
+}
+
+const Setting *settings_row_by_flag(const Setting *rows, size_t n_rows, const char *flag) {
+        for (size_t i = 0; i < n_rows; i++)
+                if (rows[i].flag && streq(rows[i].flag, flag))
+                        return rows + i;
+        return NULL;
+}
+
+static const Setting *row_by_letter(const Settings *s, char letter) {
+        for (size_t i = 0; i < s->n_rows; i++)
+                if (s->rows[i].letter == letter)
+                        return s->rows + i;
+        return NULL;
+}
+
+/* Finds a long option by name or by an unambiguous beginning of it. */
+static int find_long(const Settings *s, const char *name, size_t n, const Setting **ret, Error *e) {
+        const Setting *found = NULL;
+
+        for (size_t i = 0; i < s->n_rows; i++) {
+                const Setting *row = s->rows + i;
+                if (!row->flag || strncmp(row->flag, name, n) != 0)
+                        continue;
+                if (!row->flag[n]) {
+                        *ret = row;
+                        return 0;
+                }
+                if (row->flags & SETTING_HIDDEN)
+                        continue;
+                if (found)
+                        return error_set(e, EINVAL, "option '--%.*s' could be '--%s' or '--%s'",
+                                         (int) n, name, found->flag, row->flag);
+                found = row;
+        }
+        if (!found)
+                return error_set(e, EINVAL, "unknown option '--%.*s'", (int) MIN(n, (size_t) 60),
+                                 name);
+        *ret = found;
+        return 0;
+}
+
+static const SettingOrigin from_command_line = { .trusted = true };
+
+/* Reads "--name", "--name=value" or "--name value". Return: number of arguments eaten. */
+static int read_long(Settings *s, char *const *argv, unsigned rank, Error *e) {
+        const char *name = argv[0] + 2, *equals = strchr(name, '=');
+        const char *value = equals ? equals + 1 : NULL;
+        const Setting *row = NULL;
+        int eaten = 1;
+        int r = find_long(s, name, equals ? (size_t) (equals - name) : strlen(name), &row, e);
+
+        if (r < 0)
+                return r;
+        int takes = setting_argument(row);
+        if (takes == 0 && value)
+                return error_set(e, EINVAL, "option '--%s' takes no argument", row->flag);
+        if (takes == 1 && !value) {
+                value = argv[1];
+                if (!value)
+                        return error_set(e, EINVAL, "option '--%s' needs an argument %s", row->flag,
+                                         row->metavar);
+                eaten = 2;
+        }
+        r = settings_add(s, row, value, &from_command_line, rank, e);
+        return r < 0 ? r : eaten;
+}
+
+/* Reads "-a", "-abc", "-Xvalue" or "-X value". Return: number of arguments eaten. */
+static int read_letters(Settings *s, char *const *argv, unsigned rank, Error *e) {
+        for (const char *p = argv[0] + 1; *p; p++) {
+                const Setting *row = row_by_letter(s, *p);
+                if (!row)
+                        return error_set(e, EINVAL, "unknown option '-%c'", *p);
+
+                const char *value = NULL;
+                bool takes = setting_argument(row) == 1;
+                if (takes) {
+                        value = p[1] ? p + 1 : argv[1];
+                        if (!value)
+                                return error_set(e, EINVAL, "option '-%c' needs an argument %s", *p,
+                                                 row->metavar);
+                }
+                int r = settings_add(s, row, value, &from_command_line, rank, e);
+                if (r < 0)
+                        return r;
+                s->list[s->n - 1].letter_used = *p;
+                if (takes)
+                        return p[1] ? 1 : 2;
+        }
+        return 1;
+}
+
+int settings_from_argv(Settings *s, char *const *argv, unsigned rank, SettingsStop stop,
+                       char ***ret_rest, Error *e) {
+        _cleanup_strv_ char **rest = NULL;
+        bool ended = false;
+
+        while (*argv) {
+                const char *a = *argv;
+                int n = 1;
+
+                if (!ended && streq(a, "--"))
+                        ended = true;
+                else if (!ended && a[0] == '-' && a[1] == '-')
+                        n = read_long(s, argv, rank, e);
+                else if (!ended && a[0] == '-' && a[1])
+                        n = read_letters(s, argv, rank, e);
+                else {
+                        if (strv_append(&rest, a) < 0)
+                                return error_oom(e);
+                        ended = ended || stop(rest);
+                }
+                if (n < 0)
+                        return n;
+                argv += n;
+        }
+
+        *ret_rest = TAKE_PTR(rest);
+        return 0;
+}
+
+typedef struct FileContext {
+        Settings *settings;
+        const char *name;
+        bool trusted;
+        unsigned rank;
+} FileContext;
+
+static int file_assignment(const char *section, const char *key, const char *value, unsigned line,
+                           void *userdata, Error *e) {
+        const FileContext *c = userdata;
+        Settings *s = c->settings;
+        const Setting *row = NULL;
+        bool section_known = false;
+
+        for (size_t i = 0; i < s->n_rows && !row; i++) {
+                const Setting *candidate = s->rows + i;
+                if (!candidate->key || !streq(candidate->section, section))
+                        continue;
+                section_known = true;
+                if (streq(candidate->key, key))
+                        row = candidate;
+        }
+
+        if (!row && !section_known)
+                return error_set(e, EINVAL, "unknown section [%.60s]", section);
+        if (!row)
+                return error_set(e, EINVAL, "unknown key '%.60s=' in section [%s]", key, section);
+        if (!c->trusted && row->trust == TRUST_NEEDED) {
+                if (strv_append_format(
+                            &s->notes,
+                            "%s:%u: %s= is ignored: the file lies beside the image and is not trusted",
+                            c->name, line, key) < 0)
+                        return error_oom(e);
+                return 0;
+        }
+
+        SettingOrigin origin = { .file = c->name, .line = line, .trusted = c->trusted };
+        return settings_add(s, row, value, &origin, c->rank, e);
+}
+
+int settings_from_text(Settings *s, const char *name, const char *text, size_t n, bool trusted,
+                       unsigned rank, Error *e) {
+        if (strv_append(&s->files, name) < 0)
+                return error_oom(e);
+
+        FileContext c = { .settings = s,
+                          .name = s->files[strv_length(s->files) - 1],
+                          .trusted = trusted,
+                          .rank = rank };
+        return ini_parse(name, text, n, file_assignment, &c, e);
+}
+
+static unsigned highest_rank(const Settings *s, size_t at) {
+        unsigned rank = 0;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (s->list[i].row->at == at)
+                        rank = MAX(rank, s->list[i].rank);
+        return rank;
+}
+
+const Assignment *settings_find(const Settings *s, size_t at) {
+        unsigned rank = highest_rank(s, at);
+        const Assignment *found = NULL;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (s->list[i].row->at == at && s->list[i].rank == rank)
+                        found = s->list + i;
+        return found;
+}
+
+const char *settings_place(const Assignment *a, char *buffer, size_t size) {
+        if (a->origin.file)
+                (void) snprintf(buffer, size, "%s:%u: %s=", a->origin.file, a->origin.line,
+                                a->row->key);
+        else if (a->letter_used)
+                (void) snprintf(buffer, size, "-%c", a->letter_used);
+        else
+                (void) snprintf(buffer, size, "--%s", a->row->flag);
+        return buffer;
+}
+
+static int apply_one(const Assignment *a, void *target, Error *e) {
+        char place[512];
+        int r = a->row->parse(a->row, a->value, (char *) target + a->row->at, e);
+
+        return r < 0 ? error_wrap(e, r, "%s", settings_place(a, place, sizeof place)) : 0;
+}
+
+/* Smallest rank above @after; 0 = none. */
+static unsigned next_rank(const Settings *s, unsigned after) {
+        unsigned rank = 0;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (s->list[i].rank > after && (rank == 0 || s->list[i].rank < rank))
+                        rank = s->list[i].rank;
+        return rank;
+}
+
+int settings_apply(const Settings *s, void *target, Error *e) {
+        for (unsigned rank = next_rank(s, 0); rank > 0; rank = next_rank(s, rank))
+                for (size_t i = 0; i < s->n; i++) {
+                        const Assignment *a = s->list + i;
+                        if (a->rank != rank)
+                                continue;
+                        if (!(a->row->flags & SETTING_LIST) && highest_rank(s, a->row->at) != rank)
+                                continue;
+                        int r = apply_one(a, target, e);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+int setting_bool(const Setting *row, const char *value, void *at, Error *e) {
+        if (parse_bool(value, at) < 0)
+                return error_set(e, EINVAL, "'%.60s' is neither yes nor no", value);
+        return 0;
+}
+
+int setting_string(const Setting *row, const char *value, void *at, Error *e) {
+        return str_replace(at, value) < 0 ? error_oom(e) : 0;
+}
+
+int setting_strings(const Setting *row, const char *value, void *at, Error *e) {
+        char ***list = at;
+
+        if (!*value) {
+                *list = strv_free(*list);
+                return 0;
+        }
+        return strv_append(list, value) < 0 ? error_oom(e) : 0;
+}
+
+int setting_words(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+        char ***list = at;
+        int r = str_split_quoted(value, &words, e);
+
+        if (r < 0)
+                return r;
+        if (!words)
+                *list = strv_free(*list);
+        STRV_FOREACH(word, words)
+                if (strv_append(list, *word) < 0)
+                        return error_oom(e);
+        return 0;
+}
+
+int setting_choice(const Setting *row, const char *value, void *at, Error *e) {
+        const char *const *names = row->data;
+        _cleanup_(buf_done) Buf known = {};
+
+        for (int i = 0; names[i]; i++) {
+                if (streq(names[i], value)) {
+                        *(int *) at = i;
+                        return 0;
+                }
+                (void) buf_printf(&known, "%s%s", i > 0 ? ", " : "", names[i]);
+        }
+        return error_set(e, EINVAL, "'%.60s' is not one of %s", value, strempty(known.p));
+}
+
+int setting_signal(const Setting *row, const char *value, void *at, Error *e) {
+        if (parse_signal(value, at) < 0)
+                return error_set(e, EINVAL, "'%.60s' is not a signal", value);
+        return 0;
+}
+
+int setting_unsigned(const Setting *row, const char *value, void *at, Error *e) {
+        uint32_t v;
+        int r = parse_u32(value, &v);
+
+        if (r < 0)
+                return error_set(e, r, "'%.60s' is not a number from 0 to 4294967295", value);
+        *(unsigned *) at = v;
+        return 0;
+}
+
+int setting_path(const Setting *row, const char *value, void *at, Error *e) {
+        char *path;
+
+        if (!*value)
+                return error_set(e, EINVAL, "the path is empty");
+        int r = path_absolute(value, &path);
+        if (r < 0)
+                return error_set(e, r, "cannot make '%.200s' absolute: %m", value);
+        free(*(char **) at);
+        *(char **) at = path;
+        return 0;
+}
+
+int setting_inner_path(const Setting *row, const char *value, void *at, Error *e) {
+        if (!path_is_safe(value))
+                return error_set(e, EINVAL, "'%.200s' is not an absolute path without '..'", value);
+        char *path = path_clean(value);
+        if (!path)
+                return error_oom(e);
+        free(*(char **) at);
+        *(char **) at = path;
+        return 0;
+}
