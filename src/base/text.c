@@ -18,7 +18,8 @@ int buf_reserve(Buf *b, size_t n) {
         if (need <= b->size)
                 return 0;
 
-        size_t size = MAX(need, MAX(b->size * 2, (size_t) 64));
+        size_t twice = MAX(b->size * 2, (size_t) 64);
+        size_t size = MAX(need, twice);
         char *p = realloc(b->p, size);
         if (!p)
                 return -ENOMEM;
