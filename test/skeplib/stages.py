@@ -89,7 +89,7 @@ def guard(context):
     text = _sources("*.c", "*.h", "*.py", "*.md", "*.scd", "tools/*", "*.build", "units/*")
     python = _sources("*.py", "tools/check-*", "tools/bench")
     checks = (
-        ("format", ["clang-format", "--dry-run", "-Werror", *c_files]),
+        ("format", ["tools/format", "--check"]),
         ("includes", ["tools/check-includes"]),
         ("spelling", ["codespell", "--ignore-words", "test/codespell-ignore", *text]),
         ("shell", ["shellcheck", *_scripts()]),
