@@ -4,8 +4,11 @@ its namespaces, so it needs no network, no agent and no login."""
 
 import atexit
 import os
+import pathlib
 import shlex
+import shutil
 import subprocess
+import tempfile
 import time
 import weakref
 
@@ -60,8 +63,7 @@ class Lab:
         lowers = [trees.tree(self.suite + "-lab")]
         if self.install:
             lowers.insert(0, build.installed(self.replace_systemd))
-        where = kernel.scratch_dir() / f"lab-{id(self):x}"
-        where.mkdir()
+        where = pathlib.Path(tempfile.mkdtemp(prefix="lab-", dir=kernel.scratch_dir()))
         self._log = where / "log"
         self._root = trees.overlay(where, *lowers)
         self._prepare(where)
@@ -237,6 +239,7 @@ class Lab:
         _alive.discard(self)
         _remove_cgroup(self._cgroup)
         kernel.umount(self._root)
+        shutil.rmtree(self._root.parent, ignore_errors=True)
 
 
 def _remove_cgroup(top):
