@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/cgroup.h"
+#include "base/handshake.h"
+
+static void pidfds(void **state) {
+        struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
+        int pidfd = -EBADF;
+        siginfo_t info;
+
+        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
+        pid_t pid = proc_clone3(&args);
+        if (pid == 0) {
+                (void) pause();
+                _exit(1);
+        }
+        assert_true(pid > 0);
+
+        pid_t found = 0;
+        CHECK_EQ(proc_pidfd_pid(pidfd, &found), 0, "pid");
+        CHECK_EQ(found, pid, "pid");
+        CHECK_EQ(proc_pidfd_is_alive(pidfd), true, "alive");
+        pid_t parent = 0;
+        CHECK_EQ(proc_parent(pid, &parent), 0, "parent");
+        CHECK_EQ(parent, getpid(), "parent");
+        CHECK_EQ(proc_pidfd_signal(pidfd, SIGKILL), 0, "signal");
+        CHECK_EQ(proc_wait(pidfd, &info), 0, "wait");
+        CHECK_EQ(info.si_status, SIGKILL, "status");
+        CHECK_EQ(proc_pidfd_pid(pidfd, &found), -ESRCH, "gone");
+        CHECK_EQ(proc_pidfd_is_alive(pidfd), false, "dead");
+        (void) close(pidfd);
+}
+
+static void id_maps(void **state) {
+        _cleanup_(idmap_done) IdMap m = {};
+        uint32_t v = 0;
+
+        assert_int_equal(idmap_parse("         0     524288      65536\n    65536   2000000   10\n",
+                                     &m),
+                         0);
+        CHECK_EQ(m.n, 2, "ranges");
+        CHECK_EQ(idmap_to_outside(&m, 1000, &v), 0, "inside");
+        CHECK_EQ(v, 525288, "outside");
+        CHECK_EQ(idmap_to_inside(&m, 2000009, &v), 0, "second range");
+        CHECK_EQ(v, 65545, "second range");
+        CHECK_EQ(idmap_to_inside(&m, 2000010, &v), -ENXIO, "past the end");
+        CHECK_EQ(idmap_is_identity(&m), false, "shifted");
+
+        IdMap bad = {};
+        CHECK_EQ(idmap_parse("0 0", &bad), -EINVAL, "two fields");
+        CHECK_EQ(idmap_parse("0 0 x", &bad), -EINVAL, "no number");
+}
+
+static void units_of_cgroups(void **state) {
+        static const struct {
+                const char *path, *unit, *rest;
+        } cases[] = {
+                { "/machine.slice/skep@a.service/payload", "skep@a.service", "/payload" },
+                { "/machine.slice/machine-a\\x2db.scope", "machine-a\\x2db.scope", "" },
+                { "/system.slice/_cgroup.service", "cgroup.service", "" },
+                { "/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope",
+                  "user@1000.service", "/app.slice/x.scope" },
+                { "/init.scope", "init.scope", "" },
+                { "/", NULL, NULL },
+                { "/a/b", NULL, NULL },
+                { "/.service", NULL, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *unit = NULL, *rest = NULL;
+                int r = cgroup_unit_of_path(cases[i].path, &unit, &rest);
+                CHECK_EQ(r, cases[i].unit ? 0 : -ENXIO, "row %zu '%s'", i, cases[i].path);
+                CHECK_STR(unit, cases[i].unit, "row %zu", i);
+                CHECK_STR(rest, cases[i].rest, "row %zu", i);
+        }
+
+        _cleanup_free_ char *own = NULL;
+        CHECK_EQ(cgroup_parse_self("12:cpu:/x\n0::/a/b\n", &own), 0, "among version 1 lines");
+        CHECK_STR(own, "/a/b", "path");
+        char *none = NULL;
+        CHECK_EQ(cgroup_parse_self("1:cpu:/x\n", &none), -ENODATA, "no version 2 line");
+}
+
+static void handshake_carries_everything(void **state) {
+        int pair[2], fd = -EBADF;
+        Error sent = {}, got = {};
+        uint64_t value = 0;
+
+        assert_int_equal(handshake_pair(pair), 0);
+        assert_int_equal(handshake_send_phase(pair[0], 3), 0);
+        assert_int_equal(handshake_send_id(pair[0], 1, 524288), 0);
+        assert_int_equal(handshake_send_fd(pair[0], 2, pair[0]), 0);
+        (void) error_set(&sent, EPERM, "cannot mount");
+        assert_int_equal(handshake_send_error(pair[0], &sent), 0);
+
+        CHECK_EQ(handshake_expect(pair[1], HANDSHAKE_PHASE, 3, NULL, NULL, &got), 0, "phase");
+        CHECK_EQ(handshake_expect(pair[1], HANDSHAKE_ID, 1, NULL, &value, &got), 0, "id");
+        CHECK_EQ(value, 524288, "id");
+        CHECK_EQ(handshake_expect(pair[1], HANDSHAKE_FD, 2, &fd, NULL, &got), 0, "fd");
+        CHECK_EQ(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "fd is close-on-exec");
+        CHECK_EQ(handshake_expect(pair[1], HANDSHAKE_PHASE, 4, NULL, NULL, &got), -EPERM, "error");
+        CHECK_STR(got.text, "cannot mount", "error text");
+
+        (void) close(fd);
+        (void) close(pair[0]);
+        CHECK_EQ(handshake_expect(pair[1], HANDSHAKE_PHASE, 4, NULL, NULL, &got), -EPIPE,
+                 "the peer died");
+        (void) close(pair[1]);
+}
+
+static void handshake_refuses_nonsense(void **state) {
+        static const char junk[] = "junk that is no packet";
+        HandshakeMessage m;
+        int pair[2];
+
+        assert_int_equal(handshake_pair(pair), 0);
+        assert_int_equal(write(pair[0], junk, sizeof junk), sizeof junk);
+        CHECK_EQ(handshake_receive(pair[1], &m), -EPROTO, "junk");
+        assert_int_equal(handshake_send_phase(pair[0], 1), 0);
+        CHECK_EQ(handshake_expect(pair[1], HANDSHAKE_PHASE, 2, NULL, NULL, NULL), -EPROTO,
+                 "wrong phase");
+        (void) close(pair[0]);
+        (void) close(pair[1]);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(pidfds),
+                cmocka_unit_test(id_maps),
+                cmocka_unit_test(units_of_cgroups),
+                cmocka_unit_test(handshake_carries_everything),
+                cmocka_unit_test(handshake_refuses_nonsense),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

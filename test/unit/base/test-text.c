@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+
+#include "base/text.h"
+
+static void buffer_grows(void **state) {
+        _cleanup_(buf_done) Buf b = {};
+
+        for (int i = 0; i < 1000; i++)
+                assert_int_equal(buf_printf(&b, "%d,", i), 0);
+        CHECK_EQ(b.n, 3890, "length");
+        CHECK_EQ(strncmp(b.p, "0,1,2,", 6), 0, "content");
+        _cleanup_free_ char *s = buf_take(&b);
+        CHECK_EQ(strlen(s), 3890, "taken");
+        CHECK_EQ(b.n == 0 && !b.p, 1, "empty after");
+
+        _cleanup_free_ char *nothing = buf_take(&b);
+        CHECK_STR(nothing, "", "an empty buffer is an empty string");
+}
+
+static void utf8(void **state) {
+        static const struct {
+                const char *s;
+                bool ok;
+        } cases[] = {
+                { "", true },
+                { "plain", true },
+                { "\xc3\xa4", true },
+                { "\xe2\x82\xac", true },
+                { "\xf0\x9f\x90\x9d", true },
+                { "\xc3", false },
+                { "\xc0\xaf", false },
+                { "\xed\xa0\x80", false },
+                { "\xf4\x90\x80\x80", false },
+                { "\xff", false },
+                { "\x80", false },
+                { "\xe0\x80\x80", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                CHECK_EQ(str_is_utf8(cases[i].s, strlen(cases[i].s)), cases[i].ok, "row %zu", i);
+        CHECK_EQ(str_is_utf8("a\0b", 3), false, "NUL inside");
+}
+
+static void escapes_and_back(void **state) {
+        static const char *const cases[] = { "",         "plain", "a\nb\tc", "back\\slash",
+                                             "quote\"'", "a b",   "\001\177" };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *escaped = str_escape(cases[i], " \"'"), *back = NULL;
+                CHECK_EQ(strpbrk(escaped, " \n\t\"'") == NULL, 1, "row %zu: %s", i, escaped);
+                CHECK_EQ(str_unescape(escaped, &back), 0, "row %zu", i);
+                CHECK_STR(back, cases[i], "row %zu", i);
+        }
+
+        static const char *const bad[] = { "\\", "\\q", "\\x1", "\\x00", "\\000", "\\08" };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                char *none = NULL;
+                CHECK_EQ(str_unescape(bad[i], &none), -EINVAL, "bad row %zu '%s'", i, bad[i]);
+        }
+}
+
+static void splits(void **state) {
+        static const struct {
+                const char *in, *joined;
+                int r;
+        } cases[] = {
+                { "", "", 0 },
+                { "a b  c", "a|b|c", 0 },
+                { "\"a b\" c", "a b|c", 0 },
+                { "'it''s' x", "its|x", 0 },
+                { "a\\x20b \\n", "a b|\n", 0 },
+                { "\"\" x", "|x", 0 },
+                { "A=\"b c\"", "A=b c", 0 },
+                { "\"open", NULL, -EINVAL },
+                { "bad\\q", NULL, -EINVAL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_strv_ char **v = NULL;
+                Error e = {};
+                CHECK_EQ(str_split_quoted(cases[i].in, &v, &e), cases[i].r, "row %zu '%s'", i,
+                         cases[i].in);
+                CHECK_EQ(error_is_set(&e), cases[i].r < 0, "row %zu says why", i);
+                if (cases[i].r < 0)
+                        continue;
+                _cleanup_free_ char *joined = strv_join(v, "|");
+                CHECK_STR(joined, cases[i].joined, "row %zu", i);
+        }
+}
+
+static void splits_at_colons(void **state) {
+        static const struct {
+                const char *in, *joined;
+        } cases[] = { { "/a:/b:ro", "/a|/b|ro" },
+                      { "/a\\:b:/c", "/a:b|/c" },
+                      { "", "" },
+                      { "a::b", "a||b" },
+                      { ":", "|" } };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_strv_ char **v = NULL;
+                CHECK_EQ(str_split_colon(cases[i].in, &v), 0, "row %zu", i);
+                _cleanup_free_ char *joined = strv_join(v, "|");
+                CHECK_STR(joined, cases[i].joined, "row %zu", i);
+        }
+        char **none = NULL;
+        CHECK_EQ(str_split_colon("a\\", &none), -EINVAL, "trailing backslash");
+}
+
+static void environment(void **state) {
+        _cleanup_strv_ char **env = NULL;
+
+        assert_int_equal(strv_env_set(&env, "A=1"), 0);
+        assert_int_equal(strv_env_set(&env, "AB=2"), 0);
+        assert_int_equal(strv_env_set(&env, "A=3"), 0);
+        CHECK_EQ(strv_length(env), 2, "replaced, not added");
+        CHECK_STR(strv_env_get(env, "A"), "3", "newest");
+        CHECK_STR(strv_env_get(env, "AB"), "2", "whole names only");
+        CHECK_STR(strv_env_get(env, "B"), NULL, "absent");
+
+        CHECK_EQ(env_assignment_is_valid("A_1=x y"), true, "plain");
+        CHECK_EQ(env_assignment_is_valid("A"), false, "no value");
+        CHECK_EQ(env_assignment_is_valid("1A=x"), false, "leading digit");
+        CHECK_EQ(env_assignment_is_valid("A-B=x"), false, "hyphen");
+        CHECK_EQ(env_assignment_is_valid("A=\033[0m"), false, "escape sequence");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(buffer_grows),     cmocka_unit_test(utf8),
+                cmocka_unit_test(escapes_and_back), cmocka_unit_test(splits),
+                cmocka_unit_test(splits_at_colons), cmocka_unit_test(environment),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
