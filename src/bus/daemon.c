@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The frame of bus services, see daemon.h. */
+#include "bus/daemon.h"
+
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/fd.h"
+#include "bus/error.h"
+
+static int add_signals(sd_event *event) {
+        sigset_t set;
+
+        if (sigemptyset(&set) < 0 || sigaddset(&set, SIGTERM) < 0 || sigaddset(&set, SIGINT) < 0 ||
+            sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+                return -errno;
+
+        int r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+        return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+}
+
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Daemon *d = userdata;
+
+        d->active_usec = now_usec();
+        return 0;
+}
+
+int daemon_init(Daemon *d, const char *identifier, void (*set_level)(int), Error *e) {
+        *d = (Daemon){ .log = { identifier, LOG_INFO, set_level } };
+
+        int r = sd_event_default(&d->event);
+        if (r >= 0)
+                r = add_signals(d->event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(d->event, true);
+        if (r < 0)
+                return error_set(e, r, "cannot make an event loop: %m");
+
+        r = sd_bus_open_system_with_description(&d->bus, identifier);
+        if (r >= 0)
+                r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(d->bus, true);
+        if (r < 0)
+                return error_set(e, r, "cannot connect to the system bus: %m");
+
+        r = log_control_add(d->bus, &d->log);
+        if (r >= 0)
+                r = sd_bus_add_filter(d->bus, NULL, on_message, d);
+        if (r >= 0)
+                r = polkit_new(d->bus, &d->polkit);
+        return r < 0 ? error_set(e, r, "cannot set up the bus connection: %m") : 0;
+}
+
+void daemon_done(Daemon *d) {
+        d->polkit = polkit_free(d->polkit);
+        d->bus = sd_bus_flush_close_unref(d->bus);
+        d->event = sd_event_unref(d->event);
+}
+
+void daemon_set_idle_exit(Daemon *d, uint64_t usec, bool (*is_idle)(void *), void *userdata) {
+        d->idle_usec = usec;
+        d->is_idle = is_idle;
+        d->userdata = userdata;
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Daemon *d = userdata;
+        const sd_bus_error *failed = sd_bus_message_get_error(m);
+        uint32_t result = 0;
+
+        if (failed)
+                (void) error_set(&d->error, EACCES, "cannot take the bus name %s: %s", d->name,
+                                 strempty(failed->message));
+        else if (sd_bus_message_read(m, "u", &result) < 0 || (result != 1 && result != 4))
+                (void) error_set(&d->error, EBUSY, "the bus name %s belongs to another process",
+                                 d->name);
+        else {
+                (void) sd_notify(false, "READY=1");
+                return 0;
+        }
+        return sd_event_exit(d->event, 0);
+}
+
+/* What came between the last look and giving the name back is served, then we go. */
+static int leave(Daemon *d) {
+        (void) sd_notify(false, "STOPPING=1");
+        int r = sd_bus_release_name(d->bus, d->name);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < 1000; i++) {
+                r = sd_event_run(d->event, 0);
+                if (r <= 0)
+                        break;
+        }
+        if (r >= 0 && !d->is_idle(d->userdata)) {
+                (void) sd_notify(false, "READY=1");
+                return sd_bus_request_name(d->bus, d->name, 0) < 0 ? 0 : 1;
+        }
+        return r < 0 ? r : 0;
+}
+
+static int loop(Daemon *d) {
+        for (;;) {
+                if (sd_event_get_state(d->event) == SD_EVENT_FINISHED)
+                        return 0;
+
+                uint64_t wait = UINT64_MAX;
+                if (d->idle_usec > 0 && d->is_idle) {
+                        uint64_t now = now_usec(), end = d->active_usec + d->idle_usec;
+                        if (now >= end && d->is_idle(d->userdata)) {
+                                int r = leave(d);
+                                if (r <= 0)
+                                        return r;
+                                d->active_usec = now_usec();
+                                continue;
+                        }
+                        wait = now >= end ? d->idle_usec : end - now;
+                }
+                int r = sd_event_run(d->event, wait);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int daemon_run(Daemon *d, const char *name, Error *e) {
+        d->name = name;
+        d->active_usec = now_usec();
+
+        int r = sd_bus_request_name_async(d->bus, NULL, name, 0, on_name, d);
+        if (r < 0)
+                return error_set(e, r, "cannot ask for the bus name %s: %m", name);
+
+        r = loop(d);
+        (void) sd_notify(false, "STOPPING=1");
+        if (r < 0)
+                return error_set(e, r, "the event loop failed: %m");
+        if (error_is_set(&d->error) && e)
+                *e = d->error;
+        return d->error.code;
+}
