@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One start of a machine: what is open, who is running, what is to be taken back. Belongs to the
+ * supervisor; children have their copy of it, and tell the supervisor by the handshake socket.
+ *
+ * Who does what, in this order:
+ *
+ *   PHASE_HOST    supervisor  before any child: lock, runtime directory, control group, sources of mounts
+ *   PHASE_BUILD   builder     in a mount namespace of its own, still with the host's privileges: root,
+ *                             API file systems, devices. Without a user namespace builder and PID 1
+ *                             are the same process; with one the builder ends after this phase.
+ *   PHASE_INNER   PID 1       in all namespaces of the machine: proc, cgroup, console, the new root
+ *   PHASE_ATTACH  supervisor  while PID 1 waits: network interfaces, registration
+ *   PHASE_FINAL   PID 1       limits, identity, capabilities, filter; then it executes the payload
+ *
+ * Over the socket a child says HANDSHAKE_FD for each RunFd, and HANDSHAKE_PHASE(PHASE_INNER) when that
+ * is done. If the plan has steps in PHASE_ATTACH, PID 1 then waits for HANDSHAKE_PHASE(PHASE_ATTACH).
+ * End of file without an error: the payload runs. HANDSHAKE_ERROR: why it does not; before it comes
+ * HANDSHAKE_ID(RUN_ID_EXIT) if the exit status is not 125. */
+#pragma once
+
+#include "spawn/spec.h"
+
+typedef enum Phase {
+        PHASE_HOST,
+        PHASE_BUILD,
+        PHASE_INNER,
+        PHASE_ATTACH,
+        PHASE_FINAL,
+        _PHASE_MAX,
+} Phase;
+
+typedef enum RunFd {
+        RUN_FD_LEADER,  /* pidfd of PID 1, when the builder made it */
+        RUN_FD_CONSOLE, /* terminal side that we hold ("master") */
+        RUN_FD_KMSG,    /* FIFO behind /proc/kmsg, held open and never read */
+        RUN_FD_NETNS,   /* network namespace, if private */
+        _RUN_FD_MAX,
+} RunFd;
+
+typedef enum RunId {
+        RUN_ID_EXIT, /* exit status for the error that follows: 126 or 127 */
+        _RUN_ID_MAX,
+} RunId;
+
+/* Exit statuses of skep-spawn itself */
+enum {
+        EXIT_SETUP = 125,
+        EXIT_NOT_EXECUTABLE = 126,
+        EXIT_NOT_FOUND = 127,
+        EXIT_REBOOT = 133,
+};
+
+typedef struct Run {
+        /* made once, kept over reboots of the payload */
+        int lock_fd;          /* of the runtime directory's owner */
+        char *runtime;        /* /run/skep/NAME */
+        int notify_fd;        /* datagram socket bound to /run/host/notify inside */
+        int ephemeral_fd;     /* mount namespace that holds the upper layer */
+        char *cgroup;         /* path of the machine's group below the cgroup2 mount, "/…" */
+        bool cgroup_is_ours;  /* we made it, we remove it */
+        int cgroup_fd;        /* directory of the group that PID 1 starts in */
+        Id128 uuid;           /* as the payload sees it */
+        uid_t uid_base;       /* host's ID of root inside; 0 without a user namespace */
+        uint32_t uid_range;   /* 0 without a user namespace */
+        int scope_fd;         /* keeps the placeholder of register_scope(); closing it ends it */
+        int scope_pidfd;      /* that placeholder */
+        char **network_names; /* host's ends of links that network_apply() made */
+        int *network_indices; /* their interface numbers */
+        size_t n_network;
+
+        /* per start */
+        pid_t leader;   /* PID 1 of the payload, as we see it; 0 = none */
+        int leader_fd;  /* pidfd */
+        int console_fd; /* see RunFd */
+        int kmsg_fd;
+        int netns_fd;
+        int handshake_fd;
+        int exit_status; /* for an error that came from PID 1; 0 = none said */
+} Run;
+
+#define RUN_NULL                                                                                   \
+        ((Run){ .lock_fd = -EBADF,                                                                 \
+                .notify_fd = -EBADF,                                                               \
+                .ephemeral_fd = -EBADF,                                                            \
+                .cgroup_fd = -EBADF,                                                               \
+                .scope_fd = -EBADF,                                                                \
+                .scope_pidfd = -EBADF,                                                             \
+                .leader_fd = -EBADF,                                                               \
+                .console_fd = -EBADF,                                                              \
+                .kmsg_fd = -EBADF,                                                                 \
+                .netns_fd = -EBADF,                                                                \
+                .handshake_fd = -EBADF })
+
+/** run_done() - close and free everything; the machine is killed if it still runs */
+void run_done(Run *r);

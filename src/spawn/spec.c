@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The Spec as a value: its defaults and its memory. What may be in it is decided elsewhere: rows read
+ * it, check refuses it. */
+#include "spawn/spec.h"
+
+void spec_init(Spec *s) {
+        *s = (Spec){
+                .kill_signal = KILL_SIGNAL_UNSET,
+                .private_users_base = UID_RANGE_UNSET,
+                .private_users_range = PRIVATE_USERS_RANGE_DEFAULT,
+        };
+}
+
+void custom_mount_done(CustomMount *m) {
+        free(m->source);
+        free(m->target);
+        free(m->options);
+        *m = (CustomMount){};
+}
+
+void spec_done(Spec *s) {
+        free(s->directory);
+        strv_free(s->argv);
+        strv_free(s->environment);
+        free(s->working_directory);
+        free(s->user);
+        free(s->machine);
+        free(s->hostname);
+        free(s->slice);
+        strv_free(s->properties);
+        for (size_t i = 0; i < s->n_mounts; i++)
+                custom_mount_done(s->mounts + i);
+        free(s->mounts);
+        spec_init(s);
+}
+
+int spec_add_mount(Spec *s, CustomMount *m) {
+        CustomMount *p = reallocarray(s->mounts, s->n_mounts + 1, sizeof *p);
+
+        if (!p) {
+                custom_mount_done(m);
+                return -ENOMEM;
+        }
+        s->mounts = p;
+        s->mounts[s->n_mounts++] = *m;
+        *m = (CustomMount){};
+        return 0;
+}

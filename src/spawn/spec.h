@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a machine is to be: pure data, filled from the command line and the settings file, checked once
+ * by spec_check(), and const to everything after that. Nothing here is open, locked or running; that
+ * is run.h. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/id128.h"
+#include "base/text.h"
+
+typedef enum StartMode {
+        START_COMMAND, /* argv is PID 1; without argv a login shell is */
+        START_BOOT,    /* the init of the image is PID 1, argv are its arguments */
+        START_AS_PID2, /* our stub is PID 1, argv (or a shell) its child */
+        _START_MODE_MAX,
+        _START_MODE_INVALID = -EINVAL,
+} StartMode;
+
+typedef enum ConsoleMode {
+        CONSOLE_AUTO,        /* interactive if stdin and stdout are terminals, else read-only */
+        CONSOLE_INTERACTIVE, /* a terminal of its own, both ways */
+        CONSOLE_READ_ONLY,   /* a terminal of its own, output only */
+        CONSOLE_PASSIVE,     /* a terminal of its own that nobody is connected to */
+        CONSOLE_PIPE,        /* our stdio, passed on; no /dev/console */
+        CONSOLE_AUTOPIPE,    /* interactive if stdin and stdout are terminals, else pipe */
+        _CONSOLE_MODE_MAX,
+        _CONSOLE_MODE_INVALID = -EINVAL,
+} ConsoleMode;
+
+typedef enum RegisterMode {
+        REGISTER_AUTO, /* try, and go on without */
+        REGISTER_NO,
+        REGISTER_YES, /* a failure is fatal */
+        _REGISTER_MODE_MAX,
+        _REGISTER_MODE_INVALID = -EINVAL,
+} RegisterMode;
+
+typedef enum SettingsMode {
+        SETTINGS_YES, /* the command line wins per key; trust by where the file is */
+        SETTINGS_NO,
+        SETTINGS_OVERRIDE, /* the file wins; trust by where the file is */
+        SETTINGS_TRUSTED,  /* the command line wins; the file is trusted wherever it is */
+        _SETTINGS_MODE_MAX,
+        _SETTINGS_MODE_INVALID = -EINVAL,
+} SettingsMode;
+
+typedef enum PrivateUsers {
+        PRIVATE_USERS_NO,
+        PRIVATE_USERS_IDENTITY, /* 0 to 65535 onto themselves */
+        PRIVATE_USERS_OWNER,    /* range of the owner of the root directory */
+        PRIVATE_USERS_PICK,     /* that if it is a good one, else a free range by name */
+        PRIVATE_USERS_FIXED,    /* private_users_base and _range */
+        _PRIVATE_USERS_MAX,
+        _PRIVATE_USERS_INVALID = -EINVAL,
+} PrivateUsers;
+
+typedef enum Ownership {
+        OWNERSHIP_AUTO, /* map for pick unless the image is already in the range; else off */
+        OWNERSHIP_OFF,  /* files are as they are */
+        OWNERSHIP_MAP,  /* idmapped mount: 0 on disk is root inside */
+        _OWNERSHIP_MAX,
+        _OWNERSHIP_INVALID = -EINVAL,
+} Ownership;
+
+typedef enum ApiVfsWritable {
+        API_VFS_READ_ONLY, /* /proc/sys and /sys are read-only (but /proc/sys/net of an own network) */
+        API_VFS_WRITABLE, /* both are writable, and /sys is whole: for hosts within a machine */
+        API_VFS_NETWORK,  /* /proc/sys/net is writable even with the network of the host */
+        _API_VFS_WRITABLE_MAX,
+        _API_VFS_WRITABLE_INVALID = -EINVAL,
+} ApiVfsWritable;
+
+typedef enum CustomMountType {
+        CUSTOM_MOUNT_BIND,
+        CUSTOM_MOUNT_BIND_READ_ONLY,
+        CUSTOM_MOUNT_TMPFS,
+        _CUSTOM_MOUNT_TYPE_MAX,
+        _CUSTOM_MOUNT_TYPE_INVALID = -EINVAL,
+} CustomMountType;
+
+typedef enum MountIdmap {
+        MOUNT_IDMAP_NO,
+        MOUNT_IDMAP_ALL, /* idmap: the whole range, 0 on disk is root inside */
+        MOUNT_IDMAP_ROOT, /* rootidmap: root inside is the owner of the source; nobody else is mapped */
+        MOUNT_IDMAP_OWNER, /* owneridmap: owner of the source is the owner of the target */
+        _MOUNT_IDMAP_MAX,
+        _MOUNT_IDMAP_INVALID = -EINVAL,
+} MountIdmap;
+
+/* One --bind, --bind-ro or --tmpfs. */
+typedef struct CustomMount {
+        CustomMountType type;
+        char *source;     /* bind: absolute on the host; "+/x" = x in the image; NULL for a tmpfs */
+        char *target;     /* absolute and clean, in the image */
+        bool norecursive; /* bind: "norbind" */
+        MountIdmap idmap; /* bind */
+        char *options;    /* tmpfs: as for mount(8), NULL = mode=0755 */
+} CustomMount;
+
+#define PRIVATE_USERS_RANGE_DEFAULT 0x10000U
+#define KILL_SIGNAL_UNSET           (-1) /* SIGRTMIN+3 with boot, else kill at once */
+#define UID_RANGE_UNSET             ((uid_t) -1)
+
+typedef struct Spec {
+        /* Which settings the command line has set, one bit per row; kept by the settings engine. */
+        uint64_t set[4];
+
+        SettingsMode settings_mode;
+        bool quiet;
+        bool dry_run;
+
+        /* image */
+        char *directory; /* as given; resolved by spec_resolve() */
+        bool ephemeral;
+        bool read_only;
+
+        /* execution */
+        StartMode start;
+        char **argv;        /* parameters; NULL = none */
+        char **environment; /* NAME=VALUE, added last */
+        char *working_directory;
+        char *user; /* NULL = root; name or number */
+        int kill_signal;
+        bool notify_ready;
+        bool no_new_privileges;
+
+        /* identity */
+        char *machine;  /* host name rules; spec_resolve() makes it from the directory */
+        char *hostname; /* NULL = machine */
+        Id128 uuid;     /* null = the image's machine-id, else random */
+
+        /* unit */
+        char *slice;
+        char **properties; /* K=V for the scope */
+        RegisterMode register_mode;
+        bool keep_unit;
+
+        /* users */
+        PrivateUsers private_users;
+        uid_t private_users_base;
+        uint32_t private_users_range;
+        Ownership ownership;
+
+        /* network */
+        bool private_network; /* also on when any of the following is */
+        bool veth;
+
+        /* security */
+        uint64_t capabilities_add;  /* 1 << CAP_* */
+        uint64_t capabilities_drop; /* wins */
+        ApiVfsWritable api_vfs;
+
+        /* mounts, in the order given */
+        CustomMount *mounts;
+        size_t n_mounts;
+
+        ConsoleMode console;
+} Spec;
+
+/** spec_init() - the defaults, owning nothing */
+void spec_init(Spec *s);
+/** spec_done() - free what a Spec owns; it is as after spec_init() */
+void spec_done(Spec *s);
+/** spec_add_mount() - append a mount
+ * @m: its strings now belong to the Spec, and are freed on failure
+ * Return: 0 or -ENOMEM. */
+int spec_add_mount(Spec *s, CustomMount *m);
+/** custom_mount_done() - free the strings of a mount */
+void custom_mount_done(CustomMount *m);
+
+/** spec_resolve() - fill in what follows from the rest: machine name from the directory or the
+ * directory from the machine name, the random suffix of an ephemeral machine, console and network
+ *
+ * Runs after the command line and again after the settings file; the name that finds the settings
+ * file is the one without the suffix.
+ *
+ * @final: the second time: nothing more will be set
+ * Return: 0 or -errno (no such image, nothing to make a name of). */
+int spec_resolve(Spec *s, bool final, Error *e);
+
+/** spec_has_private_network() - whether the machine gets a network namespace of its own */
+static inline bool spec_has_private_network(const Spec *s) {
+        return s->private_network || s->veth;
+}
+/** spec_has_private_users() - whether the machine gets a user namespace of its own */
+static inline bool spec_has_private_users(const Spec *s) {
+        return s->private_users != PRIVATE_USERS_NO;
+}
+/** spec_has_terminal() - whether the machine gets a /dev/console; console mode is resolved */
+static inline bool spec_has_terminal(const Spec *s) {
+        return s->console != CONSOLE_PIPE;
+}
