@@ -111,3 +111,12 @@ def scratch(request):
     for point in sorted((p for p in points if p.startswith(str(where))), reverse=True):
         kernel.umount(point)
     where.rmdir()
+
+
+@pytest.fixture(scope="module")
+def vm(request):
+    """A booted virtual machine, shared by the tests of a module."""
+    from skeplib.vm import Vm  # qemu is wanted by few
+
+    with Vm(replace_systemd=getattr(request.module, "LAB_REPLACE", True)) as booted:
+        yield booted

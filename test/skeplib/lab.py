@@ -14,20 +14,11 @@ import weakref
 
 from . import booter
 from . import build
+from . import hostfiles
 from . import kernel
 from . import trees
 
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash",
-    "LANG": "C.UTF-8", "TERM": os.environ.get("TERM", "dumb"),
-}
-
-# Units that only cost time in a lab, or want hardware that it does not have.
-_MASKED = ("console-getty.service", "getty@.service", "systemd-firstboot.service",
-           "systemd-networkd-wait-online.service", "dev-hugepages.mount", "e2scrub_all.timer",
-           "fstrim.timer", "dpkg-db-backup.timer", "systemd-tmpfiles-clean.timer",
-           "modprobe@.service", "systemd-modules-load.service")
+ENVIRONMENT = {**hostfiles.ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")}
 
 _alive = weakref.WeakSet()
 
@@ -66,7 +57,7 @@ class Lab:
         where = pathlib.Path(tempfile.mkdtemp(prefix="lab-", dir=kernel.scratch_dir()))
         self._log = where / "log"
         self._root = trees.overlay(where, *lowers)
-        self._prepare(where)
+        hostfiles.prepare(self._root, self.suite)
         self._process, self._cgroup = booter.boot(self._root, kernel.cache_dir(), self.suite,
                                                     self._log)
         _alive.add(self)
@@ -76,22 +67,6 @@ class Lab:
             self.kill()
             raise
         return self
-
-    def _prepare(self, where):
-        etc = self._root / "etc"
-        (etc / "machine-id").write_text(os.urandom(16).hex() + "\n", encoding="ascii")
-        (etc / "hostname").write_text(self.suite + "\n", encoding="ascii")
-        units = etc / "systemd/system"
-        for unit in _MASKED:
-            (units / unit).unlink(missing_ok=True)
-            (units / unit).symlink_to("/dev/null")
-        # A folder in memory each: overlayfs takes no overlay as its upper layer, and machines are
-        # copied, mapped and snapshotted there.
-        (etc / "fstab").write_text("tmpfs /var/lib/machines tmpfs mode=0700 0 0\n"
-                                   "tmpfs /var/lib/skep tmpfs mode=0755 0 0\n"
-                                   "tmpfs /var/tmp tmpfs mode=1777 0 0\n", encoding="ascii")
-        for d in ("var/lib/machines", "var/lib/skep", "var/tmp", "var/log/journal"):
-            (self._root / d).mkdir(parents=True, exist_ok=True)
 
     def _wait(self, timeout):
         end = time.monotonic() + timeout

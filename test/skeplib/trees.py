@@ -21,6 +21,12 @@ def tar(name, packed="none"):
     return pathlib.Path(_run(name, f"--tar={packed}"))
 
 
+@functools.lru_cache(maxsize=None)
+def ext4(name):
+    """Path of a file system image of a tree, to be mounted read-only."""
+    return pathlib.Path(_run(name, "--ext4"))
+
+
 def overlay(where, *lowers):
     """Mount a writable view of @lowers (topmost first) below the folder @where.
 
