@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Searches the directories of the pool. What an entry is, image.c tells; nothing is changed here but
+ * that the main directory is made when something is to be put there. */
+#include "image/pool.h"
+
+#include "base/fd.h"
+#include "base/path.h"
+
+static const char *const default_directories[] = {
+        "/etc/machines",     "/run/machines",           "/var/lib/machines",
+        "/var/lib/container", "/usr/local/lib/machines", "/usr/lib/machines",
+};
+#define MAIN_DIRECTORY "/var/lib/machines"
+
+static int directories_from_env(const char *value, char ***ret, Error *e) {
+        _cleanup_strv_ char **v = NULL;
+
+        if (str_split_colon(value, &v) < 0)
+                return error_oom(e);
+        STRV_FOREACH(d, v)
+                if (!path_is_absolute_clean(*d))
+                        return error_set(e, EINVAL, "$SKEP_POOL: '%s' is not an absolute path", *d);
+
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+int pool_directories(char ***ret, Error *e) {
+        const char *env = secure_getenv("SKEP_POOL");
+        _cleanup_strv_ char **v = NULL;
+
+        if (env && *env)
+                return directories_from_env(env, ret, e);
+
+        for (size_t i = 0; i < ELEMENTSOF(default_directories); i++)
+                if (strv_append(&v, default_directories[i]) < 0)
+                        return error_oom(e);
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+int pool_path(char **ret, Error *e) {
+        const char *env = secure_getenv("SKEP_POOL");
+        _cleanup_strv_ char **v = NULL;
+        int r;
+
+        if (env && *env) {
+                r = directories_from_env(env, &v, e);
+                if (r < 0)
+                        return r;
+        }
+
+        char *p = strdup(v ? v[0] : MAIN_DIRECTORY);
+        if (!p)
+                return error_oom(e);
+        *ret = p;
+        return 0;
+}
+
+int pool_open(Error *e) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = pool_path(&path, e);
+        if (r < 0)
+                return r;
+
+        r = path_mkdirs(path, 0700);
+        if (r < 0)
+                return error_set(e, r, "cannot make the pool '%s': %m", path);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? error_set(e, errno, "cannot open the pool '%s': %m", path) : fd;
+}
+
+int pool_find(const char *name, Image **ret, Error *e) {
+        _cleanup_strv_ char **dirs = NULL;
+        int r;
+
+        if (!image_name_is_valid(name))
+                return error_set(e, EINVAL, "image name '%s' is not valid", name);
+        if (streq(name, IMAGE_HOST_NAME)) {
+                r = image_host(ret, e);
+                return r < 0 ? r : 1;
+        }
+
+        _cleanup_free_ char *raw = str_format("%s.raw", name);
+        if (!raw)
+                return error_oom(e);
+        r = pool_directories(&dirs, e);
+        if (r < 0)
+                return r;
+
+        STRV_FOREACH(d, dirs) {
+                const char *const entries[] = { name, raw };
+
+                for (size_t i = 0; i < ELEMENTSOF(entries); i++) {
+                        _cleanup_image_ Image *found = NULL;
+
+                        r = image_probe(*d, entries[i], &found, e);
+                        if (r < 0)
+                                return r;
+                        /* A disk called NAME.raw is not found under its whole file name. */
+                        if (r > 0 && streq(found->name, name)) {
+                                *ret = TAKE_PTR(found);
+                                return 1;
+                        }
+                }
+        }
+        return 0;
+}
+
+int pool_get(const char *name, Image **ret, Error *e) {
+        int r = pool_find(name, ret, e);
+
+        if (r == 0)
+                return error_set(e, ENOENT, "no image '%s' in the pool", name);
+        return r < 0 ? r : 0;
+}
+
+void image_list_done(ImageList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                (void) image_free(l->items[i]);
+        free(l->items);
+        *l = (ImageList) {};
+}
+
+/* Images as they are found; the lower the rank, the earlier in the search path. */
+typedef struct Found {
+        Image *image;
+        size_t rank;
+} Found;
+
+typedef struct FoundList {
+        size_t n;
+        Found *items;
+} FoundList;
+
+static void found_list_done(FoundList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                (void) image_free(l->items[i].image);
+        free(l->items);
+}
+
+static int found_list_append(FoundList *l, Image **image, size_t rank) {
+        Found *p = reallocarray(l->items, l->n + 1, sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+        l->items = p;
+        p[l->n++] = (Found) { .image = TAKE_PTR(*image), .rank = rank };
+        return 0;
+}
+
+static int list_directory(FoundList *l, const char *path, size_t rank, Error *e) {
+        _cleanup_dir_ DIR *d = opendir(path);
+        struct dirent *de;
+
+        if (!d)
+                return errno == ENOENT || errno == ENOTDIR
+                               ? 0
+                               : error_set(e, errno, "cannot list '%s': %m", path);
+
+        while ((de = readdir(d))) {
+                _cleanup_image_ Image *i = NULL;
+
+                if (streq(de->d_name, ".") || streq(de->d_name, ".."))
+                        continue;
+                if (image_probe(path, de->d_name, &i, NULL) <= 0 || image_is_host(i))
+                        continue;
+                /* In one directory NAME goes before NAME.raw, as in pool_find(). */
+                size_t own_rank = rank * 2 + !streq(i->name, i->entry);
+                if (found_list_append(l, &i, own_rank) < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static int compare_found(const void *a, const void *b) {
+        const Found *x = a, *y = b;
+        int c = strcmp(x->image->name, y->image->name);
+
+        return c != 0 ? c : (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+int pool_list(ImageList *ret, Error *e) {
+        _cleanup_(found_list_done) FoundList l = {};
+        _cleanup_(image_list_done) ImageList result = {};
+        _cleanup_strv_ char **dirs = NULL;
+        _cleanup_image_ Image *host = NULL;
+        int r;
+
+        r = pool_directories(&dirs, e);
+        if (r < 0)
+                return r;
+        r = image_host(&host, e);
+        if (r < 0)
+                return r;
+        if (found_list_append(&l, &host, 0) < 0)
+                return error_oom(e);
+
+        for (size_t i = 0; dirs[i]; i++) {
+                r = list_directory(&l, dirs[i], i, e);
+                if (r < 0)
+                        return r;
+        }
+
+        qsort(l.items, l.n, sizeof(*l.items), compare_found);
+        result.items = calloc(l.n, sizeof(*result.items));
+        if (!result.items)
+                return error_oom(e);
+        for (size_t i = 0; i < l.n; i++) {
+                if (result.n > 0 && streq(result.items[result.n - 1]->name, l.items[i].image->name))
+                        continue;
+                result.items[result.n++] = TAKE_PTR(l.items[i].image);
+        }
+
+        *ret = result;
+        result = (ImageList) {};
+        return 0;
+}
+
+void pool_usage(PoolUsage *ret) {
+        *ret = (PoolUsage) { .usage = UINT64_MAX, .limit = UINT64_MAX };
+}

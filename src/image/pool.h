@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pool: the directories where images are looked for by name. First name found wins. */
+#pragma once
+
+#include "image/image.h"
+
+/** pool_directories() - the search path
+ * /etc/machines, /run/machines, /var/lib/machines and so on; $SKEP_POOL (absolute paths joined by
+ * ':') replaces it, the first one being the main directory then.
+ * Return: 0 and a new vector; -EINVAL for a bad $SKEP_POOL; -ENOMEM. */
+int pool_directories(char ***ret, Error *e);
+/** pool_path() - the directory where new images go: /var/lib/machines, or the first of $SKEP_POOL
+ * Return: 0 and a new string; -EINVAL; -ENOMEM. */
+int pool_path(char **ret, Error *e);
+/** pool_open() - open the main directory, making it (0700) where it is missing
+ * Return: a descriptor (O_RDONLY) or -errno. */
+int pool_open(Error *e);
+
+/** pool_find() - look for an image by name
+ * Return: 1 found; 0 no such image, @ret untouched; -EINVAL a name that no image can have; -errno. */
+int pool_find(const char *name, Image **ret, Error *e);
+/** pool_get() - as pool_find(), where a missing image is an error, too
+ * Return: 0; -ENOENT; as above. */
+int pool_get(const char *name, Image **ret, Error *e);
+
+/* Images, ordered by name. */
+typedef struct ImageList {
+        size_t n;
+        Image **items;
+} ImageList;
+
+/** image_list_done() - free the list and its images */
+void image_list_done(ImageList *l);
+
+/** pool_list() - all images: those of the search path, each name once, and ".host"
+ * Hidden ones are in; see image_is_hidden(). What cannot be looked at is left out.
+ * Return: 0 or -errno. */
+int pool_list(ImageList *ret, Error *e);
+
+typedef struct PoolUsage {
+        uint64_t usage; /* bytes; UINT64_MAX = unknown */
+        uint64_t limit; /* UINT64_MAX = none or unknown */
+} PoolUsage;
+
+/** pool_usage() - what the main directory takes, where the file system keeps count of it
+ * Only a btrfs pool with quotas keeps count; everywhere else both are unknown. */
+void pool_usage(PoolUsage *ret);
