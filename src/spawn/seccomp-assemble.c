@@ -26,12 +26,12 @@
 #define HOLES_MAX 3U
 
 #define STRETCHES_MAX 256U
-#define ARCHES_MAX 8U
+#define ARCHES_MAX    8U
 
 typedef struct Assembler {
         struct sock_filter *insn; /* the room; filled from the end */
         size_t size;
-        size_t height;            /* instructions so far; beyond size = does not fit */
+        size_t height;                    /* instructions so far; beyond size = does not fit */
         size_t leaf[_SECCOMP_ACTION_MAX]; /* height of the newest copy of an action; 0 = none yet */
 } Assembler;
 
@@ -49,19 +49,21 @@ static struct sock_filter *at(Assembler *a, size_t height) {
 }
 
 static size_t emit(Assembler *a, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k) {
+        const struct sock_filter f = { .code = code, .jt = jt, .jf = jf, .k = k };
+
         a->height++;
         if (a->height <= a->size)
-                *at(a, a->height) = (struct sock_filter) { .code = code, .jt = jt, .jf = jf, .k = k };
+                *at(a, a->height) = f;
 
         return a->height;
 }
 
 static size_t emit_return(Assembler *a, uint32_t k) {
-        return emit(a, BPF_RET|BPF_K, 0, 0, k);
+        return emit(a, BPF_RET | BPF_K, 0, 0, k);
 }
 
 static size_t emit_load(Assembler *a, size_t offset) {
-        return emit(a, BPF_LD|BPF_W|BPF_ABS, 0, 0, (uint32_t) offset);
+        return emit(a, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t) offset);
 }
 
 static size_t bring_near(Assembler *a, size_t target) {
@@ -71,13 +73,14 @@ static size_t bring_near(Assembler *a, size_t target) {
         if (BPF_CLASS(at(a, target)->code) == BPF_RET)
                 return emit_return(a, at(a, target)->k);
 
-        return emit(a, BPF_JMP|BPF_JA, 0, 0, (uint32_t) (a->height - target));
+        return emit(a, BPF_JMP | BPF_JA, 0, 0, (uint32_t) (a->height - target));
 }
 
 static size_t emit_jump(Assembler *a, uint16_t compare, uint32_t k, size_t yes, size_t no) {
         yes = bring_near(a, yes);
         no = bring_near(a, no);
-        return emit(a, BPF_JMP|BPF_K|compare, (uint8_t) (a->height - yes), (uint8_t) (a->height - no), k);
+        return emit(a, BPF_JMP | BPF_K | compare, (uint8_t) (a->height - yes),
+                    (uint8_t) (a->height - no), k);
 }
 
 /* Low half of an argument; the upper one does not count, as the kernel takes these as int. */
@@ -92,19 +95,19 @@ static size_t leaf(Assembler *a, SeccompAction action);
 static size_t emit_socket(Assembler *a) {
         size_t t, allow = leaf(a, SECCOMP_ACTION_ALLOW);
 
-        t = emit_return(a, SECCOMP_RET_ERRNO|EAFNOSUPPORT);
-        t = emit_jump(a, BPF_JEQ, NETLINK_AUDIT, t, allow);
+        t = emit_return(a, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+        (void) emit_jump(a, BPF_JEQ, NETLINK_AUDIT, t, allow);
         t = emit_load(a, argument(2));
-        t = emit_jump(a, BPF_JEQ, AF_NETLINK, t, allow);
+        (void) emit_jump(a, BPF_JEQ, AF_NETLINK, t, allow);
         return emit_load(a, argument(0));
 }
 
 /* The newest copy of an action that a jump written next can reach. */
 static size_t leaf(Assembler *a, SeccompAction action) {
         static const uint32_t returns[_SECCOMP_ACTION_MAX] = {
-                [SECCOMP_ACTION_ALLOW]  = SECCOMP_RET_ALLOW,
-                [SECCOMP_ACTION_EPERM]  = SECCOMP_RET_ERRNO|EPERM,
-                [SECCOMP_ACTION_ENOSYS] = SECCOMP_RET_ERRNO|ENOSYS,
+                [SECCOMP_ACTION_ALLOW] = SECCOMP_RET_ALLOW,
+                [SECCOMP_ACTION_EPERM] = SECCOMP_RET_ERRNO | EPERM,
+                [SECCOMP_ACTION_ENOSYS] = SECCOMP_RET_ERRNO | ENOSYS,
         };
         size_t t = a->leaf[action];
 
@@ -138,7 +141,8 @@ static size_t emit_tree(Assembler *a, const Stretch *s, size_t n) {
 
 /* Whether the segment of @action at @start may continue @s, because only one number lies between: then
  * that number, which is the stretch after @s, becomes a hole in it. */
-static bool stretch_continues(Stretch *s, const Stretch *between, uint32_t start, SeccompAction action) {
+static bool stretch_continues(Stretch *s, const Stretch *between, uint32_t start,
+                              SeccompAction action) {
         if (s->action != action || s->n_holes >= HOLES_MAX)
                 return false;
         if (between->n_holes > 0 || start - between->start != 1)
@@ -151,16 +155,13 @@ static bool stretch_continues(Stretch *s, const Stretch *between, uint32_t start
 
 /* Segments to stretches: same action merges, single numbers become holes. Return: how many, 0 if too
  * many. */
-static size_t find_stretches(
-                const SeccompArch *arch,
-                const uint32_t *segments,
-                const SeccompAction *actions,
-                Stretch ret[static STRETCHES_MAX]) {
-
+static size_t find_stretches(const SeccompArch *arch, const uint32_t *segments,
+                             const SeccompAction *actions, Stretch ret[static STRETCHES_MAX]) {
         size_t n = 0;
 
         for (size_t i = 0; i < arch->n; i++) {
-                uint32_t segment = segments[arch->first + i], start = SECCOMP_SEGMENT_START(segment);
+                uint32_t segment = segments[arch->first + i];
+                uint32_t start = SECCOMP_SEGMENT_START(segment);
                 SeccompAction action = actions[SECCOMP_SEGMENT_KIND(segment)];
 
                 if (n > 0 && ret[n - 1].action == action)
@@ -172,20 +173,15 @@ static size_t find_stretches(
                 if (n >= STRETCHES_MAX)
                         return 0;
 
-                ret[n++] = (Stretch) { .start = start, .action = action };
+                ret[n++] = (Stretch){ .start = start, .action = action };
         }
 
         return n;
 }
 
-int seccomp_assemble(
-                const SeccompArch *arches,
-                size_t n_arches,
-                const uint32_t *segments,
-                const SeccompAction actions[static _SECCOMP_KIND_MAX],
-                struct sock_filter *ret,
-                size_t size) {
-
+int seccomp_assemble(const SeccompArch *arches, size_t n_arches, const uint32_t *segments,
+                     const SeccompAction actions[static _SECCOMP_KIND_MAX], struct sock_filter *ret,
+                     size_t size) {
         Assembler a = { .insn = ret, .size = size };
         size_t root[ARCHES_MAX], t;
 
@@ -201,8 +197,10 @@ int seccomp_assemble(
                         return -E2BIG;
 
                 t = emit_tree(&a, stretches, n);
+                if (t != a.height) /* what is written next falls into what was written last */
+                        (void) emit(&a, BPF_JMP | BPF_JA, 0, 0, (uint32_t) (a.height - t));
                 if (arch->ignore)
-                        t = emit(&a, BPF_ALU|BPF_AND|BPF_K, 0, 0, ~arch->ignore);
+                        (void) emit(&a, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~arch->ignore);
                 root[i - 1] = emit_load(&a, offsetof(struct seccomp_data, nr));
         }
 

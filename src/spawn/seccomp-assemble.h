@@ -28,10 +28,6 @@ typedef enum SeccompAction {
  * @ret:       the program
  * @size:      room in @ret, in instructions
  * Return: number of instructions; -E2BIG if there is not enough room. */
-int seccomp_assemble(
-                const SeccompArch *arches,
-                size_t n_arches,
-                const uint32_t *segments,
-                const SeccompAction actions[static _SECCOMP_KIND_MAX],
-                struct sock_filter *ret,
-                size_t size);
+int seccomp_assemble(const SeccompArch *arches, size_t n_arches, const uint32_t *segments,
+                     const SeccompAction actions[static _SECCOMP_KIND_MAX], struct sock_filter *ret,
+                     size_t size);

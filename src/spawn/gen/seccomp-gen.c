@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gen/seccomp-groups.h"
+#include "spawn/gen/seccomp-groups.h"
 
 #define ARCHES_MAX 2
-#define X32_BIT 0x40000000U
+#define X32_BIT    0x40000000U
 
 /* Where architectures keep their numbers: from 0 on, and ARM some private ones far up. */
 static const struct {
@@ -26,17 +26,17 @@ typedef struct Machine {
 } Machine;
 
 static const Machine machines[] = {
-        { .cpu = "x86_64-little",  .arch = { SCMP_ARCH_X86_64, SCMP_ARCH_X86 }, .x32 = true },
-        { .cpu = "x86-little",     .arch = { SCMP_ARCH_X86 } },
+        { .cpu = "x86_64-little", .arch = { SCMP_ARCH_X86_64, SCMP_ARCH_X86 }, .x32 = true },
+        { .cpu = "x86-little", .arch = { SCMP_ARCH_X86 } },
         { .cpu = "aarch64-little", .arch = { SCMP_ARCH_AARCH64, SCMP_ARCH_ARM } },
-        { .cpu = "arm-little",     .arch = { SCMP_ARCH_ARM } },
+        { .cpu = "arm-little", .arch = { SCMP_ARCH_ARM } },
         { .cpu = "riscv64-little", .arch = { SCMP_ARCH_RISCV64 } },
-        { .cpu = "ppc64-little",   .arch = { SCMP_ARCH_PPC64LE } },
-        { .cpu = "s390x-big",      .arch = { SCMP_ARCH_S390X, SCMP_ARCH_S390 } },
+        { .cpu = "ppc64-little", .arch = { SCMP_ARCH_PPC64LE } },
+        { .cpu = "s390x-big", .arch = { SCMP_ARCH_S390X, SCMP_ARCH_S390 } },
 };
 
 static const uint32_t all_arches[] = {
-        SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32, SCMP_ARCH_AARCH64, SCMP_ARCH_ARM,
+        SCMP_ARCH_X86_64,  SCMP_ARCH_X86,     SCMP_ARCH_X32,   SCMP_ARCH_AARCH64, SCMP_ARCH_ARM,
         SCMP_ARCH_RISCV64, SCMP_ARCH_PPC64LE, SCMP_ARCH_S390X, SCMP_ARCH_S390,
 };
 
@@ -68,7 +68,8 @@ static int check_groups(void) {
 
                 if (!names)
                         return -ENOMEM;
-                for (char *p = strtok_r(names, " ", &save); p && r >= 0; p = strtok_r(NULL, " ", &save)) {
+                for (char *p = strtok_r(names, " ", &save); p && r >= 0;
+                     p = strtok_r(NULL, " ", &save)) {
                         r = check_name(p);
                         if (r >= 0 && seccomp_group_kind(p) != seccomp_groups[i].kind) {
                                 fprintf(stderr, "seccomp-gen: '%s' is in two groups\n", p);
@@ -89,7 +90,7 @@ static char *resolve_number(const Machine *machine, uint32_t arch, uint32_t numb
         size_t cpu_n = strcspn(machine->cpu, "-");
 
         if (!name && machine->x32 && arch == SCMP_ARCH_X86_64)
-                name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X32, (int) (number|X32_BIT));
+                name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X32, (int) (number | X32_BIT));
 
         for (size_t i = 0; !name && i < seccomp_n_new_calls; i++) {
                 const SeccompCall *c = seccomp_new_calls + i;
@@ -113,8 +114,8 @@ static size_t write_segments(const Machine *machine, uint32_t arch, FILE *out) {
                         SeccompKind kind = name ? seccomp_group_kind(name) : SECCOMP_KIND_UNKNOWN;
 
                         if (kind != last) {
-                                fprintf(out, "        SECCOMP_SEGMENT(%u, %d), /* %s */\n",
-                                        nr, (int) kind, name ? name : "unknown");
+                                fprintf(out, "        SECCOMP_SEGMENT(%u, %d), /* %s */\n", nr,
+                                        (int) kind, name ? name : "unknown");
                                 last = kind;
                                 n++;
                         }
@@ -131,13 +132,15 @@ static void write_table(const Machine *machine, FILE *out) {
                 "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"
                 "/* Written by seccomp-gen for %s. */\n"
                 "#include \"spawn/seccomp-table.h\"\n\n"
-                "const uint32_t seccomp_segments[] = {\n", machine->cpu);
+                "const uint32_t seccomp_segments[] = {\n",
+                machine->cpu);
         for (; n_arches < ARCHES_MAX && machine->arch[n_arches] != 0; n_arches++)
                 n[n_arches] = write_segments(machine, machine->arch[n_arches], out);
 
         fprintf(out, "};\n\nconst SeccompArch seccomp_arches[] = {\n");
         for (size_t i = 0; i < n_arches; i++) {
-                fprintf(out, "        { .audit_arch = 0x%xU, .ignore = 0x%xU, .first = %zu, .n = %zu },\n",
+                fprintf(out,
+                        "        { .audit_arch = 0x%xU, .ignore = 0x%xU, .first = %zu, .n = %zu },\n",
                         machine->arch[i], i == 0 && machine->x32 ? X32_BIT : 0, first, n[i]);
                 first += n[i];
         }
@@ -157,7 +160,8 @@ int main(int argc, char **argv) {
                 if (strcmp(machines[i].cpu, argv[1]) == 0)
                         machine = machines + i;
         if (!machine) {
-                fprintf(stderr, "seccomp-gen: the system calls of '%s' are not known here\n", argv[1]);
+                fprintf(stderr, "seccomp-gen: the system calls of '%s' are not known here\n",
+                        argv[1]);
                 return 1;
         }
 

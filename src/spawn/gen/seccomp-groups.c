@@ -8,7 +8,7 @@
  * user namespace or whose ability the administrator may have taken away; with EPERM from the filter
  * the answer is then the same early and late. This room knows names only; numbers are looked up by
  * seccomp-gen.c. */
-#include "gen/seccomp-groups.h"
+#include "spawn/gen/seccomp-groups.h"
 
 #include <string.h>
 
@@ -113,30 +113,18 @@ const size_t seccomp_n_groups = sizeof(seccomp_groups) / sizeof(seccomp_groups[0
 
 /* Since Linux 5.1 a new call has one number on all the architectures this file is used for. */
 const SeccompCall seccomp_new_calls[] = {
-        { "cachestat",         451, NULL      },
-        { "fchmodat2",         452, NULL      },
-        { "map_shadow_stack",  453, NULL      },
-        { "futex_wake",        454, NULL      },
-        { "futex_wait",        455, NULL      },
-        { "futex_requeue",     456, NULL      },
-        { "statmount",         457, NULL      },
-        { "listmount",         458, NULL      },
-        { "lsm_get_self_attr", 459, NULL      },
-        { "lsm_set_self_attr", 460, NULL      },
-        { "lsm_list_modules",  461, NULL      },
-        { "mseal",             462, NULL      },
-        { "setxattrat",        463, NULL      },
-        { "getxattrat",        464, NULL      },
-        { "listxattrat",       465, NULL      },
-        { "removexattrat",     466, NULL      },
-        { "open_tree_attr",    467, NULL      },
-        { "file_getattr",      468, NULL      },
-        { "file_setattr",      469, NULL      },
-        { "listns",            470, NULL      },
-        { "rseq_slice_yield",  471, NULL      },
-        { "uretprobe",         335, "x86_64"  },
-        { "uprobe",            336, "x86_64"  },
-        { "riscv_hwprobe",     258, "riscv64" },
+        { "cachestat", 451, NULL },         { "fchmodat2", 452, NULL },
+        { "map_shadow_stack", 453, NULL },  { "futex_wake", 454, NULL },
+        { "futex_wait", 455, NULL },        { "futex_requeue", 456, NULL },
+        { "statmount", 457, NULL },         { "listmount", 458, NULL },
+        { "lsm_get_self_attr", 459, NULL }, { "lsm_set_self_attr", 460, NULL },
+        { "lsm_list_modules", 461, NULL },  { "mseal", 462, NULL },
+        { "setxattrat", 463, NULL },        { "getxattrat", 464, NULL },
+        { "listxattrat", 465, NULL },       { "removexattrat", 466, NULL },
+        { "open_tree_attr", 467, NULL },    { "file_getattr", 468, NULL },
+        { "file_setattr", 469, NULL },      { "listns", 470, NULL },
+        { "rseq_slice_yield", 471, NULL },  { "uretprobe", 335, "x86_64" },
+        { "uprobe", 336, "x86_64" },        { "riscv_hwprobe", 258, "riscv64" },
 };
 const size_t seccomp_n_new_calls = sizeof(seccomp_new_calls) / sizeof(seccomp_new_calls[0]);
 

@@ -12,7 +12,7 @@
 typedef struct SeccompGroup {
         const char *about; /* what the calls have in common; for people */
         SeccompKind kind;
-        const char *names; /* separated by blanks; a name that an architecture lacks is skipped there */
+        const char *names; /* separated by blanks; an architecture may lack some */
 } SeccompGroup;
 
 /* A call that the libseccomp of the building machine may be too old to know. */

@@ -17,13 +17,13 @@
 
 #include "base/fd.h"
 #include "check.h"
-#include "gen/seccomp-groups.h"
+#include "spawn/gen/seccomp-groups.h"
 
-#define X32 0x40000000U
-#define CAP(n) (UINT64_C(1) << (n))
+#define X32          0x40000000U
+#define CAP(n)       (UINT64_C(1) << (n))
 #define DEFAULT_CAPS UINT64_C(0xfdecafff)
-#define ALLOW SECCOMP_RET_ALLOW
-#define FAIL(e) (SECCOMP_RET_ERRNO|(e))
+#define ALLOW        SECCOMP_RET_ALLOW
+#define FAIL(e)      (SECCOMP_RET_ERRNO | (e))
 
 /* What the kernel does with a program; @ret_steps counts instructions. */
 static uint32_t run(const SeccompPlan *p, const struct seccomp_data *d, unsigned *ret_steps) {
@@ -35,23 +35,23 @@ static uint32_t run(const SeccompPlan *p, const struct seccomp_data *d, unsigned
 
                 steps++;
                 switch (f->code) {
-                case BPF_LD|BPF_W|BPF_ABS:
+                case BPF_LD | BPF_W | BPF_ABS:
                         assert_true(f->k % 4 == 0 && f->k < sizeof(*d));
                         memcpy(&a, (const uint8_t *) d + f->k, sizeof(a));
                         break;
-                case BPF_ALU|BPF_AND|BPF_K:
+                case BPF_ALU | BPF_AND | BPF_K:
                         a &= f->k;
                         break;
-                case BPF_JMP|BPF_JA:
+                case BPF_JMP | BPF_JA:
                         pc += f->k;
                         break;
-                case BPF_JMP|BPF_JEQ|BPF_K:
+                case BPF_JMP | BPF_JEQ | BPF_K:
                         pc += a == f->k ? f->jt : f->jf;
                         break;
-                case BPF_JMP|BPF_JGE|BPF_K:
+                case BPF_JMP | BPF_JGE | BPF_K:
                         pc += a >= f->k ? f->jt : f->jf;
                         break;
-                case BPF_RET|BPF_K:
+                case BPF_RET | BPF_K:
                         if (ret_steps)
                                 *ret_steps = steps;
                         return f->k;
@@ -65,7 +65,7 @@ static uint32_t run(const SeccompPlan *p, const struct seccomp_data *d, unsigned
 }
 
 static uint32_t ask(const SeccompPlan *p, uint32_t arch, uint32_t nr) {
-        return run(p, &(struct seccomp_data) { .arch = arch, .nr = (int) nr }, NULL);
+        return run(p, &(struct seccomp_data){ .arch = arch, .nr = (int) nr }, NULL);
 }
 
 static void plan(uint64_t caps, SeccompPlan *ret) {
@@ -110,9 +110,26 @@ static char *name_of(uint32_t arch, uint32_t nr) {
         return name;
 }
 
+/* x86-64 and x32 share one tree: a number that only the other of the two has is judged as if it were of
+ * both, and the kernel answers ENOSYS. */
+static char *name_of_either(uint32_t arch, uint32_t nr) {
+        char *name = name_of(arch, nr);
+
+        if (name || arch == SCMP_ARCH_X86)
+                return name;
+        return arch == SCMP_ARCH_X32 ? name_of(SCMP_ARCH_X86_64, nr & ~X32)
+                                     : name_of(SCMP_ARCH_X32, nr | X32);
+}
+
+static uint32_t expected_of(uint32_t arch, uint32_t nr, uint64_t caps) {
+        _cleanup_free_ char *name = name_of_either(arch, nr);
+
+        return expected(name, caps);
+}
+
 static const uint64_t cap_sets[] = {
-        0, UINT64_MAX, DEFAULT_CAPS, CAP(25), CAP(16), CAP(17), CAP(14), CAP(20), CAP(19), CAP(22), CAP(34),
-        CAP(26), CAP(39), DEFAULT_CAPS & ~CAP(19),
+        0,       UINT64_MAX, DEFAULT_CAPS, CAP(25), CAP(16), CAP(17), CAP(14),
+        CAP(20), CAP(19),    CAP(22),      CAP(34), CAP(26), CAP(39), DEFAULT_CAPS & ~CAP(19),
 };
 
 #ifdef __x86_64__
@@ -122,18 +139,9 @@ static void check_arch(uint32_t audit_arch, uint32_t names_of, uint32_t bit) {
 
                 plan(cap_sets[i], &p);
                 for (uint32_t nr = 0; nr < 2000; nr++) {
-                        _cleanup_free_ char *name = name_of(names_of, nr|bit);
-                        uint32_t got = ask(&p, audit_arch, nr|bit);
-
-                        /* x86-64 and x32 share one tree: a number that only the other of the two has
-                         * is judged as if it were of both, and the kernel answers ENOSYS. */
-                        if (!name && names_of == SCMP_ARCH_X86_64)
-                                name = name_of(SCMP_ARCH_X32, nr|X32);
-                        else if (!name && names_of == SCMP_ARCH_X32)
-                                name = name_of(SCMP_ARCH_X86_64, nr);
-
-                        CHECK_EQ(got, expected(name, cap_sets[i]), "arch %x, %u (%s), caps %zu", audit_arch,
-                                 nr|bit, name ? name : "nobody", i);
+                        CHECK_EQ(ask(&p, audit_arch, nr | bit),
+                                 expected_of(names_of, nr | bit, cap_sets[i]),
+                                 "arch %x, number %u, caps %zu", audit_arch, nr | bit, i);
                 }
         }
 }
@@ -156,48 +164,48 @@ static void test_known_rows(void **state) {
                 uint32_t arch, nr, want;
                 uint64_t caps;
         } rows[] = {
-                { AUDIT_ARCH_X86_64, 0,         ALLOW,        DEFAULT_CAPS },  /* read */
-                { AUDIT_ARCH_X86_64, 59,        ALLOW,        DEFAULT_CAPS },  /* execve */
-                { AUDIT_ARCH_X86_64, 165,       ALLOW,        DEFAULT_CAPS },  /* mount */
-                { AUDIT_ARCH_X86_64, 167,       FAIL(EPERM),  UINT64_MAX },    /* swapon */
-                { AUDIT_ARCH_X86_64, 246,       FAIL(EPERM),  UINT64_MAX },    /* kexec_load */
-                { AUDIT_ARCH_X86_64, 320,       FAIL(EPERM),  UINT64_MAX },    /* kexec_file_load */
-                { AUDIT_ARCH_X86_64, 298,       FAIL(EPERM),  UINT64_MAX },    /* perf_event_open */
-                { AUDIT_ARCH_X86_64, 304,       FAIL(EPERM),  UINT64_MAX },    /* open_by_handle_at */
-                { AUDIT_ARCH_X86_64, 303,       ALLOW,        0 },             /* name_to_handle_at */
-                { AUDIT_ARCH_X86_64, 179,       FAIL(EPERM),  UINT64_MAX },    /* quotactl */
-                { AUDIT_ARCH_X86_64, 443,       FAIL(EPERM),  UINT64_MAX },    /* quotactl_fd */
-                { AUDIT_ARCH_X86_64, 321,       FAIL(EPERM),  DEFAULT_CAPS },  /* bpf */
-                { AUDIT_ARCH_X86_64, 321,       ALLOW,        CAP(39) },
-                { AUDIT_ARCH_X86_64, 175,       FAIL(EPERM),  DEFAULT_CAPS },  /* init_module */
-                { AUDIT_ARCH_X86_64, 175,       ALLOW,        CAP(16) },
-                { AUDIT_ARCH_X86_64, 227,       FAIL(EPERM),  DEFAULT_CAPS },  /* clock_settime */
-                { AUDIT_ARCH_X86_64, 227,       ALLOW,        CAP(25) },
-                { AUDIT_ARCH_X86_64, 103,       FAIL(EPERM),  DEFAULT_CAPS },  /* syslog */
-                { AUDIT_ARCH_X86_64, 103,       ALLOW,        CAP(34) },
-                { AUDIT_ARCH_X86_64, 101,       ALLOW,        DEFAULT_CAPS },  /* ptrace */
-                { AUDIT_ARCH_X86_64, 101,       FAIL(EPERM),  0 },
-                { AUDIT_ARCH_X86_64, 169,       ALLOW,        DEFAULT_CAPS },  /* reboot */
-                { AUDIT_ARCH_X86_64, 437,       ALLOW,        0 },             /* openat2 */
-                { AUDIT_ARCH_X86_64, 436,       ALLOW,        0 },             /* close_range */
-                { AUDIT_ARCH_X86_64, 435,       ALLOW,        0 },             /* clone3 */
-                { AUDIT_ARCH_X86_64, 444,       ALLOW,        0 },             /* landlock_create_ruleset */
-                { AUDIT_ARCH_X86_64, 462,       ALLOW,        0 },             /* mseal */
-                { AUDIT_ARCH_X86_64, 470,       ALLOW,        0 },             /* listns */
-                { AUDIT_ARCH_X86_64, 400,       FAIL(ENOSYS), UINT64_MAX },    /* never given out */
-                { AUDIT_ARCH_X86_64, 999,       FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_X86_64, 0, ALLOW, DEFAULT_CAPS },         /* read */
+                { AUDIT_ARCH_X86_64, 59, ALLOW, DEFAULT_CAPS },        /* execve */
+                { AUDIT_ARCH_X86_64, 165, ALLOW, DEFAULT_CAPS },       /* mount */
+                { AUDIT_ARCH_X86_64, 167, FAIL(EPERM), UINT64_MAX },   /* swapon */
+                { AUDIT_ARCH_X86_64, 246, FAIL(EPERM), UINT64_MAX },   /* kexec_load */
+                { AUDIT_ARCH_X86_64, 320, FAIL(EPERM), UINT64_MAX },   /* kexec_file_load */
+                { AUDIT_ARCH_X86_64, 298, FAIL(EPERM), UINT64_MAX },   /* perf_event_open */
+                { AUDIT_ARCH_X86_64, 304, FAIL(EPERM), UINT64_MAX },   /* open_by_handle_at */
+                { AUDIT_ARCH_X86_64, 303, ALLOW, 0 },                  /* name_to_handle_at */
+                { AUDIT_ARCH_X86_64, 179, FAIL(EPERM), UINT64_MAX },   /* quotactl */
+                { AUDIT_ARCH_X86_64, 443, FAIL(EPERM), UINT64_MAX },   /* quotactl_fd */
+                { AUDIT_ARCH_X86_64, 321, FAIL(EPERM), DEFAULT_CAPS }, /* bpf */
+                { AUDIT_ARCH_X86_64, 321, ALLOW, CAP(39) },
+                { AUDIT_ARCH_X86_64, 175, FAIL(EPERM), DEFAULT_CAPS }, /* init_module */
+                { AUDIT_ARCH_X86_64, 175, ALLOW, CAP(16) },
+                { AUDIT_ARCH_X86_64, 227, FAIL(EPERM), DEFAULT_CAPS }, /* clock_settime */
+                { AUDIT_ARCH_X86_64, 227, ALLOW, CAP(25) },
+                { AUDIT_ARCH_X86_64, 103, FAIL(EPERM), DEFAULT_CAPS }, /* syslog */
+                { AUDIT_ARCH_X86_64, 103, ALLOW, CAP(34) },
+                { AUDIT_ARCH_X86_64, 101, ALLOW, DEFAULT_CAPS }, /* ptrace */
+                { AUDIT_ARCH_X86_64, 101, FAIL(EPERM), 0 },
+                { AUDIT_ARCH_X86_64, 169, ALLOW, DEFAULT_CAPS },      /* reboot */
+                { AUDIT_ARCH_X86_64, 437, ALLOW, 0 },                 /* openat2 */
+                { AUDIT_ARCH_X86_64, 436, ALLOW, 0 },                 /* close_range */
+                { AUDIT_ARCH_X86_64, 435, ALLOW, 0 },                 /* clone3 */
+                { AUDIT_ARCH_X86_64, 444, ALLOW, 0 },                 /* landlock_create_ruleset */
+                { AUDIT_ARCH_X86_64, 462, ALLOW, 0 },                 /* mseal */
+                { AUDIT_ARCH_X86_64, 470, ALLOW, 0 },                 /* listns */
+                { AUDIT_ARCH_X86_64, 400, FAIL(ENOSYS), UINT64_MAX }, /* never given out */
+                { AUDIT_ARCH_X86_64, 999, FAIL(ENOSYS), UINT64_MAX },
                 { AUDIT_ARCH_X86_64, UINT32_MAX, FAIL(ENOSYS), UINT64_MAX },
-                { AUDIT_ARCH_X86_64, X32|520,   ALLOW,        0 },             /* x32 execve */
-                { AUDIT_ARCH_X86_64, X32|528,   FAIL(EPERM),  UINT64_MAX },    /* x32 kexec_load */
-                { AUDIT_ARCH_X86_64, X32|999,   FAIL(ENOSYS), UINT64_MAX },
-                { AUDIT_ARCH_I386,   11,        ALLOW,        0 },             /* execve */
-                { AUDIT_ARCH_I386,   59,        ALLOW,        0 },             /* oldolduname */
-                { AUDIT_ARCH_I386,   87,        FAIL(EPERM),  UINT64_MAX },    /* swapon */
-                { AUDIT_ARCH_I386,   13,        ALLOW,        0 },             /* time */
-                { AUDIT_ARCH_I386,   25,        FAIL(EPERM),  DEFAULT_CAPS },  /* stime */
-                { AUDIT_ARCH_I386,   25,        ALLOW,        CAP(25) },
-                { AUDIT_ARCH_I386,   222,       FAIL(ENOSYS), UINT64_MAX },
-                { AUDIT_ARCH_I386,   437,       ALLOW,        0 },             /* openat2 */
+                { AUDIT_ARCH_X86_64, X32 | 520, ALLOW, 0 },                /* x32 execve */
+                { AUDIT_ARCH_X86_64, X32 | 528, FAIL(EPERM), UINT64_MAX }, /* x32 kexec_load */
+                { AUDIT_ARCH_X86_64, X32 | 999, FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_I386, 11, ALLOW, 0 },                  /* execve */
+                { AUDIT_ARCH_I386, 59, ALLOW, 0 },                  /* oldolduname */
+                { AUDIT_ARCH_I386, 87, FAIL(EPERM), UINT64_MAX },   /* swapon */
+                { AUDIT_ARCH_I386, 13, ALLOW, 0 },                  /* time */
+                { AUDIT_ARCH_I386, 25, FAIL(EPERM), DEFAULT_CAPS }, /* stime */
+                { AUDIT_ARCH_I386, 25, ALLOW, CAP(25) },
+                { AUDIT_ARCH_I386, 222, FAIL(ENOSYS), UINT64_MAX },
+                { AUDIT_ARCH_I386, 437, ALLOW, 0 }, /* openat2 */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -214,21 +222,22 @@ static void test_audit_socket(void **state) {
                 uint64_t domain, protocol;
                 uint32_t want;
         } rows[] = {
-                { AUDIT_ARCH_X86_64, 41,     AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
-                { AUDIT_ARCH_X86_64, X32|41, AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
-                { AUDIT_ARCH_I386,   359,    AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
-                { AUDIT_ARCH_X86_64, 41,     AF_NETLINK, NETLINK_ROUTE, ALLOW },
-                { AUDIT_ARCH_I386,   359,    AF_NETLINK, NETLINK_ROUTE, ALLOW },
-                { AUDIT_ARCH_X86_64, 41,     AF_INET,    NETLINK_AUDIT, ALLOW },
+                { AUDIT_ARCH_X86_64, 41, AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_X86_64, X32 | 41, AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_I386, 359, AF_NETLINK, NETLINK_AUDIT, FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_X86_64, 41, AF_NETLINK, NETLINK_ROUTE, ALLOW },
+                { AUDIT_ARCH_I386, 359, AF_NETLINK, NETLINK_ROUTE, ALLOW },
+                { AUDIT_ARCH_X86_64, 41, AF_INET, NETLINK_AUDIT, ALLOW },
                 /* The kernel takes both as int: what is above does not hide them. */
-                { AUDIT_ARCH_X86_64, 41,     AF_NETLINK|UINT64_C(1) << 32, NETLINK_AUDIT|UINT64_C(7) << 40,
-                  FAIL(EAFNOSUPPORT) },
+                { AUDIT_ARCH_X86_64, 41, AF_NETLINK | UINT64_C(1) << 32,
+                  NETLINK_AUDIT | UINT64_C(7) << 40, FAIL(EAFNOSUPPORT) },
         };
         SeccompPlan p;
 
         plan(UINT64_MAX, &p);
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                struct seccomp_data d = { .arch = rows[i].arch, .nr = (int) rows[i].nr,
+                struct seccomp_data d = { .arch = rows[i].arch,
+                                          .nr = (int) rows[i].nr,
                                           .args = { rows[i].domain, SOCK_RAW, rows[i].protocol } };
 
                 CHECK_EQ(run(&p, &d, NULL), rows[i].want, "row %zu", i);
@@ -262,7 +271,9 @@ static void dump_arch(const SeccompPlan *p, const char *name, uint32_t arch, Buf
         for (uint32_t nr = 1; nr <= end; nr++) {
                 if (nr < end && ask(p, arch, nr) == ask(p, arch, first))
                         continue;
-                assert_int_equal(buf_printf(out, "%s %u-%u %s\n", name, first, nr - 1, verdict(ask(p, arch, first))), 0);
+                assert_int_equal(buf_printf(out, "%s %u-%u %s\n", name, first, nr - 1,
+                                            verdict(ask(p, arch, first))),
+                                 0);
                 first = nr;
         }
 }
@@ -283,7 +294,7 @@ static void test_golden(void **state) {
         dump_arch(&p, "x86", AUDIT_ARCH_I386, &out);
 
         if (getenv("UPDATE_GOLDEN"))
-                CHECK_EQ(file_write(AT_FDCWD, path, out.p, O_CREAT|O_TRUNC, 0644), 0, "%s", path);
+                CHECK_EQ(file_write(AT_FDCWD, path, out.p, O_CREAT | O_TRUNC, 0644), 0, "%s", path);
         CHECK_EQ(file_read(AT_FDCWD, path, 64 * 1024, &want, NULL), 0, "%s", path);
         CHECK_STR(out.p, want, "%s", path);
 }
@@ -291,15 +302,18 @@ static void test_golden(void **state) {
 /* Short and shallow: the kernel walks the tree for every number while it loads the program. */
 static void test_budget(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cap_sets); i++) {
-                unsigned steps, most = 0;
+                unsigned steps = 0, most = 0;
                 SeccompPlan p;
 
                 plan(cap_sets[i], &p);
                 assert_in_range(p.n, 1, 170);
                 for (uint32_t nr = 0; nr < 600; nr++)
                         for (int j = 0; j < 2; j++) {
-                                (void) run(&p, &(struct seccomp_data) {
-                                        .arch = j ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64, .nr = (int) nr }, &steps);
+                                (void) run(&p,
+                                           &(struct seccomp_data){ .arch = j ? AUDIT_ARCH_I386
+                                                                             : AUDIT_ARCH_X86_64,
+                                                                   .nr = (int) nr },
+                                           &steps);
                                 most = MAX(most, steps);
                         }
                 assert_in_range(most, 1, 17);
@@ -333,7 +347,10 @@ static int errno_of(long r) {
 static int errno_of_int80(long nr, long a, long b, long c) {
         long r;
 
-        __asm__ volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+        __asm__ volatile("int $0x80"
+                         : "=a"(r)
+                         : "a"(nr), "b"(a), "c"(b), "d"(c)
+                         : "memory", "r8", "r9", "r10", "r11");
         return (int) r < 0 ? -(int) r : 0;
 }
 #endif
@@ -359,14 +376,14 @@ static int try_loaded(void) {
         if (fd < 0)
                 return 6;
         (void) close(fd);
-        if (getppid() <= 0 || errno_of(open("/", O_RDONLY|O_CLOEXEC)) != 0)
+        if (getppid() <= 0 || errno_of(open("/", O_RDONLY | O_CLOEXEC)) != 0)
                 return 7;
 #ifdef __x86_64__
         /* A kernel without IA32 emulation kills on int 0x80; the parent has found out. */
         if (getenv("TRY_INT80")) {
-                if (errno_of_int80(20, 0, 0, 0) != 0)                                   /* getpid */
+                if (errno_of_int80(20, 0, 0, 0) != 0) /* getpid */
                         return 8;
-                if (errno_of_int80(87, 0, 0, 0) != EPERM)                               /* swapon */
+                if (errno_of_int80(87, 0, 0, 0) != EPERM) /* swapon */
                         return 9;
                 if (errno_of_int80(999, 0, 0, 0) != ENOSYS)
                         return 10;
@@ -405,7 +422,7 @@ static void test_loaded(void **state) {
 }
 
 static int try_refused(void) {
-        const struct sock_filter bad = { .code = BPF_RET|BPF_K, .k = SECCOMP_RET_ALLOW };
+        const struct sock_filter bad = { .code = BPF_RET | BPF_K, .k = SECCOMP_RET_ALLOW };
         Error e = {};
 
         if (setresuid(65534, 65534, 65534) < 0)
@@ -429,17 +446,12 @@ static void test_load_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
 #ifdef __x86_64__
-                cmocka_unit_test(test_x86_64),
-                cmocka_unit_test(test_i386),
-                cmocka_unit_test(test_x32),
-                cmocka_unit_test(test_known_rows),
-                cmocka_unit_test(test_audit_socket),
-                cmocka_unit_test(test_foreign_arch),
-                cmocka_unit_test(test_golden),
-                cmocka_unit_test(test_budget),
+                cmocka_unit_test(test_x86_64),       cmocka_unit_test(test_i386),
+                cmocka_unit_test(test_x32),          cmocka_unit_test(test_known_rows),
+                cmocka_unit_test(test_audit_socket), cmocka_unit_test(test_foreign_arch),
+                cmocka_unit_test(test_golden),       cmocka_unit_test(test_budget),
 #endif
-                cmocka_unit_test(test_format),
-                cmocka_unit_test(test_loaded),
+                cmocka_unit_test(test_format),       cmocka_unit_test(test_loaded),
                 cmocka_unit_test(test_load_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
