@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests of the spawner on the host share. The fixture spawn starts machines and, when the
+test is over, looks for anything they left behind."""
+
+import ctypes
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from skeplib import build, trees
+from skeplib.spawner import Spawner, children, links, mounts, traces
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture
+def spawn(request, scratch):
+    """A Spawner. After the test: no process, mount, cgroup, link or file of its machines is left."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = {"processes": children(), "mounts": mounts()}
+    spawner = Spawner(f"t{os.getpid()}-{abs(hash(request.node.name)) % 0xffffff:x}")
+    yield spawner
+
+    killed = [p for p in spawner.started if p.poll() is None]
+    spawner.stop_all()
+    end = time.monotonic() + 3
+    left = None
+    while time.monotonic() < end:
+        for pid in children() - before["processes"]:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+        left = {
+            "processes": sorted(children() - before["processes"]),
+            "links": links(spawner.name),
+            "files": sorted(str(p) for p in traces(spawner.name)),
+        }
+        if not any(left.values()):
+            break
+        time.sleep(0.02)
+    for pid in left["processes"]:
+        os.kill(pid, signal.SIGKILL)
+    assert not any(left.values()), f"left behind: {left}"
+    assert not killed, f"still running at the end of the test: {[p.args for p in killed]}"
+    new = [m for m in mounts() if m not in before["mounts"] and str(scratch) not in m]
+    assert not new, f"mounts left behind: {new}"
+
+
+@pytest.fixture
+def new_tree(scratch, fresh_tree):
+    """new_tree("busybox") is a writable tree with the probe in it, made anew at each call."""
+    def make(kind="busybox"):
+        if kind == "busybox":
+            where = scratch / f"busybox-{len(list(scratch.iterdir()))}"
+            shutil.copytree(trees.tree(kind), where, symlinks=True)
+            where.chmod(0o755)
+        else:
+            where = fresh_tree(kind)
+        shutil.copy(build.build_dir() / "test/root/spawn-probe", where / "probe")
+        return where
+
+    return make
+
+
+@pytest.fixture
+def busybox(new_tree):
+    """A writable busybox tree."""
+    return new_tree()
+
+
+@pytest.fixture(params=["busybox", "bookworm-guest", "trixie-guest"])
+def any_tree(request, new_tree):
+    """A writable tree of every kind."""
+    return new_tree(request.param)

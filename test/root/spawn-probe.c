@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs as the payload of a machine and prints what busybox cannot find out. Linked statically, for trees
+ * without a libc. One fact a line, "name value"; a fact that is an errno is "ok" for 0. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/reboot.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void say(const char *name, long r) {
+        printf("%s %s\n", name, r < 0 ? strerrorname_np(errno) : "ok");
+}
+
+/* The filter, by calls that do nothing when they are let through. */
+static int probe_filter(char **argv) {
+        say("unknown", syscall(999));
+        say("swapon", syscall(SYS_swapon, NULL, 0));
+        say("perf_event_open", syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0));
+        say("open_by_handle_at", syscall(SYS_open_by_handle_at, -1, NULL, 0));
+        say("kexec_load", syscall(SYS_kexec_load, 0, -1L, NULL, 0));
+        say("bpf", syscall(SYS_bpf, -1, NULL, 0));
+        say("init_module", syscall(SYS_init_module, NULL, 0, NULL));
+        say("finit_module", syscall(SYS_finit_module, -1, NULL, 0));
+        say("clock_settime", syscall(SYS_clock_settime, 99, NULL));
+        say("syslog", syscall(SYS_syslog, 10, NULL, 0));
+        say("acct", syscall(SYS_acct, ""));
+        say("mlock", syscall(SYS_mlock, NULL, 0));
+        say("openat2", syscall(437, -1, "x", NULL, 0));
+        say("audit", socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT));
+        say("route", socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+        return 0;
+}
+
+static int probe_fds(char **argv) {
+        DIR *d = opendir("/proc/self/fd");
+        struct dirent *entry;
+
+        if (!d)
+                return 1;
+        while ((entry = readdir(d))) {
+                char target[4096];
+                ssize_t n;
+
+                if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(d))
+                        continue;
+                n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
+                printf("%s %.*s\n", entry->d_name, n < 0 ? 0 : (int) n, target);
+        }
+        closedir(d);
+        return 0;
+}
+
+/* What one gets of a file: how many bytes (at most 4096) or the errno. */
+static int probe_read(char **argv) {
+        for (char **p = argv; *p; p++) {
+                char data[4096];
+                int fd = open(*p, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+                ssize_t n = fd < 0 ? -1 : read(fd, data, sizeof(data));
+
+                if (n < 0)
+                        printf("%s %s\n", *p, strerrorname_np(errno));
+                else
+                        printf("%s %zd\n", *p, n);
+                if (fd >= 0)
+                        close(fd);
+        }
+        return 0;
+}
+
+static int probe_write(char **argv) {
+        for (char **p = argv; *p; p++) {
+                int fd = open(*p, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+
+                say(*p, fd < 0 ? -1 : write(fd, "", 0));
+                if (fd >= 0)
+                        close(fd);
+        }
+        return 0;
+}
+
+static int probe_tty(char **argv) {
+        struct winsize w = {};
+
+        for (int fd = 0; fd < 3; fd++)
+                printf("%d %s\n", fd, isatty(fd) ? "tty" : "other");
+        say("controlling", open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+        say("size", ioctl(0, TIOCGWINSZ, &w));
+        printf("rows %u\ncolumns %u\n", w.ws_row, w.ws_col);
+        printf("session %d\npid %d\n", (int) getsid(0), (int) getpid());
+        return 0;
+}
+
+static int probe_notify(char **argv) {
+        const char *path = getenv("NOTIFY_SOCKET");
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (!path || fd < 0)
+                return 1;
+        strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
+        for (char **p = argv; *p; p++)
+                say(*p, sendto(fd, *p, strlen(*p), 0, (struct sockaddr *) &sa, sizeof(sa)));
+        return 0;
+}
+
+static int probe_reboot(char **argv) {
+        bool again = argv[0] && strcmp(argv[0], "again") == 0;
+
+        say("reboot", reboot(again ? RB_AUTOBOOT : RB_POWER_OFF));
+        return 1;
+}
+
+/* Waits for a signal and says which. */
+static int probe_signal(char **argv) {
+        sigset_t all;
+        int sig;
+
+        sigfillset(&all);
+        sigprocmask(SIG_BLOCK, &all, NULL);
+        puts("waiting");
+        fflush(stdout);
+        do
+                sigwait(&all, &sig);
+        while (sig == SIGCHLD || sig == SIGWINCH || sig == SIGCONT);
+        printf("signal %d\n", sig);
+        return 0;
+}
+
+static int probe_state(char **argv) {
+        sigset_t set;
+        int ignored = 0, blocked = 0;
+
+        sigprocmask(SIG_BLOCK, NULL, &set);
+        for (int i = 1; i < NSIG; i++) {
+                struct sigaction sa;
+
+                blocked += sigismember(&set, i) > 0;
+                ignored += sigaction(i, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+        }
+        printf("blocked %d\nignored %d\n", blocked, ignored);
+        printf("pid %d\nppid %d\nuid %u\ngid %u\n", (int) getpid(), (int) getppid(), getuid(),
+               getgid());
+        printf("dumpable %d\npdeathsig_left %d\n", prctl(PR_GET_DUMPABLE), ({
+                       int s = 0;
+                       prctl(PR_GET_PDEATHSIG, &s);
+                       s;
+               }));
+        return 0;
+}
+
+int main(int argc, char **argv) {
+        static const struct {
+                const char *name;
+                int (*run)(char **argv);
+        } probes[] = {
+                { "filter", probe_filter }, { "fds", probe_fds },       { "read", probe_read },
+                { "write", probe_write },   { "tty", probe_tty },       { "notify", probe_notify },
+                { "reboot", probe_reboot }, { "signal", probe_signal }, { "state", probe_state },
+        };
+
+        for (size_t i = 0; argc > 1 && i < sizeof(probes) / sizeof(probes[0]); i++)
+                if (strcmp(argv[1], probes[i].name) == 0)
+                        return probes[i].run(argv + 2);
+
+        fprintf(stderr, "usage: spawn-probe PROBE [ARGUMENT…]\n");
+        return 2;
+}
