@@ -2,12 +2,15 @@
 """The few system calls the beds need and Python 3.11 does not have, and a place for mounts that
 nobody else sees."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
 import signal
+import time
 
 CLONE_NEWNS = 0x00020000
+MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 PR_SET_PDEATHSIG = 1
@@ -64,12 +67,25 @@ def scratch_dir():
 
 def cgroup2_mount():
     """Where cgroup2 is mounted: /sys/fs/cgroup, or a folder of it on hybrid hosts."""
+    found = None
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
         for line in f:
             left, right = line.split(" - ", 1)
-            if right.split()[0] == "cgroup2":
-                return pathlib.Path(left.split()[4])
-    raise RuntimeError("cgroup2 is not mounted on this host")
+            point = left.split()[4]
+            if right.split()[0] == "cgroup2" and point.startswith("/sys/fs/cgroup"):
+                found = pathlib.Path(point)         # the last one hides those before it
+    if found is None:
+        raise RuntimeError("cgroup2 is not mounted on this host")
+    return found
+
+
+def show_pure_cgroup2():
+    """On a hybrid host, let this process and its children see cgroup2 alone at /sys/fs/cgroup: not
+    all that we compare ourselves with can do with less."""
+    scratch_dir()
+    where = cgroup2_mount()
+    if str(where) != "/sys/fs/cgroup":
+        mount(where, "/sys/fs/cgroup", None, MS_BIND, None)
 
 
 def cgroup_of(pid="self"):
@@ -79,6 +95,38 @@ def cgroup_of(pid="self"):
             if line.startswith("0::"):
                 return line[3:].strip()
     raise RuntimeError(f"process {pid} is in no cgroup2")
+
+
+def remove_cgroup(top):
+    """Remove a control group and those in it, as soon as they are empty."""
+    end = time.monotonic() + 5
+    while top is not None and top.exists():
+        for folder, _, _ in os.walk(top, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass
+        if time.monotonic() > end:
+            break
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def own_cgroup(name):
+    """Have this process, and all it starts, in a cgroup2 of its own that is removed after."""
+    before = cgroup2_mount() / cgroup_of().lstrip("/")
+    top = before / f"{name}-{os.getpid()}"
+    inner = top / "self"
+    inner.mkdir(parents=True)
+    (inner / "cgroup.procs").write_text("0", encoding="ascii")
+    try:
+        yield top
+    finally:
+        try:
+            (before / "cgroup.procs").write_text("0", encoding="ascii")
+        except OSError:         # controllers have been passed on there: no place for processes
+            (cgroup2_mount() / "cgroup.procs").write_text("0", encoding="ascii")
+        remove_cgroup(top)
 
 
 def descendants(pid):

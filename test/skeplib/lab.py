@@ -212,22 +212,9 @@ class Lab:
         self._process = None
         self.leader = None
         _alive.discard(self)
-        _remove_cgroup(self._cgroup)
+        kernel.remove_cgroup(self._cgroup)
         kernel.umount(self._root)
         shutil.rmtree(self._root.parent, ignore_errors=True)
-
-
-def _remove_cgroup(top):
-    end = time.monotonic() + 5
-    while top is not None and top.exists():
-        for folder, _, _ in os.walk(top, topdown=False):
-            try:
-                os.rmdir(folder)
-            except OSError:
-                pass
-        if time.monotonic() > end:
-            break
-        time.sleep(0.01)
 
 
 def _show(command):

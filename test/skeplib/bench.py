@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tools/bench: paired runs. In each round every contender runs once, in an order that turns, so that
+what else happens on the machine strikes all alike; minimum and median are what counts."""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+import tempfile
+
+from . import benches
+from . import kernel
+
+
+@dataclasses.dataclass
+class Row:
+    """What the runs of one contender came to."""
+    name: str
+    unit: str
+    values: list
+
+    def as_dict(self):
+        """For --json."""
+        return {"contender": self.name, "unit": self.unit, "runs": len(self.values),
+                "min": min(self.values), "median": statistics.median(self.values),
+                "max": max(self.values), "values": self.values}
+
+
+def measure(bench, rounds, say):
+    """Run a bench. Return: (rows, {contender that could not run: why})."""
+    rows, missing = {}, {}
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=kernel.scratch_dir(),
+                                     ignore_cleanup_errors=True) as folder:
+        contenders = bench.contenders(pathlib.Path(folder))
+        for contender in list(contenders):
+            try:
+                contender.run()         # warms caches, and shows whether it works here at all
+                rows[contender.name] = Row(contender.name, bench.unit, [])
+            except (benches.CannotRun, OSError) as problem:
+                missing[contender.name] = str(problem).strip().splitlines()[-1]
+                contenders.remove(contender)
+        for number in range(rounds):
+            turn = number % max(1, len(contenders))
+            for contender in contenders[turn:] + contenders[:turn]:
+                rows[contender.name].values.append(contender.run())
+            say(f"\r{bench.name}: round {number + 1} of {rounds}")
+        say("\r" + " " * 40 + "\r")
+    return [r for r in rows.values() if r.values], missing
+
+
+def show(bench, rows, missing):
+    """Print the table of a bench; ratios are against the first contender, which is skep."""
+    print(f"{bench.name}: {bench.why} ({bench.unit}, less is better)")
+    width = max([len(r.name) for r in rows] + [len(n) for n in missing] + [9])
+    print(f"  {'':{width}} {'min':>9} {'median':>9} {'x min':>7} {'x median':>9}")
+    for row in rows:
+        data = row.as_dict()
+        first = rows[0].as_dict()
+        print(f"  {row.name:{width}} {data['min']:9.2f} {data['median']:9.2f} "
+              f"{data['min'] / first['min']:7.2f} {data['median'] / first['median']:9.2f}")
+    for name, why in missing.items():
+        print(f"  {name:{width}} could not run: {why}")
+    print()
+
+
+def main():
+    known = {b.name: b for b in benches.BENCHES}
+    parser = argparse.ArgumentParser(
+        prog="tools/bench", description="Compare skep with its peers in paired runs.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="benches:\n" + "\n".join(f"  {b.name:10} {b.why}" for b in known.values()))
+    parser.add_argument("bench", nargs="*", metavar="BENCH", help="which (default: all)")
+    parser.add_argument("--rounds", type=int, help="runs of each contender (default: by bench)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    args = parser.parse_args()
+    unknown = [n for n in args.bench if n not in known]
+    if unknown:
+        parser.error(f"no bench is called {', '.join(unknown)}")
+
+    def say(text):
+        if sys.stderr.isatty():
+            print(text, end="", file=sys.stderr, flush=True)
+
+    kernel.show_pure_cgroup2()
+    result = {}
+    with kernel.own_cgroup("skep-bench"):
+        for name in args.bench or known:
+            bench = known[name]
+            rows, missing = measure(bench, args.rounds or bench.rounds, say)
+            result[name] = {"why": bench.why, "contenders": [r.as_dict() for r in rows],
+                            "missing": missing}
+            if not args.json:
+                show(bench, rows, missing)
+    if args.json:
+        print(json.dumps(result, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

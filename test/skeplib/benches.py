@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The benches: for each, the contenders and what one run of each is. A run returns its figure."""
+
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from . import build
+from . import kernel
+from . import trees
+
+_serial = itertools.count(1)
+
+
+class CannotRun(Exception):
+    """A contender does not work on this machine; the text says why."""
+
+
+@dataclasses.dataclass
+class Contender:
+    """One of those compared. run() does the thing once and returns the figure."""
+    name: str
+    run: object
+
+
+@dataclasses.dataclass
+class Bench:
+    """What is compared; contenders(folder) makes those who take part, ours first."""
+    name: str
+    why: str
+    unit: str
+    rounds: int
+    contenders: object
+
+
+def _copied(folder, name):
+    tree = folder / name
+    tree.mkdir()
+    subprocess.run(["tar", "-C", tree, "--numeric-owner", "-xpf", trees.tar(name)], check=True)
+    return tree
+
+
+def _timed(argv, prepare=None):
+    """A run: the time in ms from the start of a command to its end, which must be a success."""
+    argv = [str(a) for a in argv]
+    path = shutil.which(argv[0])
+
+    def run():
+        if path is None:
+            raise CannotRun(f"{argv[0]} is not installed")
+        if prepare:
+            prepare()
+        with open("/dev/null", "r+b") as null, tempfile.TemporaryFile() as log:
+            actions = [(os.POSIX_SPAWN_DUP2, null.fileno(), 0),
+                       (os.POSIX_SPAWN_DUP2, null.fileno(), 1),
+                       (os.POSIX_SPAWN_DUP2, log.fileno(), 2)]
+            start = time.perf_counter()
+            pid = os.posix_spawn(path, argv, os.environ, file_actions=actions)
+            _, status = os.waitpid(pid, 0)
+            took = time.perf_counter() - start
+            if status:
+                log.seek(0)
+                said = log.read().decode(errors="replace")
+                raise CannotRun(f"{argv[0]} ended with status {status}\n{said}".strip())
+        return took * 1000
+
+    return run
+
+
+def _oci_bundle(folder, tree, runtime):
+    """A bundle as the runtime itself proposes it, but for the command."""
+    bundle = folder / f"bundle-{runtime}"
+    bundle.mkdir()
+    if shutil.which(runtime):
+        subprocess.run([runtime, "spec"], cwd=bundle, check=True)
+        config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+        config["process"]["args"] = ["/bin/true"]
+        config["process"]["terminal"] = False
+        # A limit that this host cannot raise is no part of what is compared.
+        config["process"].pop("rlimits", None)
+        config["root"] = {"path": str(tree), "readonly": False}
+        (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return bundle
+
+
+def _spawn(folder):
+    tree = _copied(folder, "bookworm-guest")
+    skep = [build.program("skep-spawn"), "-q", "-D", tree, "--register=no"]
+    nspawn = ["systemd-nspawn", "-q", "-D", tree, "--register=no", "--keep-unit"]
+    bwrap = ["bwrap", "--unshare-all", "--bind", tree, "/", "--proc", "/proc", "--dev", "/dev"]
+    unshare = ["unshare", "-m", "-p", "-u", "-i", "-n", "-C", "--fork", "chroot", tree]
+
+    def oci(runtime, *options):
+        bundle = _oci_bundle(folder, tree, runtime)
+        return Contender(runtime, lambda: _timed(
+            [runtime, *options, "run", "-b", bundle, f"bench-{os.getpid()}-{next(_serial)}"])())
+
+    return [
+        Contender("skep-spawn", _timed([*skep, "/bin/true"])),
+        Contender("bwrap --unshare-all", _timed([*bwrap, "/bin/true"])),
+        # Its use of control groups needs CAP_SYS_RESOURCE, which containers rarely have: without,
+        # it has less to do than the others.
+        oci("crun", "--cgroup-manager=disabled"),
+        oci("runc"),
+        Contender("systemd-nspawn", _timed([*nspawn, "/bin/true"])),
+        Contender("unshare+chroot (no sandbox)", _timed([*unshare, "/bin/true"])),
+        Contender("/bin/true alone", _timed(["/bin/true"])),
+    ]
+
+
+def _resident(folder, name, argv, env=None):
+    """A run: kB (PSS) of all processes of ours for a booted machine that are outside of it."""
+    def run():
+        where = folder / f"{name}-{next(_serial)}"
+        where.mkdir()
+        tree = trees.overlay(where, trees.tree("bookworm-guest"))
+        (tree / "etc/machine-id").write_text(os.urandom(16).hex() + "\n", encoding="ascii")
+        process = subprocess.Popen([str(a) for a in argv(tree)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env={**os.environ, **(env or {})},
+                                   preexec_fn=kernel.die_with_parent)
+        try:
+            leader = _booted(process, tree)
+            time.sleep(0.5)
+            outside = [p for p in [process.pid, *kernel.descendants(process.pid)]
+                       if not _inside(p, leader)]
+            return sum(_pss(p) for p in outside)
+        finally:
+            _end(process)
+            kernel.umount(tree)
+
+    return run
+
+
+def _booted(process, tree):
+    """Wait until the machine's systemd has come up. Return: its PID 1."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise CannotRun(process.stderr.read().decode(errors="replace"))
+        leader = next((p for p in kernel.descendants(process.pid) if kernel.is_init(p)), None)
+        if leader and os.path.exists(f"/proc/{leader}/root/run/dbus/system_bus_socket"):
+            return leader
+        time.sleep(0.05)
+    raise CannotRun(f"the machine on {tree} did not come up")
+
+
+def _inside(pid, leader):
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{leader}/ns/pid")
+    except OSError:
+        return True
+
+
+def _pss(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1])
+
+
+def _end(process):
+    for leader in [p for p in kernel.descendants(process.pid) if kernel.is_init(p)]:
+        os.kill(leader, signal.SIGKILL)
+        break
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stderr.close()
+
+
+def _memory(folder):
+    return [
+        Contender("skep-spawn", _resident(folder, "skep", lambda tree: [
+            build.program("skep-spawn"), "-q", "-b", "-D", tree, "--register=no",
+            "-M", f"bench-{os.getpid()}", "--console=read-only"])),
+        Contender("systemd-nspawn", _resident(folder, "nspawn", lambda tree: [
+            "systemd-nspawn", "-q", "-b", "-D", tree, "--register=no", "--keep-unit",
+            "-M", f"bench-{os.getpid()}", "--console=read-only"],
+            env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})),
+    ]
+
+
+BENCHES = (
+    Bench("spawn", "a trivial command with the full default confinement", "ms", 40, _spawn),
+    Bench("memory", "what stays resident for one booted machine, PSS", "kB", 3, _memory),
+)
