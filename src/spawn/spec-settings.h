@@ -2,14 +2,33 @@
 /* Where a Spec comes from: one row per option and key, the command line, the settings file. */
 #pragma once
 
+#include "app/help.h"
+#include "base/setting.h"
 #include "spawn/spec.h"
 
+/* What the rows fill: the Spec, and what is about this one call. The Spec comes first, so that an offset
+ * into one is an offset into the other. */
+typedef struct SpecCommand {
+        Spec spec;
+        bool help;
+        bool version;
+        bool nothing; /* what is accepted because it asks for what we do anyway */
+} SpecCommand;
+
+/** spec_settings() - the table of all options and keys */
+const Setting *spec_settings(size_t *ret_n);
+/** spec_help() - what --help, the manual page and the completion are made of */
+const HelpPage *spec_help(void);
+
 /** spec_read() - command line, then the settings file that belongs to the machine, then
- * spec_resolve()
- * @ret:  initialised by the caller with spec_init()
+ * spec_resolve() and spec_check()
+ * @ret:        initialised by the caller with spec_init()
+ * @ret_notes:  sentences for the user on what was passed over, new vector
  * Return: 0; SPEC_READ_DONE (> 0) if --help or --version was served; -errno. */
 enum { SPEC_READ_DONE = 1 };
-int spec_read(int argc, char **argv, Spec *ret, Error *e);
+int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e);
 
-/** spec_check() - whether the Spec makes sense; refuses, never repairs. Return: 0 or -errno. */
-int spec_check(const Spec *s, Error *e);
+/** spec_check() - whether the Spec makes sense; refuses, never repairs
+ * @origins: where the settings came from, for the messages
+ * Return: 0 or -errno. */
+int spec_check(const Spec *s, const Settings *origins, Error *e);

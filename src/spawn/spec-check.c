@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What of a Spec goes together. One small check per rule; each refuses and says which setting is to
+ * blame and where it came from. Nothing is repaired here, and nothing is looked up on the disk. */
+#include "spawn/spec-settings.h"
+
+#include "base/path.h"
+
+typedef struct Check {
+        const Spec *spec;
+        const Settings *origins;
+} Check;
+
+#define FIELD(name) offsetof(SpecCommand, spec.name)
+
+/* Refuses, with the place of the setting at @field before the sentence. */
+static int refuse(const Check *c, size_t field, Error *e, const char *sentence) {
+        const Assignment *a = c->origins ? settings_find(c->origins, field) : NULL;
+        char place[512];
+
+        if (!a)
+                return error_set(e, EINVAL, "%s", sentence);
+        return error_set(e, EINVAL, "%s: %s", settings_place(a, place, sizeof place), sentence);
+}
+
+static int check_image(const Check *c, Error *e) {
+        if (c->spec->directory && streq(c->spec->directory, "/") && !c->spec->ephemeral)
+                return refuse(c, FIELD(directory), e,
+                              "the host's own root can only be used with --ephemeral");
+        return 0;
+}
+
+static int check_execution(const Check *c, Error *e) {
+        static const char *const kernels[] = { "/proc", "/sys", "/dev" };
+        const Spec *s = c->spec;
+
+        if (s->start == START_BOOT && s->user)
+                return refuse(c, FIELD(user), e, "an init of the image runs as root only");
+        if (s->start == START_BOOT && s->working_directory)
+                return refuse(c, FIELD(working_directory), e,
+                              "an init of the image starts in its root only");
+        for (size_t i = 0; s->working_directory && i < ELEMENTSOF(kernels); i++)
+                if (path_is_below(s->working_directory, kernels[i]))
+                        return refuse(c, FIELD(working_directory), e,
+                                      "the working directory must not be in /proc, /sys or /dev");
+        return 0;
+}
+
+static int check_unit(const Check *c, Error *e) {
+        const Spec *s = c->spec;
+
+        if (s->keep_unit && s->properties)
+                return refuse(c, FIELD(properties), e,
+                              "with --keep-unit there is no scope that could have properties");
+        if (s->keep_unit && s->slice)
+                return refuse(c, FIELD(slice), e,
+                              "with --keep-unit there is no scope that could be put in a slice");
+        return 0;
+}
+
+static int check_users(const Check *c, Error *e) {
+        const Spec *s = c->spec;
+
+        if (s->ownership == OWNERSHIP_MAP && !spec_has_private_users(s))
+                return refuse(c, FIELD(ownership), e,
+                              "there is nothing to map to without --private-users=");
+        return 0;
+}
+
+static int check_mounts(const Check *c, Error *e) {
+        for (size_t i = 0; i < c->spec->n_mounts; i++)
+                if (streq(c->spec->mounts[i].target, "/"))
+                        return refuse(c, FIELD(mounts), e,
+                                      "a mount over the root itself is not supported yet");
+        return 0;
+}
+
+int spec_check(const Spec *s, const Settings *origins, Error *e) {
+        static int (*const checks[])(const Check *c, Error *e) = {
+                check_image, check_execution, check_unit, check_users, check_mounts,
+        };
+        const Check c = { .spec = s, .origins = origins };
+
+        for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
+                int r = checks[i](&c, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

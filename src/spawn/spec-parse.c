@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Values of the spawner's settings, see spec-parse.h. Each reader looks at one value alone; what goes
+ * together with what is spec_check()'s. Nothing here looks at the disk. */
+#include "spawn/spec-parse.h"
+
+#include <unistd.h>
+
+#include "base/name.h"
+#include "base/parse.h"
+#include "base/path.h"
+#include "spawn/capability.h"
+#include "spawn/property.h"
+#include "spawn/spec.h"
+
+/* The Spec that a field belongs to: for settings that fill more than one field. */
+static Spec *spec_of(const Setting *row, void *at) {
+        return (Spec *) ((char *) at - row->at);
+}
+
+static int parse_start(const char *value, StartMode mode, StartMode *start, Error *e) {
+        bool on;
+
+        if (parse_bool(value, &on) < 0)
+                return error_set(e, EINVAL, "'%.60s' is neither yes nor no", value);
+        if (on)
+                *start = mode;
+        else if (*start == mode)
+                *start = START_COMMAND;
+        return 0;
+}
+
+int spec_parse_boot(const Setting *row, const char *value, void *at, Error *e) {
+        return parse_start(value, START_BOOT, at, e);
+}
+
+int spec_parse_as_pid2(const Setting *row, const char *value, void *at, Error *e) {
+        return parse_start(value, START_AS_PID2, at, e);
+}
+
+int spec_parse_hostname(const Setting *row, const char *value, void *at, Error *e) {
+        if (!hostname_is_valid(value))
+                return error_set(e, EINVAL, "'%.80s' is not a valid host name", value);
+        return setting_string(row, value, at, e);
+}
+
+int spec_parse_uuid(const Setting *row, const char *value, void *at, Error *e) {
+        Id128 id;
+
+        if (id128_parse(value, &id) < 0)
+                return error_set(e, EINVAL, "'%.60s' is not a 128-bit ID", value);
+        if (id128_is_null(&id))
+                return error_set(e, EINVAL, "the ID must not be all zero");
+        *(Id128 *) at = id;
+        return 0;
+}
+
+int spec_parse_user(const Setting *row, const char *value, void *at, Error *e) {
+        uid_t uid;
+
+        if (!username_is_valid(value) && parse_uid(value, &uid) < 0)
+                return error_set(e, EINVAL, "'%.60s' is neither a user name nor a user ID", value);
+        return setting_string(row, value, at, e);
+}
+
+int spec_parse_slice(const Setting *row, const char *value, void *at, Error *e) {
+        const char *suffix = str_has_suffix(value, ".slice") ? "" : ".slice";
+        size_t n = strlen(value) - (*suffix ? 0 : strlen(".slice"));
+
+        for (size_t i = 0; i < n; i++)
+                if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@",
+                            value[i]) ||
+                    (value[i] == '-' && (i == 0 || value[i - 1] == '-' || i == n - 1)))
+                        n = 0;
+        if (n == 0 || n > 200)
+                return error_set(e, EINVAL, "'%.80s' is not the name of a slice", value);
+
+        _cleanup_free_ char *name = str_format("%s%s", value, suffix);
+        if (!name)
+                return error_oom(e);
+        return setting_string(row, name, at, e);
+}
+
+int spec_parse_property(const Setting *row, const char *value, void *at, Error *e) {
+        int r = property_check(value, e);
+
+        return r < 0 ? r : setting_strings(row, value, at, e);
+}
+
+static int set_environment(char ***environment, const char *assignment, Error *e) {
+        if (!env_assignment_is_valid(assignment))
+                return error_set(e, EINVAL, "'%.80s' is not NAME=VALUE", assignment);
+        return strv_env_set(environment, assignment) < 0 ? error_oom(e) : 0;
+}
+
+int spec_parse_setenv(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_free_ char *copied = NULL;
+
+        if (!strchr(value, '=')) {
+                if (!env_name_is_valid(value, strlen(value)))
+                        return error_set(e, EINVAL, "'%.80s' is not the name of a variable", value);
+                const char *ours = getenv(value);
+                if (!ours)
+                        return error_set(e, ENXIO, "variable '%s' is not set here", value);
+                copied = str_format("%s=%s", value, ours);
+                if (!copied)
+                        return error_oom(e);
+        }
+        return set_environment(at, copied ? copied : value, e);
+}
+
+int spec_parse_environment(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+        int r = setting_words(row, value, &words, e);
+
+        if (r < 0)
+                return r;
+        if (!words)
+                *(char ***) at = strv_free(*(char ***) at);
+        STRV_FOREACH(word, words) {
+                r = set_environment(at, *word, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* A word out of a NULL-terminated table, else a boolean that stands for one of two of its places. */
+static int parse_word_or_bool(const char *const *words, int no, int yes, const char *value,
+                              int *ret, Error *e) {
+        const Setting choice = { .data = words };
+        bool on;
+
+        if (parse_bool(value, &on) >= 0) {
+                *ret = on ? yes : no;
+                return 0;
+        }
+        return setting_choice(&choice, value, ret, e);
+}
+
+int spec_parse_settings_mode(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [SETTINGS_YES] = "yes",
+                                             [SETTINGS_NO] = "no",
+                                             [SETTINGS_OVERRIDE] = "override",
+                                             [SETTINGS_TRUSTED] = "trusted",
+                                             [_SETTINGS_MODE_MAX] = NULL };
+
+        return parse_word_or_bool(words, SETTINGS_NO, SETTINGS_YES, value, at, e);
+}
+
+int spec_parse_register(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [REGISTER_AUTO] = "auto",
+                                             [REGISTER_NO] = "no",
+                                             [REGISTER_YES] = "yes",
+                                             [_REGISTER_MODE_MAX] = NULL };
+
+        return parse_word_or_bool(words, REGISTER_NO, REGISTER_YES, value, at, e);
+}
+
+int spec_parse_console(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = {
+                [CONSOLE_AUTO] = "auto",           [CONSOLE_INTERACTIVE] = "interactive",
+                [CONSOLE_READ_ONLY] = "read-only", [CONSOLE_PASSIVE] = "passive",
+                [CONSOLE_PIPE] = "pipe",           [CONSOLE_AUTOPIPE] = "autopipe",
+                [_CONSOLE_MODE_MAX] = NULL
+        };
+        const Setting choice = { .data = words };
+
+        return setting_choice(&choice, value, at, e);
+}
+
+int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [API_VFS_READ_ONLY] = "no",
+                                             [API_VFS_WRITABLE] = "yes",
+                                             [API_VFS_NETWORK] = "network",
+                                             [_API_VFS_WRITABLE_MAX] = NULL };
+
+        return parse_word_or_bool(words, API_VFS_READ_ONLY, API_VFS_WRITABLE, value, at, e);
+}
+
+/* "BASE" or "BASE:COUNT" */
+static int parse_range(const char *value, Spec *s, Error *e) {
+        const char *colon = strchr(value, ':');
+        _cleanup_free_ char *first = strndup(value,
+                                             colon ? (size_t) (colon - value) : strlen(value));
+        uint32_t base, count = PRIVATE_USERS_RANGE_DEFAULT;
+
+        if (!first)
+                return error_oom(e);
+        if (parse_u32(first, &base) < 0 || (colon && parse_u32(colon + 1, &count) < 0))
+                return error_set(e, EINVAL,
+                                 "'%.60s' is not one of no, yes, pick, identity or BASE[:COUNT]",
+                                 value);
+        if (count == 0 || base > UINT32_MAX - count)
+                return error_set(e, ERANGE, "'%s' is not a range of user IDs", value);
+        s->private_users = PRIVATE_USERS_FIXED;
+        s->private_users_base = base;
+        s->private_users_range = count;
+        return 0;
+}
+
+int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e) {
+        static const struct {
+                const char *word;
+                PrivateUsers mode;
+        } words[] = {
+                { "pick", PRIVATE_USERS_PICK },
+                { "identity", PRIVATE_USERS_IDENTITY },
+        };
+        Spec *s = spec_of(row, at);
+        bool on;
+
+        if (streq(value, "managed"))
+                return error_set(e, EOPNOTSUPP, "'managed' is not supported yet");
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (streq(value, words[i].word)) {
+                        s->private_users = words[i].mode;
+                        return 0;
+                }
+        /* "0" and "1" are ranges here. */
+        if (value[strspn(value, "0123456789")] == '\0' || parse_bool(value, &on) < 0)
+                return parse_range(value, s, e);
+        s->private_users = on ? PRIVATE_USERS_OWNER : PRIVATE_USERS_NO;
+        return 0;
+}
+
+int spec_parse_ownership(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [OWNERSHIP_AUTO] = "auto",
+                                             [OWNERSHIP_OFF] = "off",
+                                             [OWNERSHIP_MAP] = "map",
+                                             [_OWNERSHIP_MAX] = NULL };
+        const Setting choice = { .data = words };
+
+        if (streq(value, "chown") || streq(value, "foreign"))
+                return error_set(e, EOPNOTSUPP, "'%s' is not supported yet", value);
+        return setting_choice(&choice, value, at, e);
+}
+
+int spec_parse_capabilities(const Setting *row, const char *value, void *at, Error *e) {
+        uint64_t mask = UINT64_MAX;
+        int r = streq(value, "all") ? 0 : capability_mask_parse(value, &mask, e);
+
+        if (r >= 0)
+                *(uint64_t *) at |= mask;
+        return r;
+}
+
+/* Options of a bind mount, "norbind,idmap". */
+static int parse_bind_options(const char *options, CustomMount *m, Error *e) {
+        static const char *const idmaps[] = { [MOUNT_IDMAP_NO] = "noidmap",
+                                              [MOUNT_IDMAP_ALL] = "idmap",
+                                              [MOUNT_IDMAP_ROOT] = "rootidmap",
+                                              [MOUNT_IDMAP_OWNER] = "owneridmap" };
+        _cleanup_strv_ char **words = NULL;
+
+        if (str_split(options, ",", &words) < 0)
+                return error_oom(e);
+        STRV_FOREACH(word, words) {
+                bool known = streq(*word, "rbind") || streq(*word, "norbind");
+
+                if (known)
+                        m->norecursive = streq(*word, "norbind");
+                for (size_t i = 0; i < ELEMENTSOF(idmaps); i++)
+                        if (streq(*word, idmaps[i])) {
+                                m->idmap = (MountIdmap) i;
+                                known = true;
+                        }
+                if (!known)
+                        return error_set(e, EINVAL, "unknown option '%.60s' of a bind mount",
+                                         *word);
+        }
+        return 0;
+}
+
+/* A path on the host; "+/x" stays as it is. */
+static int parse_bind_source(const char *value, char **ret, Error *e) {
+        const Setting row = {};
+
+        if (!*value)
+                return error_set(e, EOPNOTSUPP, "an empty source is not supported yet");
+        if (*value != '+')
+                return setting_path(&row, value, ret, e);
+        if (!path_is_safe(value + 1))
+                return error_set(e, EINVAL, "'%.200s' is not '+' and an absolute path without '..'",
+                                 value);
+        return setting_string(&row, value, ret, e);
+}
+
+static int add_bind(Spec *s, CustomMountType type, const char *value, Error *e) {
+        _cleanup_(custom_mount_done) CustomMount m = { .type = type };
+        _cleanup_strv_ char **parts = NULL;
+        const Setting row = {};
+        int r = str_split_colon(value, &parts);
+
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (r < 0 || strv_length(parts) < 1 || strv_length(parts) > 3)
+                return error_set(e, EINVAL, "'%.200s' is not SOURCE[:TARGET[:OPTIONS]]", value);
+        size_t n = strv_length(parts);
+
+        r = parse_bind_source(parts[0], &m.source, e);
+        if (r < 0)
+                return r;
+        const char *target = n > 1 && *parts[1] ? parts[1] : m.source + (*m.source == '+');
+        r = setting_inner_path(&row, target, &m.target, e);
+        if (r >= 0 && n > 2)
+                r = parse_bind_options(parts[2], &m, e);
+        if (r < 0)
+                return r;
+        return spec_add_mount(s, &m) < 0 ? error_oom(e) : 0;
+}
+
+int spec_parse_bind(const Setting *row, const char *value, void *at, Error *e) {
+        return add_bind(spec_of(row, at), CUSTOM_MOUNT_BIND, value, e);
+}
+
+int spec_parse_bind_ro(const Setting *row, const char *value, void *at, Error *e) {
+        return add_bind(spec_of(row, at), CUSTOM_MOUNT_BIND_READ_ONLY, value, e);
+}
+
+int spec_parse_tmpfs(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_(custom_mount_done) CustomMount m = { .type = CUSTOM_MOUNT_TMPFS };
+        _cleanup_strv_ char **parts = NULL;
+        const Setting inner = {};
+        int r = str_split_colon(value, &parts);
+
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (r < 0 || strv_length(parts) < 1 || strv_length(parts) > 2)
+                return error_set(e, EINVAL, "'%.200s' is not PATH[:OPTIONS]", value);
+
+        r = setting_inner_path(&inner, parts[0], &m.target, e);
+        if (r >= 0 && parts[1] && *parts[1])
+                r = setting_string(&inner, parts[1], &m.options, e);
+        if (r < 0)
+                return r;
+        return spec_add_mount(spec_of(row, at), &m) < 0 ? error_oom(e) : 0;
+}
+
+int spec_parse_unsupported(const Setting *row, const char *value, void *at, Error *e) {
+        const char *const *accepted = row->data;
+
+        for (size_t i = 0; accepted && accepted[i]; i++)
+                if (streq(accepted[i], value))
+                        return 0;
+        if (accepted)
+                return error_set(e, EOPNOTSUPP, "'%.80s' is not supported yet", value);
+        return error_set(e, EOPNOTSUPP, "not supported yet");
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Values of the spawner's settings: readers for rows whose fields are fields of a Spec. */
+#pragma once
+
+#include "base/setting.h"
+
+/* bool: sets spec->start; "no" undoes only what the same row set */
+int spec_parse_boot(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_as_pid2(const Setting *row, const char *value, void *at, Error *e);
+
+/* names and identity */
+int spec_parse_hostname(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_uuid(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_user(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_slice(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_property(const Setting *row, const char *value, void *at, Error *e);
+
+/* environment: one NAME or NAME=VALUE as typed; quoted list of NAME=VALUE in a file */
+int spec_parse_setenv(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_environment(const Setting *row, const char *value, void *at, Error *e);
+
+/* enums */
+int spec_parse_settings_mode(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_register(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_console(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_ownership(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
+
+/* uint64_t mask of capabilities, adding up */
+int spec_parse_capabilities(const Setting *row, const char *value, void *at, Error *e);
+
+/* mounts: at is spec->mounts */
+int spec_parse_bind(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_bind_ro(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_tmpfs(const Setting *row, const char *value, void *at, Error *e);
+
+/** spec_parse_unsupported() - a setting of others that we do not have
+ * row->data: NULL-terminated values that ask for what we do anyway, accepted; NULL = none */
+int spec_parse_unsupported(const Setting *row, const char *value, void *at, Error *e);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From the command line and the settings file to a Spec. Which file belongs to a machine hangs on its
+ * name, which hangs on the command line: so that is read twice, once alone to learn what file to look
+ * for, and then together with it. */
+#include "spawn/spec-settings.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+
+#define FILE_SIZE_MAX (1024 * 1024)
+
+/* Where an assignment comes from, the weakest first. */
+enum {
+        RANK_ENVIRONMENT = 1,
+        RANK_BELOW, /* file or command line */
+        RANK_ABOVE, /* the other one, as --settings= says */
+};
+
+static void command_done(SpecCommand *c) {
+        spec_done(&c->spec);
+}
+
+/* The few knobs that the reference has as environment variables and that people set in units. */
+static int read_environment(Settings *s, Error *e) {
+        static const struct {
+                const char *variable, *flag;
+        } knobs[] = {
+                { "SYSTEMD_NSPAWN_API_VFS_WRITABLE", "api-vfs-writable" },
+        };
+        const SettingOrigin origin = { .trusted = true };
+
+        for (size_t i = 0; i < ELEMENTSOF(knobs); i++) {
+                const char *value = getenv(knobs[i].variable);
+                if (!value)
+                        continue;
+                const Setting *row = settings_row_by_flag(s->rows, s->n_rows, knobs[i].flag);
+                int r = settings_add(s, row, value, &origin, RANK_ENVIRONMENT, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Reads one candidate. Return: 1 it was there, 0 it was not, -errno. */
+static int read_file(Settings *s, const char *path, bool trusted, unsigned rank, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        size_t n = 0;
+        int r = file_read(AT_FDCWD, path, FILE_SIZE_MAX, &text, &n);
+
+        if (r == -ENOENT || r == -ENOTDIR)
+                return 0;
+        if (r < 0)
+                return error_set(e, r, "cannot read '%s': %m", path);
+        r = settings_from_text(s, path, text, n, trusted, rank, e);
+        return r < 0 ? r : 1;
+}
+
+/* The file of the administrator, else the one beside the image. */
+static int read_settings_file(Settings *s, const Spec *found, unsigned rank, Error *e) {
+        static const char *const trusted_places[] = { "/etc/systemd/nspawn",
+                                                      "/run/systemd/nspawn" };
+        bool trust_all = found->settings_mode == SETTINGS_TRUSTED;
+
+        for (size_t i = 0; i < ELEMENTSOF(trusted_places); i++) {
+                _cleanup_free_ char *path = str_format("%s/%s.nspawn", trusted_places[i],
+                                                       found->machine);
+                if (!path)
+                        return error_oom(e);
+                int r = read_file(s, path, true, rank, e);
+                if (r != 0)
+                        return MIN(r, 0);
+        }
+
+        if (!found->directory || streq(found->directory, "/"))
+                return 0;
+        const char *last = path_last(found->directory);
+        _cleanup_free_ char *beside = str_format("%.*s%s.nspawn", (int) (last - found->directory),
+                                                 found->directory, found->machine);
+        if (!beside)
+                return error_oom(e);
+        int r = read_file(s, beside, trust_all, rank, e);
+        return MIN(r, 0);
+}
+
+/* What the command line alone says, to find the settings file by. */
+static int resolve_command_line(const Settings *s, char *const *rest, SpecCommand *c, Error *e) {
+        spec_init(&c->spec);
+        int r = settings_apply(s, c, e);
+
+        if (r < 0 || c->help || c->version)
+                return r;
+        return spec_resolve(&c->spec, false, e);
+}
+
+static int serve_help(const SpecCommand *c, Error *e) {
+        _cleanup_(buf_done) Buf out = {};
+        struct winsize size = {};
+        int r;
+
+        if (c->help) {
+                (void) ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+                r = help_print(spec_help(), size.ws_col, &out);
+        } else
+                r = buf_printf(&out, "skep %s\n", SKEP_VERSION);
+        if (r < 0)
+                return error_oom(e);
+        r = fd_write_all(STDOUT_FILENO, out.p, out.n);
+        return r < 0 ? error_set(e, r, "cannot write: %m") : SPEC_READ_DONE;
+}
+
+/* Positional arguments take the place of Parameters= unless the file has the last word. */
+static int take_arguments(Spec *spec, const Settings *s, char *const *rest, Error *e) {
+        const Assignment *a = settings_find(s, offsetof(SpecCommand, spec.argv));
+        _cleanup_strv_ char **copy = NULL;
+
+        if (!rest || (a && spec->settings_mode == SETTINGS_OVERRIDE))
+                return 0;
+        if (strv_copy(rest, &copy) < 0)
+                return error_oom(e);
+        (void) strv_free(spec->argv);
+        spec->argv = TAKE_PTR(copy);
+        return 0;
+}
+
+/* --boot and --as-pid2 share a field, so that the file's and the command line's do not add up; given
+ * side by side they are a mistake. */
+static int check_start(const Settings *s, Error *e) {
+        const Assignment *last = settings_find(s, offsetof(SpecCommand, spec.start));
+
+        for (size_t i = 0; last && i < s->n; i++) {
+                const Assignment *a = s->list + i;
+                StartMode one = _START_MODE_INVALID, other = _START_MODE_INVALID;
+                char place[512], other_place[512];
+
+                if (a->row->at != last->row->at || a->rank != last->rank || a->row == last->row)
+                        continue;
+                if (a->row->parse(a->row, a->value, &one, NULL) >= 0 && one >= 0 &&
+                    last->row->parse(last->row, last->value, &other, NULL) >= 0 && other >= 0)
+                        return error_set(e, EINVAL, "%s and %s exclude each other",
+                                         settings_place(a, place, sizeof place),
+                                         settings_place(last, other_place, sizeof other_place));
+        }
+        return 0;
+}
+
+int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
+        _cleanup_(settings_done) Settings s;
+        _cleanup_(command_done) SpecCommand first = {}, final = {};
+        _cleanup_strv_ char **rest = NULL;
+        size_t n;
+        const Setting *rows = spec_settings(&n);
+
+        settings_init(&s, rows, n);
+        int r = read_environment(&s, e);
+        if (r >= 0)
+                r = settings_from_argv(&s, argv, RANK_BELOW, settings_stop_at_first, &rest, e);
+        if (r >= 0)
+                r = resolve_command_line(&s, rest, &first, e);
+        if (r < 0)
+                return r;
+        if (first.help || first.version)
+                return serve_help(&first, e);
+
+        bool file_wins = first.spec.settings_mode == SETTINGS_OVERRIDE;
+        for (size_t i = 0; i < s.n && !file_wins; i++)
+                if (s.list[i].rank == RANK_BELOW)
+                        s.list[i].rank = RANK_ABOVE;
+        if (first.spec.settings_mode != SETTINGS_NO) {
+                r = read_settings_file(&s, &first.spec, file_wins ? RANK_ABOVE : RANK_BELOW, e);
+                if (r < 0)
+                        return r;
+        }
+
+        spec_init(&final.spec);
+        r = settings_apply(&s, &final, e);
+        if (r >= 0)
+                r = check_start(&s, e);
+        if (r >= 0)
+                r = take_arguments(&final.spec, &s, rest, e);
+        if (r >= 0)
+                r = spec_resolve(&final.spec, true, e);
+        if (r >= 0)
+                r = spec_check(&final.spec, &s, e);
+        if (r < 0)
+                return r;
+
+        spec_done(ret);
+        *ret = final.spec;
+        spec_init(&final.spec);
+        *ret_notes = TAKE_PTR(s.notes);
+        return 0;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of the spawner's settings: every option and every key of a .nspawn file is one row. Rows at
+ * the end are what the reference has and we do not: they are refused by name, because a setting that
+ * is passed over in silence is worse than one that is missing. Untrusted files may set what a payload
+ * could do to itself (TRUST_ANY), nothing that reaches the host. */
+#include "spawn/spec-settings.h"
+
+#include "spawn/spec-parse.h"
+
+#define AT(field)    .at = offsetof(SpecCommand, spec.field)
+#define FILES(k)     .section = "Files", .key = k
+#define EXEC(k)      .section = "Exec", .key = k
+#define NETWORK(k)   .section = "Network", .key = k
+#define FLAG(name)   .flag = name
+#define LETTER(f, l) .flag = f, .letter = l
+#define UNSUPPORTED                                                                                \
+        .flags = SETTING_HIDDEN | SETTING_LIST, .parse = spec_parse_unsupported,                   \
+        .at = offsetof(SpecCommand, nothing), .help = "Not supported yet"
+#define WORDS(...)                                                                                 \
+        .data = (const char *const[]) {                                                            \
+                __VA_ARGS__, NULL                                                                  \
+        }
+
+static const Setting rows[] = {
+        { LETTER("help", 'h'), .group = "General", .help = "Show this help", .parse = setting_bool,
+          .at = offsetof(SpecCommand, help) },
+        { FLAG("version"), .help = "Show the version", .parse = setting_bool,
+          .at = offsetof(SpecCommand, version) },
+        { LETTER("quiet", 'q'), .help = "Say nothing about what is done; only the payload's output",
+          .parse = setting_bool, AT(quiet) },
+        { FLAG("settings"), .metavar = "MODE", .complete = "yes no override trusted",
+          .help = "Whether the machine's .nspawn file is read (yes, no), wins over the command line"
+                  " (override), or is trusted wherever it lies (trusted)",
+          .parse = spec_parse_settings_mode, AT(settings_mode) },
+        { FLAG("dry-run"), .help = "Print what would be done, and do nothing of it",
+          .parse = setting_bool, AT(dry_run) },
+        { FLAG("no-pager"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no pager",
+          .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
+        { FLAG("no-ask-password"), .flags = SETTING_HIDDEN, .help = "Accepted; nothing is asked",
+          .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
+        { FLAG("system"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no other mode",
+          .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
+
+        { LETTER("directory", 'D'), .group = "Image", .metavar = "PATH", .complete = "directories",
+          .help = "Root directory of the machine", .parse = setting_path, AT(directory) },
+        { EXEC("Ephemeral"), LETTER("ephemeral", 'x'),
+          .help = "Run on a throw-away view of the image; changes are gone at the end",
+          .parse = setting_bool, AT(ephemeral) },
+        { FILES("ReadOnly"), FLAG("read-only"), .trust = TRUST_ANY,
+          .help = "Mount the image read-only", .parse = setting_bool, AT(read_only) },
+
+        { EXEC("ProcessTwo"), LETTER("as-pid2", 'a'), .group = "Execution", .trust = TRUST_ANY,
+          .help = "Run the command under a small init of our own", .parse = spec_parse_as_pid2,
+          AT(start) },
+        { EXEC("Boot"), LETTER("boot", 'b'), .trust = TRUST_ANY,
+          .help = "Run the image's own init as PID 1", .parse = spec_parse_boot, AT(start) },
+        { EXEC("Parameters"), .trust = TRUST_ANY,
+          .help = "Command and arguments, or arguments of the init, where the command line has none",
+          .parse = setting_words, AT(argv) },
+        { EXEC("WorkingDirectory"), FLAG("chdir"), .metavar = "PATH", .trust = TRUST_ANY,
+          .help = "Working directory of the command, inside the machine",
+          .parse = setting_inner_path, AT(working_directory) },
+        { LETTER("setenv", 'E'), .metavar = "NAME[=VALUE]", .flags = SETTING_LIST,
+          .help = "Set an environment variable of the payload; without a value, pass ours on",
+          .parse = spec_parse_setenv, AT(environment) },
+        { EXEC("Environment"), .trust = TRUST_ANY, .flags = SETTING_LIST,
+          .help = "Environment variables of the payload, NAME=VALUE separated by spaces",
+          .parse = spec_parse_environment, AT(environment) },
+        { EXEC("User"), LETTER("uid", 'u'), .metavar = "USER", .trust = TRUST_ANY,
+          .help = "Run the command as this user of the image, by name or number",
+          .parse = spec_parse_user, AT(user) },
+        { EXEC("KillSignal"), FLAG("kill-signal"), .metavar = "SIGNAL", .trust = TRUST_ANY,
+          .help = "Signal that asks PID 1 to shut down (with --boot: SIGRTMIN+3)",
+          .parse = setting_signal, AT(kill_signal) },
+        { EXEC("NotifyReady"), FLAG("notify-ready"), .metavar = "BOOL", .trust = TRUST_ANY,
+          .complete = "yes no", .help = "Wait for the payload to say that it is ready",
+          .parse = setting_bool, AT(notify_ready) },
+
+        { LETTER("machine", 'M'), .group = "Identity", .metavar = "NAME", .complete = "images",
+          .help = "Name of the machine, and of its image where no directory is given",
+          .parse = spec_parse_hostname, AT(machine) },
+        { EXEC("Hostname"), FLAG("hostname"), .metavar = "NAME", .trust = TRUST_ANY,
+          .help = "Host name the payload sees (default: the machine's name)",
+          .parse = spec_parse_hostname, AT(hostname) },
+        { EXEC("MachineID"), FLAG("uuid"), .metavar = "ID",
+          .help = "Machine ID for an image that has none of its own", .parse = spec_parse_uuid,
+          AT(uuid) },
+
+        { LETTER("slice", 'S'), .group = "Unit", .metavar = "SLICE",
+          .help = "Slice that the machine's scope is put in (default: machine.slice)",
+          .parse = spec_parse_slice, AT(slice) },
+        { FLAG("property"), .metavar = "NAME=VALUE", .flags = SETTING_LIST,
+          .help = "Set a property of the machine's scope, as with systemctl set-property",
+          .parse = spec_parse_property, AT(properties) },
+        { FLAG("register"), .metavar = "MODE", .complete = "yes no auto",
+          .help = "Register with the machine manager: yes, no, or auto (if it is there)",
+          .parse = spec_parse_register, AT(register_mode) },
+        { FLAG("keep-unit"), .help = "Make no scope; stay in the unit that we were started in",
+          .parse = setting_bool, AT(keep_unit) },
+
+        { EXEC("PrivateUsers"), FLAG("private-users"), .group = "User namespace",
+          .metavar = "[MODE]", .complete = "no yes pick identity",
+          .help = "User namespace: no, yes (range of the owner of the root), pick (a free range),"
+                  " identity, or BASE[:COUNT]",
+          .parse = spec_parse_private_users, AT(private_users) },
+        { .letter = 'U',
+          .implied = "pick",
+          .help = "The same as --private-users=pick",
+          .parse = spec_parse_private_users,
+          AT(private_users) },
+        { FILES("PrivateUsersOwnership"), FLAG("private-users-ownership"), .metavar = "MODE",
+          .complete = "auto off map",
+          .help = "How owners of files are shifted into the range: off, map (by the mount), or auto",
+          .parse = spec_parse_ownership, AT(ownership) },
+
+        { NETWORK("Private"), FLAG("private-network"), .group = "Network",
+          .help = "A network of its own, with nothing in it but loopback", .parse = setting_bool,
+          AT(private_network) },
+        { NETWORK("VirtualEthernet"), LETTER("network-veth", 'n'),
+          .help = "A virtual Ethernet link to the host: ve-NAME there, host0 inside",
+          .parse = setting_bool, AT(veth) },
+
+        { EXEC("Capability"), FLAG("capability"), .group = "Security", .metavar = "LIST",
+          .flags = SETTING_LIST, .help = "Capabilities to keep besides the usual ones, or 'all'",
+          .parse = spec_parse_capabilities, AT(capabilities_add) },
+        { EXEC("DropCapability"), FLAG("drop-capability"), .metavar = "LIST", .trust = TRUST_ANY,
+          .flags = SETTING_LIST, .help = "Capabilities to take away, or 'all'",
+          .parse = spec_parse_capabilities, AT(capabilities_drop) },
+        { EXEC("NoNewPrivileges"), FLAG("no-new-privileges"), .metavar = "BOOL", .trust = TRUST_ANY,
+          .complete = "yes no",
+          .help = "Let no program of the payload gain privileges when it is executed",
+          .parse = setting_bool, AT(no_new_privileges) },
+        { FLAG("api-vfs-writable"), .metavar = "MODE", .complete = "yes no network",
+          .help = "Whether /proc/sys and /sys are writable: yes, no, or network (only the network's"
+                  " part); also $SYSTEMD_NSPAWN_API_VFS_WRITABLE",
+          .parse = spec_parse_api_vfs, AT(api_vfs) },
+
+        { FILES("Bind"), FLAG("bind"), .group = "Mounts", .metavar = "SOURCE[:TARGET[:OPTIONS]]",
+          .flags = SETTING_LIST, .complete = "files",
+          .help = "Show a file or directory of the host inside; a source that begins with '+' is"
+                  " one of the image. Options: rbind, norbind, idmap, rootidmap, owneridmap, noidmap",
+          .parse = spec_parse_bind, AT(mounts) },
+        { FILES("BindReadOnly"), FLAG("bind-ro"), .metavar = "SOURCE[:TARGET[:OPTIONS]]",
+          .flags = SETTING_LIST, .complete = "files", .help = "The same, read-only",
+          .parse = spec_parse_bind_ro, AT(mounts) },
+        { FILES("TemporaryFileSystem"), FLAG("tmpfs"), .metavar = "PATH[:OPTIONS]",
+          .flags = SETTING_LIST, .help = "Mount an empty tmpfs inside", .parse = spec_parse_tmpfs,
+          AT(mounts) },
+
+        { FLAG("console"), .group = "Input and output", .metavar = "MODE",
+          .complete = "interactive read-only passive pipe autopipe",
+          .help = "Where the payload's console goes: interactive, read-only, passive (nowhere), pipe"
+                  " (our own stdio, no terminal), or autopipe",
+          .parse = spec_parse_console, AT(console) },
+        { LETTER("pipe", 'P'), .implied = "pipe", .help = "The same as --console=pipe",
+          .parse = spec_parse_console, AT(console) },
+
+        /* What the reference has and we refuse. */
+        { FLAG("cleanup"), UNSUPPORTED },
+        { FLAG("user"), .metavar = "[NAME]", UNSUPPORTED },
+        { FLAG("share-system"), UNSUPPORTED },
+        { FLAG("template"), .metavar = "PATH", UNSUPPORTED },
+        { LETTER("image", 'i'), .metavar = "PATH", UNSUPPORTED },
+        { FLAG("image-policy"), .metavar = "POLICY", UNSUPPORTED },
+        { FLAG("mstack"), .metavar = "PATH", UNSUPPORTED },
+        { FLAG("oci-bundle"), .metavar = "PATH", UNSUPPORTED },
+        { FILES("Volatile"), FLAG("volatile"), .metavar = "[MODE]", .trust = TRUST_ANY, WORDS("no"),
+          UNSUPPORTED },
+        { FLAG("root-hash"), .metavar = "HASH", UNSUPPORTED },
+        { FLAG("root-hash-sig"), .metavar = "SIGNATURE", UNSUPPORTED },
+        { FLAG("verity-data"), .metavar = "PATH", UNSUPPORTED },
+        { EXEC("PivotRoot"), FLAG("pivot-root"), .metavar = "PATH[:PATH]", .trust = TRUST_ANY,
+          UNSUPPORTED },
+        { EXEC("SuppressSync"), FLAG("suppress-sync"), .metavar = "BOOL", .trust = TRUST_ANY,
+          WORDS("no", "false", "0", "off"), UNSUPPORTED },
+        { FLAG("private-users-chown"), UNSUPPORTED },
+        { FILES("PrivateUsersChown"), WORDS("no", "false", "0", "off"), UNSUPPORTED },
+        { EXEC("PrivateUsersDelegate"), FLAG("private-users-delegate"), .metavar = "N", WORDS("0"),
+          UNSUPPORTED },
+        { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:NAME]", UNSUPPORTED },
+        { NETWORK("MACVLAN"), FLAG("network-macvlan"), .metavar = "HOST[:NAME]", UNSUPPORTED },
+        { NETWORK("IPVLAN"), FLAG("network-ipvlan"), .metavar = "HOST[:NAME]", UNSUPPORTED },
+        { NETWORK("VirtualEthernetExtra"), FLAG("network-veth-extra"), .metavar = "HOST[:NAME]",
+          UNSUPPORTED },
+        { NETWORK("Bridge"), FLAG("network-bridge"), .metavar = "NAME", UNSUPPORTED },
+        { NETWORK("Zone"), FLAG("network-zone"), .metavar = "NAME", UNSUPPORTED },
+        { NETWORK("NamespacePath"), FLAG("network-namespace-path"), .metavar = "PATH",
+          UNSUPPORTED },
+        { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
+          UNSUPPORTED },
+        { EXEC("AmbientCapability"), FLAG("ambient-capability"), .metavar = "LIST", UNSUPPORTED },
+        { EXEC("SystemCallFilter"), FLAG("system-call-filter"), .metavar = "LIST",
+          .trust = TRUST_ANY, UNSUPPORTED },
+        { EXEC("RestrictAddressFamilies"), FLAG("restrict-address-families"), .metavar = "LIST",
+          .trust = TRUST_ANY, UNSUPPORTED },
+        { LETTER("selinux-context", 'Z'), .metavar = "CONTEXT", UNSUPPORTED },
+        { LETTER("selinux-apifs-context", 'L'), .metavar = "CONTEXT", UNSUPPORTED },
+        { FLAG("rlimit"), .metavar = "NAME=VALUE", UNSUPPORTED },
+        { EXEC("LimitCPU"), UNSUPPORTED },
+        { EXEC("LimitFSIZE"), UNSUPPORTED },
+        { EXEC("LimitDATA"), UNSUPPORTED },
+        { EXEC("LimitSTACK"), UNSUPPORTED },
+        { EXEC("LimitCORE"), UNSUPPORTED },
+        { EXEC("LimitRSS"), UNSUPPORTED },
+        { EXEC("LimitNOFILE"), UNSUPPORTED },
+        { EXEC("LimitAS"), UNSUPPORTED },
+        { EXEC("LimitNPROC"), UNSUPPORTED },
+        { EXEC("LimitMEMLOCK"), UNSUPPORTED },
+        { EXEC("LimitLOCKS"), UNSUPPORTED },
+        { EXEC("LimitSIGPENDING"), UNSUPPORTED },
+        { EXEC("LimitMSGQUEUE"), UNSUPPORTED },
+        { EXEC("LimitNICE"), UNSUPPORTED },
+        { EXEC("LimitRTPRIO"), UNSUPPORTED },
+        { EXEC("LimitRTTIME"), UNSUPPORTED },
+        { EXEC("OOMScoreAdjust"), FLAG("oom-score-adjust"), .metavar = "N", UNSUPPORTED },
+        { EXEC("CPUAffinity"), FLAG("cpu-affinity"), .metavar = "LIST", UNSUPPORTED },
+        { EXEC("Personality"), FLAG("personality"), .metavar = "ARCHITECTURE", .trust = TRUST_ANY,
+          UNSUPPORTED },
+        { EXEC("ResolvConf"), FLAG("resolv-conf"), .metavar = "MODE", .trust = TRUST_ANY,
+          WORDS("off"), UNSUPPORTED },
+        { EXEC("Timezone"), FLAG("timezone"), .metavar = "MODE", .trust = TRUST_ANY, WORDS("off"),
+          UNSUPPORTED },
+        { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE", WORDS("no"), UNSUPPORTED },
+        { .letter = 'j', UNSUPPORTED },
+        { FLAG("forward-journal"), .metavar = "PATH", UNSUPPORTED },
+        { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },
+        { FLAG("forward-journal-keep-free"), .metavar = "BYTES", UNSUPPORTED },
+        { FLAG("forward-journal-max-file-size"), .metavar = "BYTES", UNSUPPORTED },
+        { FLAG("forward-journal-max-files"), .metavar = "N", UNSUPPORTED },
+        { FILES("BindUser"), FLAG("bind-user"), .metavar = "NAME", UNSUPPORTED },
+        { FILES("BindUserShell"), FLAG("bind-user-shell"), .metavar = "SHELL", UNSUPPORTED },
+        { FLAG("bind-user-group"), .metavar = "GROUP", UNSUPPORTED },
+        { FILES("Inaccessible"), FLAG("inaccessible"), .metavar = "PATH", UNSUPPORTED },
+        { FILES("Overlay"), FLAG("overlay"), .metavar = "PATH:PATH[:PATH…]", UNSUPPORTED },
+        { FILES("OverlayReadOnly"), FLAG("overlay-ro"), .metavar = "PATH:PATH[:PATH…]",
+          UNSUPPORTED },
+        { FLAG("background"), .metavar = "COLOR", WORDS(""), UNSUPPORTED },
+        { FLAG("load-credential"), .metavar = "ID:PATH", UNSUPPORTED },
+        { FLAG("set-credential"), .metavar = "ID:VALUE", UNSUPPORTED },
+};
+
+const Setting *spec_settings(size_t *ret_n) {
+        *ret_n = ELEMENTSOF(rows);
+        return rows;
+}
+
+const HelpPage *spec_help(void) {
+        static const char *const usage[] = { "[OPTION…] [COMMAND [ARGUMENT…]]",
+                                             "[OPTION…] --boot [ARGUMENT…]", NULL };
+        static const HelpPage page = {
+                .program = "skep-spawn",
+                .usage = usage,
+                .about =
+                        "Run a command, or boot a system, in a directory tree as a machine of its own.",
+                .manual = "skep-spawn(1)",
+                .settings = rows,
+                .n_settings = ELEMENTSOF(rows),
+        };
+
+        return &page;
+}
