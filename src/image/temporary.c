@@ -3,6 +3,7 @@
  * an entry is alive is told by its image lock alone. */
 #include "image/temporary.h"
 
+#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -35,9 +36,15 @@ bool temporary_name_is_own(const char *entry) {
 
 /* Return: 1 removed; 0 somebody works on it; -errno. */
 static int sweep_one(int dir_fd, const char *directory, const char *entry, Error *e) {
+        _cleanup_fd_ int fd = openat(dir_fd, entry,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_image_lock_ ImageLock *lock = NULL;
         _cleanup_free_ char *path = path_join(directory, entry);
         int r;
+
+        /* A tree that is being built is held by a lock on the directory itself. */
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+                return 0;
 
         if (!path)
                 return error_oom(e);
