@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Metadata of archive entries, see tar-entry.h. Writes nothing to disk. */
+#include "importer/tar-entry.h"
+
+#include <archive.h>
+#include <endian.h>
+#include <sys/xattr.h>
+
+#include "base/text.h"
+
+static int add_xattr(TreeMeta *m, const char *name, const void *value, size_t size) {
+        TreeXattr *x = reallocarray(m->xattrs, m->n_xattrs + 1, sizeof *x);
+
+        if (!x)
+                return -ENOMEM;
+        m->xattrs = x;
+        x += m->n_xattrs;
+        *x = (TreeXattr){ .name = strdup(name), .value = malloc(size + 1), .size = size };
+        if (!x->name || !x->value) {
+                free(x->name);
+                free(x->value);
+                return -ENOMEM;
+        }
+        if (size > 0)
+                memcpy(x->value, value, size);
+        m->n_xattrs++;
+        return 0;
+}
+
+static int read_xattrs(struct archive_entry *entry, TreeMeta *m) {
+        const char *name;
+        const void *value;
+        size_t size;
+        int n = archive_entry_xattr_reset(entry);
+
+        while (n-- > 0 && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+                int r = add_xattr(m, name, value, size);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* An ACL as the kernel takes it in system.posix_acl_*: version 2, little endian. */
+typedef struct AclEntry {
+        uint16_t tag, perm;
+        uint32_t id;
+} AclEntry;
+
+/* The kernel wants them in this order. */
+static const struct {
+        int tag;
+        uint16_t kernel;
+        bool named;
+} acl_tags[] = {
+        { ARCHIVE_ENTRY_ACL_USER_OBJ, 0x01, false },  { ARCHIVE_ENTRY_ACL_USER, 0x02, true },
+        { ARCHIVE_ENTRY_ACL_GROUP_OBJ, 0x04, false }, { ARCHIVE_ENTRY_ACL_GROUP, 0x08, true },
+        { ARCHIVE_ENTRY_ACL_MASK, 0x10, false },      { ARCHIVE_ENTRY_ACL_OTHER, 0x20, false },
+};
+
+/* Collects the entries of one tag. */
+static int collect_acl(struct archive_entry *entry, int type, size_t row, Buf *b,
+                       TreeSkipped *skipped) {
+        int perm, tag, id, of_type, r = 0;
+        const char *name;
+
+        (void) archive_entry_acl_reset(entry, type);
+        while (r >= 0 && archive_entry_acl_next(entry, type, &of_type, &perm, &tag, &id, &name) ==
+                                 ARCHIVE_OK) {
+                if (tag != acl_tags[row].tag)
+                        continue;
+                if (acl_tags[row].named && id < 0) {
+                        skipped->acls++;
+                        continue;
+                }
+                AclEntry a = {
+                        .tag = htole16(acl_tags[row].kernel),
+                        .perm = htole16((uint16_t) (perm & 7)),
+                        .id = htole32(acl_tags[row].named ? (uint32_t) id : UINT32_MAX),
+                };
+                r = buf_append(b, &a, sizeof a);
+        }
+        return r;
+}
+
+static int read_acl(struct archive_entry *entry, int type, const char *name, TreeMeta *m,
+                    TreeSkipped *skipped) {
+        _cleanup_(buf_done) Buf b = {};
+        uint32_t version = htole32(2);
+
+        if (archive_entry_acl_reset(entry, type) == 0)
+                return 0;
+
+        int r = buf_append(&b, &version, sizeof version);
+        for (size_t i = 0; i < ELEMENTSOF(acl_tags) && r >= 0; i++)
+                r = collect_acl(entry, type, i, &b, skipped);
+        return r < 0 ? r : add_xattr(m, name, b.p, b.n);
+}
+
+static bool id_is_valid(int64_t id) {
+        return id >= 0 && id < UINT32_MAX;
+}
+
+int tar_entry_meta(struct archive_entry *entry, TreeMeta *ret, TreeSkipped *skipped, Error *e) {
+        int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+        long nsec = archive_entry_mtime_nsec(entry);
+        _cleanup_(tree_meta_done) TreeMeta m = {
+                .mode = archive_entry_perm(entry) & 07777,
+                .uid = (uid_t) uid,
+                .gid = (gid_t) gid,
+                .mtime = { .tv_sec = archive_entry_mtime(entry),
+                           .tv_nsec = nsec >= 0 && nsec < 1000000000 ? nsec : 0 },
+        };
+
+        if (!id_is_valid(uid) || !id_is_valid(gid))
+                return error_set(e, ERANGE, "its owner %lld:%lld is not a valid one",
+                                 (long long) uid, (long long) gid);
+
+        int r = read_xattrs(entry, &m);
+        if (r >= 0)
+                r = read_acl(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", &m,
+                             skipped);
+        if (r >= 0 && archive_entry_filetype(entry) == AE_IFDIR)
+                r = read_acl(entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", &m,
+                             skipped);
+        if (r < 0)
+                return error_oom(e);
+
+        *ret = m;
+        m = (TreeMeta){};
+        return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Owner, mode, attributes and time of a file, see tree.h. Which file that is, is tree.c's concern. */
+#include "importer/tree.h"
+
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+void tree_meta_done(TreeMeta *m) {
+        for (size_t i = 0; i < m->n_xattrs; i++) {
+                free(m->xattrs[i].name);
+                free(m->xattrs[i].value);
+        }
+        free(m->xattrs);
+        *m = (TreeMeta){};
+}
+
+/* Attributes that mean something in a machine and that the unpacker may set. Labels (security.selinux)
+ * belong to a host's policy, trusted.* to a host's overlays. */
+static bool xattr_is_wanted(const char *name) {
+        return str_skip_prefix(name, "user.") || streq(name, "security.capability") ||
+               streq(name, "system.posix_acl_access") || streq(name, "system.posix_acl_default");
+}
+
+static int apply_xattrs(int fd, const TreeMeta *m, TreeSkipped *skipped, Error *e) {
+        for (size_t i = 0; i < m->n_xattrs; i++) {
+                const TreeXattr *x = m->xattrs + i;
+
+                if (!xattr_is_wanted(x->name)) {
+                        skipped->xattrs += !streq(x->name, "security.selinux");
+                        continue;
+                }
+                if (fsetxattr(fd, x->name, x->value, x->size, 0) >= 0)
+                        continue;
+                /* The loss of a comment is noted, that of a permission is not taken. */
+                if (errno == EOPNOTSUPP && str_skip_prefix(x->name, "user.")) {
+                        skipped->xattrs++;
+                        continue;
+                }
+                return error_set(e, errno, "cannot set its attribute '%.100s': %m", x->name);
+        }
+        return 0;
+}
+
+int tree_meta_apply(int fd, const TreeMeta *m, const TreeMade *made, TreeSkipped *skipped,
+                    Error *e) {
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, m->mtime };
+        int r;
+
+        if ((m->uid != made->uid || m->gid != made->gid) && fchown(fd, m->uid, m->gid) < 0)
+                return error_set(e, errno, "cannot give it to %u:%u: %m", m->uid, m->gid);
+        /* A change of owner takes setuid and setgid away. */
+        if (m->mode != made->mode && fchmod(fd, m->mode) < 0)
+                return error_set(e, errno, "cannot set its mode to %04o: %m", m->mode);
+        r = apply_xattrs(fd, m, skipped, e);
+        if (r < 0)
+                return r;
+        if (futimens(fd, times) < 0)
+                return error_set(e, errno, "cannot set its time: %m");
+        return 0;
+}
