@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+
+#include "importer/entry-path.h"
+#include "importer/format.h"
+#include "importer/record.h"
+#include "importer/verify.h"
+
+static void magics(void **state) {
+        static const struct {
+                const char *bytes;
+                size_t n;
+                int format;
+        } cases[] = {
+                { "", 0, FORMAT_PLAIN },
+                { "\x1f", 1, FORMAT_PLAIN },
+                { "\x1f\x8b\x08", 3, FORMAT_GZIP },
+                { "BZh91A", 6, FORMAT_BZIP2 },
+                { "\xfd"
+                  "7zXZ\0",
+                  6, FORMAT_XZ },
+                { "\xfd"
+                  "7zXZ\1",
+                  6, FORMAT_PLAIN },
+                { "\x28\xb5\x2f\xfd", 4, FORMAT_ZSTD },
+                { "\x5a\x2a\x4d\x18", 4, FORMAT_ZSTD },
+                { "\x04\x22\x4d\x18", 4, -EOPNOTSUPP },
+                { "LZIP", 4, -EOPNOTSUPP },
+                { "etc/pa", 6, FORMAT_PLAIN },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                CHECK_EQ(format_detect(cases[i].bytes, cases[i].n), cases[i].format, "row %zu", i);
+        for (int f = 0; f < _FORMAT_MAX; f++)
+                assert_non_null(format_name((Format) f));
+}
+
+static void suffixes(void **state) {
+        static const struct {
+                const char *name, *stem;
+        } cases[] = {
+                { "web.tar", "web" }, { "web.tar.gz", "web" },
+                { "web.tgz", "web" }, { "web.v2.tar.zst", "web.v2" },
+                { "web.txz", "web" }, { "web.tar.bz2", "web" },
+                { "web", "web" },     { "web.raw", "web.raw" },
+                { ".tar", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                CHECK_EQ(format_strip_suffix(cases[i].name), strlen(cases[i].stem), "row %zu '%s'",
+                         i, cases[i].name);
+}
+
+static void entry_paths(void **state) {
+        static const struct {
+                const char *path;
+                int r;
+                const char *clean;
+        } cases[] = {
+                { "etc/passwd", 0, "etc/passwd" },
+                { "./etc/passwd", 0, "etc/passwd" },
+                { ".//etc///passwd/", 0, "etc/passwd" },
+                { "a/./b", 0, "a/b" },
+                { ".", 0, "" },
+                { "./", 0, "" },
+                { "", 0, "" },
+                { "...", 0, "..." },
+                { "a/..b", 0, "a/..b" },
+                { "/etc/passwd", -EINVAL, NULL },
+                { "//etc", -EINVAL, NULL },
+                { "..", -EINVAL, NULL },
+                { "../etc", -EINVAL, NULL },
+                { "a/../../b", -EINVAL, NULL },
+                { "a/..", -EINVAL, NULL },
+                { "./../a", -EINVAL, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char clean[ENTRY_PATH_MAX] = "untouched";
+                CHECK_EQ(entry_path_clean(cases[i].path, clean, NULL), cases[i].r, "row %zu '%s'",
+                         i, cases[i].path);
+                CHECK_STR(clean, cases[i].clean ? cases[i].clean : "untouched", "row %zu '%s'", i,
+                          cases[i].path);
+        }
+}
+
+static void entry_path_limits(void **state) {
+        char name[300], deep[2 * ENTRY_DEPTH_MAX + 4], clean[ENTRY_PATH_MAX];
+        char *wide = malloc(2 * ENTRY_PATH_MAX);
+
+        memset(name, 'n', sizeof name);
+        name[255] = '\0';
+        CHECK_EQ(entry_path_clean(name, clean, NULL), 0, "255 bytes");
+        name[255] = 'n';
+        name[256] = '\0';
+        CHECK_EQ(entry_path_clean(name, clean, NULL), -ENAMETOOLONG, "256 bytes");
+
+        for (size_t i = 0; i < ENTRY_DEPTH_MAX + 1; i++)
+                memcpy(deep + 2 * i, "d/", 3);
+        CHECK_EQ(entry_path_clean(deep, clean, NULL), -ENAMETOOLONG, "too deep");
+        deep[2 * ENTRY_DEPTH_MAX] = '\0';
+        CHECK_EQ(entry_path_clean(deep, clean, NULL), 0, "just so deep");
+
+        for (size_t i = 0; i < 2 * ENTRY_PATH_MAX - 1; i++)
+                wide[i] = i % 100 == 99 ? '/' : 'w';
+        wide[ENTRY_PATH_MAX - 1] = '\0';
+        CHECK_EQ(entry_path_clean(wide, clean, NULL), 0, "as long as can be");
+        CHECK_EQ(strlen(clean), ENTRY_PATH_MAX - 1, "as long as can be");
+        wide[ENTRY_PATH_MAX - 1] = 'w';
+        wide[ENTRY_PATH_MAX] = '\0';
+        CHECK_EQ(entry_path_clean(wide, clean, NULL), -ENAMETOOLONG, "too long");
+        free(wide);
+}
+
+static void records(void **state) {
+        static const struct {
+                const char *line;
+                int r, type, level;
+                double ratio;
+                const char *text;
+        } cases[] = {
+                { "progress 4200", 0, RECORD_PROGRESS, 0, 0.42, NULL },
+                { "progress 10001", -EINVAL, 0, 0, 0, NULL },
+                { "progress", -EINVAL, 0, 0, 0, NULL },
+                { "log 5 a note", 0, RECORD_LOG, 5, 0, "a note" },
+                { "log 5 ", 0, RECORD_LOG, 5, 0, "" },
+                { "log 8 x", -EINVAL, 0, 0, 0, NULL },
+                { "log", -EINVAL, 0, 0, 0, NULL },
+                { "done", 0, RECORD_DONE, 0, 0, NULL },
+                { "done now", -EINVAL, 0, 0, 0, NULL },
+                { "canceled", 0, RECORD_CANCELED, 0, 0, NULL },
+                { "failed", 0, RECORD_FAILED, 0, 0, NULL },
+                { "", -EINVAL, 0, 0, 0, NULL },
+                { "nonsense", -EINVAL, 0, 0, 0, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Record record = {};
+                CHECK_EQ(record_parse(cases[i].line, &record), cases[i].r, "row %zu", i);
+                CHECK_EQ(record.type, cases[i].type, "row %zu", i);
+                CHECK_EQ(record.level, cases[i].level, "row %zu", i);
+                CHECK_EQ(record.ratio * 10000, cases[i].ratio * 10000, "row %zu", i);
+                CHECK_STR(record.text, cases[i].text, "row %zu", i);
+        }
+}
+
+static void digests(void **state) {
+        static const char
+                hex[] = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
+        uint8_t bytes[VERIFY_SHA256_SIZE] = {};
+        char text[80];
+
+        CHECK_EQ(verify_parse_sha256(hex, bytes), 0, "64 digits");
+        CHECK_EQ(bytes[1], 0x11, "digits");
+        CHECK_EQ(bytes[31], 0xff, "digits");
+        CHECK_EQ(verify_parse_sha256("", bytes), -EINVAL, "empty");
+        CHECK_EQ(verify_parse_sha256(hex + 1, bytes), -EINVAL, "63 digits");
+        (void) snprintf(text, sizeof text, "%s0", hex);
+        CHECK_EQ(verify_parse_sha256(text, bytes), -EINVAL, "65 digits");
+        text[63] = 'g';
+        text[64] = '\0';
+        CHECK_EQ(verify_parse_sha256(text, bytes), -EINVAL, "no digit");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(magics),      cmocka_unit_test(suffixes),
+                cmocka_unit_test(entry_paths), cmocka_unit_test(entry_path_limits),
+                cmocka_unit_test(records),     cmocka_unit_test(digests),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The chain without its sink: what is packed comes out as it was, however it is cut; what is cut off or
+ * altered does not come out as if it were whole. */
+#include "check.h"
+
+#include <bzlib.h>
+#include <lzma.h>
+#include <openssl/evp.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/text.h"
+#include "importer/filter.h"
+#include "importer/relay.h"
+#include "importer/verify.h"
+
+#define CONTENT_SIZE ((size_t) 900 * 1000) /* more than one block of all queues and filters */
+
+/* A sink that keeps everything. */
+typedef struct Keeper {
+        Stage stage;
+        Buf *into;
+        bool *ended;
+        int fail; /* errno to give after the first bytes; 0 = never */
+} Keeper;
+
+static int keeper_push(Stage *s, const void *data, size_t n, Error *e) {
+        Keeper *k = (Keeper *) s;
+
+        if (k->fail > 0 && k->into->n > 0)
+                return error_set(e, k->fail, "the sink had enough");
+        return buf_append(k->into, data, n);
+}
+
+static int keeper_end(Stage *s, Error *e) {
+        *((Keeper *) s)->ended = true;
+        return 0;
+}
+
+static void keeper_free(Stage *s) {
+        free(s);
+}
+
+static const StageOps keeper_ops = { .push = keeper_push, .end = keeper_end, .free = keeper_free };
+
+static Stage *keeper_new(Buf *into, bool *ended, int fail) {
+        Keeper *k = calloc(1, sizeof *k);
+
+        *k = (Keeper){
+                .stage = { .ops = &keeper_ops }, .into = into, .ended = ended, .fail = fail
+        };
+        return &k->stage;
+}
+
+static Buf content(void) {
+        Buf b = {};
+        uint32_t v = 1;
+
+        /* Text that packs, and noise that does not. */
+        while (b.n < CONTENT_SIZE) {
+                v = v * 1664525 + 1013904223;
+                assert_int_equal(b.n % 7 < 4 ? buf_printf(&b, "line %zu of the content\n", b.n)
+                                             : buf_append(&b, &v, sizeof v),
+                                 0);
+        }
+        return b;
+}
+
+static Buf pack_gzip(const Buf *in) {
+        z_stream z = {};
+        Buf out = {};
+
+        assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        assert_int_equal(buf_reserve(&out, deflateBound(&z, in->n)), 0);
+        z.next_in = (Bytef *) in->p;
+        z.avail_in = (uInt) in->n;
+        z.next_out = (Bytef *) out.p;
+        z.avail_out = (uInt) out.size;
+        assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+        out.n = z.total_out;
+        (void) deflateEnd(&z);
+        return out;
+}
+
+static Buf pack_bzip2(const Buf *in) {
+        unsigned n = (unsigned) (in->n + in->n / 100 + 600);
+        Buf out = {};
+
+        assert_int_equal(buf_reserve(&out, n), 0);
+        assert_int_equal(BZ2_bzBuffToBuffCompress(out.p, &n, in->p, (unsigned) in->n, 1, 0, 0),
+                         BZ_OK);
+        out.n = n;
+        return out;
+}
+
+static Buf pack_xz(const Buf *in) {
+        size_t size = lzma_stream_buffer_bound(in->n);
+        Buf out = {};
+
+        assert_int_equal(buf_reserve(&out, size), 0);
+        assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, (uint8_t *) in->p,
+                                                 in->n, (uint8_t *) out.p, &out.n, size),
+                         LZMA_OK);
+        return out;
+}
+
+static Buf pack_zstd(const Buf *in) {
+        ZSTD_CCtx *c = ZSTD_createCCtx();
+        Buf out = {};
+
+        assert_int_equal(buf_reserve(&out, ZSTD_compressBound(in->n)), 0);
+        (void) ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+        out.n = ZSTD_compress2(c, out.p, out.size, in->p, in->n);
+        assert_false(ZSTD_isError(out.n));
+        (void) ZSTD_freeCCtx(c);
+        return out;
+}
+
+static Buf pack_plain(const Buf *in) {
+        Buf out = {};
+
+        assert_int_equal(buf_append(&out, in->p, in->n), 0);
+        return out;
+}
+
+static const struct {
+        const char *name;
+        Buf (*pack)(const Buf *);
+} packers[] = {
+        { "plain", pack_plain }, { "gzip", pack_gzip }, { "bzip2", pack_bzip2 },
+        { "xz", pack_xz },       { "zstd", pack_zstd },
+};
+
+/* Runs @in through a chain in pieces of @piece bytes. */
+static int unpack(const Buf *in, size_t piece, bool threads, Buf *out, Error *e) {
+        _cleanup_(stage_freep) Stage *chain = NULL;
+        bool ended = false;
+        int r = 0;
+
+        assert_int_equal(filter_detect_new(keeper_new(out, &ended, 0), &chain, NULL), 0);
+        if (threads)
+                assert_int_equal(relay_new(TAKE_PTR(chain), &chain, NULL), 0);
+        for (size_t i = 0; i < in->n && r >= 0; i += piece)
+                r = stage_push(chain, in->p + i, MIN(piece, in->n - i), e);
+        if (r >= 0)
+                r = stage_end(chain, e);
+        assert_true(r < 0 || ended);
+        return r;
+}
+
+static void round_trips(void **state) {
+        static const size_t pieces[] = { 3, 4096, 100000, SIZE_MAX / 2 };
+        _cleanup_(buf_done) Buf in = content();
+
+        for (size_t i = 0; i < ELEMENTSOF(packers); i++) {
+                _cleanup_(buf_done) Buf packed = packers[i].pack(&in);
+                for (size_t k = 0; k < 2 * ELEMENTSOF(pieces); k++) {
+                        _cleanup_(buf_done) Buf out = {};
+                        Error e = {};
+                        int r = unpack(&packed, pieces[k / 2], k % 2, &out, &e);
+                        CHECK_EQ(r, 0, "%s in pieces of %zu: %s", packers[i].name, pieces[k / 2],
+                                 e.text);
+                        CHECK_EQ(out.n, in.n, "%s", packers[i].name);
+                        assert_memory_equal(out.p, in.p, in.n);
+                }
+        }
+}
+
+static void members(void **state) {
+        _cleanup_(buf_done) Buf in = content();
+
+        for (size_t i = 1; i < ELEMENTSOF(packers); i++) {
+                _cleanup_(buf_done) Buf packed = packers[i].pack(&in), two = {}, out = {};
+                static const char zeros[512];
+
+                assert_int_equal(buf_append(&two, packed.p, packed.n), 0);
+                assert_int_equal(buf_append(&two, packed.p, packed.n), 0);
+                assert_int_equal(buf_append(&two, zeros, sizeof zeros), 0);
+                CHECK_EQ(unpack(&two, 5000, false, &out, NULL), 0, "two of %s", packers[i].name);
+                CHECK_EQ(out.n, 2 * in.n, "two of %s", packers[i].name);
+
+                _cleanup_(buf_done) Buf other = {};
+                assert_int_equal(buf_append(&two, "rubbish behind", 14), 0);
+                CHECK_EQ(unpack(&two, 5000, false, &other, NULL), -EBADMSG, "rubbish behind %s",
+                         packers[i].name);
+        }
+}
+
+static void cut_off(void **state) {
+        _cleanup_(buf_done) Buf in = content();
+
+        for (size_t i = 1; i < ELEMENTSOF(packers); i++) {
+                _cleanup_(buf_done) Buf packed = packers[i].pack(&in);
+                const size_t cuts[] = { 7, 20, packed.n / 3, packed.n - 9, packed.n - 1 };
+
+                for (size_t k = 0; k < ELEMENTSOF(cuts); k++) {
+                        _cleanup_(buf_done) Buf out = {};
+                        Buf part = { .p = packed.p, .n = cuts[k] };
+                        Error e = {};
+                        CHECK_EQ(unpack(&part, 4096, k % 2, &out, &e), -EBADMSG, "%s cut at %zu",
+                                 packers[i].name, cuts[k]);
+                        assert_non_null(strstr(e.text, "cut off"));
+                        assert_non_null(strstr(e.text, packers[i].name));
+                }
+        }
+}
+
+static void altered(void **state) {
+        _cleanup_(buf_done) Buf in = content();
+
+        for (size_t i = 1; i < ELEMENTSOF(packers); i++) {
+                _cleanup_(buf_done) Buf packed = packers[i].pack(&in);
+                _cleanup_(buf_done) Buf out = {};
+                Error e = {};
+
+                packed.p[packed.n / 2] = (char) (packed.p[packed.n / 2] ^ 0x55);
+                CHECK_EQ(unpack(&packed, 4096, true, &out, &e), -EBADMSG, "%s altered",
+                         packers[i].name);
+                assert_non_null(strstr(e.text, packers[i].name));
+                assert_non_null(strstr(e.text, "corrupt at byte"));
+        }
+}
+
+static void nothing(void **state) {
+        _cleanup_(buf_done) Buf out = {};
+        Buf none = {};
+        Error e = {};
+
+        CHECK_EQ(unpack(&none, 1, false, &out, &e), -ENODATA, "empty");
+        CHECK_STR(e.text, "the archive is empty", "empty");
+}
+
+static void sink_fails(void **state) {
+        for (int threads = 0; threads < 2; threads++) {
+                _cleanup_(stage_freep) Stage *chain = NULL;
+                _cleanup_(buf_done) Buf in = content(), out = {};
+                bool ended = false;
+                Error e = {};
+                int r = 0;
+
+                assert_int_equal(filter_detect_new(keeper_new(&out, &ended, ENOSPC), &chain, NULL),
+                                 0);
+                if (threads)
+                        assert_int_equal(relay_new(TAKE_PTR(chain), &chain, NULL), 0);
+                for (unsigned n = 0; n < 100 && r >= 0; n++)
+                        r = stage_push(chain, in.p, in.n, &e);
+                CHECK_EQ(r, -ENOSPC, "threads %d", threads);
+                CHECK_STR(e.text, "the sink had enough", "threads %d", threads);
+                assert_false(ended);
+        }
+}
+
+static void verified(void **state) {
+        _cleanup_(buf_done) Buf in = content();
+        uint8_t digest[VERIFY_SHA256_SIZE];
+
+        assert_int_equal(EVP_Digest(in.p, in.n, digest, NULL, EVP_sha256(), NULL), 1);
+        for (int wrong = 0; wrong < 2; wrong++) {
+                _cleanup_(stage_freep) Stage *chain = NULL;
+                _cleanup_(buf_done) Buf out = {};
+                bool ended = false;
+
+                digest[5] = (uint8_t) (digest[5] ^ wrong);
+                assert_int_equal(verify_new(digest, keeper_new(&out, &ended, 0), &chain, NULL), 0);
+                assert_int_equal(stage_push(chain, in.p, in.n, NULL), 0);
+                CHECK_EQ(stage_end(chain, NULL), wrong ? -EBADMSG : 0, "wrong %d", wrong);
+                CHECK_EQ(ended, !wrong, "wrong %d", wrong);
+        }
+}
+
+/* Giving up at any moment leaves no thread and no memory (the sanitizers look). */
+static void dropped(void **state) {
+        _cleanup_(buf_done) Buf in = content(), out = {};
+        _cleanup_(stage_freep) Stage *chain = NULL;
+        bool ended = false;
+
+        assert_int_equal(filter_detect_new(keeper_new(&out, &ended, 0), &chain, NULL), 0);
+        assert_int_equal(relay_new(TAKE_PTR(chain), &chain, NULL), 0);
+        assert_int_equal(stage_push(chain, in.p, in.n, NULL), 0);
+        chain = stage_free(chain);
+        assert_false(ended);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(round_trips), cmocka_unit_test(members),
+                cmocka_unit_test(cut_off),     cmocka_unit_test(altered),
+                cmocka_unit_test(nothing),     cmocka_unit_test(sink_fails),
+                cmocka_unit_test(verified),    cmocka_unit_test(dropped),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
