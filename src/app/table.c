@@ -117,6 +117,7 @@ int table_add_ratio(Table *t, double ratio) {
 }
 
 size_t table_rows(const Table *t) {
+        assert_se(t->n_columns > 0);
         return t->n_cells / t->n_columns;
 }
 

@@ -5,6 +5,10 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#undef error_set
+#undef error_wrap
+#undef error_oom
+
 void assert_failed(const char *what, const char *file, int line) {
         (void) dprintf(STDERR_FILENO, "%s:%d: assertion failed: %s\n", file, line, what);
         abort();

@@ -29,6 +29,16 @@ int error_wrap(Error *e, int r, const char *format, ...) _printf_(3, 4);
  * Return: -ENOMEM. */
 int error_oom(Error *e);
 
+/* Lets the compiler and the analyzer in on the promise above: what these return is negative. */
+static inline int error_negative(int r) {
+        if (r >= 0)
+                __builtin_unreachable();
+        return r;
+}
+#define error_set(...)  error_negative(error_set(__VA_ARGS__))
+#define error_wrap(...) error_negative(error_wrap(__VA_ARGS__))
+#define error_oom(e)    error_negative(error_oom(e))
+
 /** error_is_set() - whether @e carries something */
 static inline bool error_is_set(const Error *e) {
         return e && e->code != 0;

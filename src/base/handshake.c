@@ -128,7 +128,7 @@ int handshake_receive(int sock, HandshakeMessage *ret) {
 
 int handshake_expect(int sock, HandshakeType type, uint32_t number, int *ret_fd,
                      uint64_t *ret_value, Error *e) {
-        HandshakeMessage m;
+        HandshakeMessage m = { .fd = -EBADF };
         int r = handshake_receive(sock, &m);
 
         if (r < 0)
