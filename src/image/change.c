@@ -15,9 +15,8 @@
 
 /* What belongs to an image and lies beside it, called NAME plus one of these. */
 static const char *const sidecars[] = {
-        ".nspawn",     ".oci-config", ".roothash",     ".roothash.p7s",
-        ".usrhash",    ".usrhash.p7s", ".verity",      ".raw.tpmstate",
-        ".raw.efinvramstate",
+        ".nspawn",      ".oci-config", ".roothash",     ".roothash.p7s",      ".usrhash",
+        ".usrhash.p7s", ".verity",     ".raw.tpmstate", ".raw.efinvramstate",
 };
 
 /* Settings of the administrator; /usr/lib/systemd/nspawn is never touched. */
@@ -57,8 +56,8 @@ static int begin(const Image *i, ImageLock **ret_lock, Error *e) {
 }
 
 static int set_immutable(int dir_fd, const char *entry, bool on) {
-        _cleanup_fd_ int fd =
-                openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int fd = openat(dir_fd, entry,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int flags;
 
         if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
@@ -69,8 +68,8 @@ static int set_immutable(int dir_fd, const char *entry, bool on) {
 
 /* Whether the top directory has the immutable flag; without it there can be no rename. */
 static bool is_immutable(int dir_fd, const char *entry) {
-        _cleanup_fd_ int fd =
-                openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int fd = openat(dir_fd, entry,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int flags;
 
         return fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0 && (flags & FS_IMMUTABLE_FL);
@@ -102,8 +101,8 @@ static void change_companions(int dir_fd, const char *name, const char *new_name
                 change_companion(dir_fd, name, sidecars[i], new_name);
 
         for (size_t i = 0; i < ELEMENTSOF(settings_directories); i++) {
-                _cleanup_fd_ int fd =
-                        open(settings_directories[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                _cleanup_fd_ int fd = open(settings_directories[i],
+                                           O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (fd >= 0)
                         change_companion(fd, name, ".nspawn", new_name);
         }
@@ -142,7 +141,8 @@ int image_remove(const Image *i, Error *e) {
         if (dir_fd < 0)
                 return dir_fd;
         if (i->type == IMAGE_BLOCK && !i->is_link)
-                return error_set(e, EOPNOTSUPP, "'%s' is a device, which cannot be removed", i->path);
+                return error_set(e, EOPNOTSUPP, "'%s' is a device, which cannot be removed",
+                                 i->path);
         if (!i->is_link && (i->type == IMAGE_DIRECTORY || i->type == IMAGE_SUBVOLUME))
                 return remove_tree(i, dir_fd, e);
 
@@ -181,8 +181,8 @@ int image_rename(const Image *i, const char *new_name, Error *e) {
         if (r < 0)
                 return r;
 
-        _cleanup_free_ char *entry =
-                str_format("%s%s", new_name, str_has_suffix(i->entry, ".raw") ? ".raw" : "");
+        _cleanup_free_ char *entry = str_format("%s%s", new_name,
+                                                str_has_suffix(i->entry, ".raw") ? ".raw" : "");
         if (!entry)
                 return error_oom(e);
 
@@ -232,7 +232,8 @@ int image_set_read_only(const Image *i, bool read_only, Error *e) {
         if (dir_fd < 0)
                 return dir_fd;
         if (image_is_hidden(i))
-                return error_set(e, EROFS, "image '%s' is hidden, and so always read-only", i->name);
+                return error_set(e, EROFS, "image '%s' is hidden, and so always read-only",
+                                 i->name);
 
         switch (i->type) {
         case IMAGE_DIRECTORY:

@@ -148,8 +148,8 @@ static int fill(Image *i, int path_fd, const struct statx *sx, bool any_file) {
         i->usage = i->usage_exclusive = i->limit = i->limit_exclusive = UINT64_MAX;
 
         if (S_ISDIR(sx->stx_mode)) {
-                _cleanup_fd_ int fd =
-                        open(fd_path(path_fd, buffer), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                _cleanup_fd_ int fd = open(fd_path(path_fd, buffer),
+                                           O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
                 fill_tree(i, fd >= 0 ? fd : path_fd, sx);
                 return 1;

@@ -70,7 +70,8 @@ static int lock_file_open(LockFile *f, const char *path, bool exclusive) {
                 return -ENOMEM;
 
         for (;;) {
-                _cleanup_fd_ int fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+                _cleanup_fd_ int fd = open(path,
+                                           O_CREAT | O_RDWR | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
                                            0600);
                 struct stat st;
                 int r;
@@ -90,7 +91,9 @@ static int lock_file_open(LockFile *f, const char *path, bool exclusive) {
                 if (st.st_nlink == 0)
                         continue;
 
-                *f = (LockFile) { .fd = TAKE_FD(fd), .exclusive = exclusive, .path = TAKE_PTR(copy) };
+                *f = (LockFile){ .fd = TAKE_FD(fd),
+                                 .exclusive = exclusive,
+                                 .path = TAKE_PTR(copy) };
                 return 0;
         }
 }

@@ -86,7 +86,8 @@ static int check_value(const Buf *value, unsigned line, Error *e) {
         for (size_t i = 0; i < value->n; i++) {
                 unsigned char ch = (unsigned char) value->p[i];
                 if ((ch < ' ' && ch != '\t' && ch != '\n') || ch == 0x7f)
-                        return error_set(e, EINVAL, "line %u: control character in the value", line);
+                        return error_set(e, EINVAL, "line %u: control character in the value",
+                                         line);
         }
         if (value->n > 0 && !str_is_utf8(value->p, value->n))
                 return error_set(e, EINVAL, "line %u: the value is not UTF-8", line);

@@ -7,7 +7,7 @@
 #include "base/path.h"
 
 static const char *const default_directories[] = {
-        "/etc/machines",     "/run/machines",           "/var/lib/machines",
+        "/etc/machines",      "/run/machines",           "/var/lib/machines",
         "/var/lib/container", "/usr/local/lib/machines", "/usr/lib/machines",
 };
 #define MAIN_DIRECTORY "/var/lib/machines"
@@ -121,7 +121,7 @@ void image_list_done(ImageList *l) {
         for (size_t i = 0; i < l->n; i++)
                 (void) image_free(l->items[i]);
         free(l->items);
-        *l = (ImageList) {};
+        *l = (ImageList){};
 }
 
 /* Images as they are found; the lower the rank, the earlier in the search path. */
@@ -147,7 +147,7 @@ static int found_list_append(FoundList *l, Image **image, size_t rank) {
         if (!p)
                 return -ENOMEM;
         l->items = p;
-        p[l->n++] = (Found) { .image = TAKE_PTR(*image), .rank = rank };
+        p[l->n++] = (Found){ .image = TAKE_PTR(*image), .rank = rank };
         return 0;
 }
 
@@ -215,10 +215,10 @@ int pool_list(ImageList *ret, Error *e) {
         }
 
         *ret = result;
-        result = (ImageList) {};
+        result = (ImageList){};
         return 0;
 }
 
 void pool_usage(PoolUsage *ret) {
-        *ret = (PoolUsage) { .usage = UINT64_MAX, .limit = UINT64_MAX };
+        *ret = (PoolUsage){ .usage = UINT64_MAX, .limit = UINT64_MAX };
 }

@@ -125,8 +125,7 @@ static int destroy_nested(int dir_fd_in, unsigned depth) {
 }
 
 static int destroy_recursive(int dir_fd, const char *name, unsigned depth) {
-        _cleanup_fd_ int fd =
-                openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         bool ro = false;
         int r;
 
@@ -144,8 +143,7 @@ static int destroy_recursive(int dir_fd, const char *name, unsigned depth) {
 }
 
 int tree_remove(int dir_fd, const char *name) {
-        _cleanup_fd_ int fd =
-                openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd >= 0 && subvolume_is(fd))
                 return destroy_recursive(dir_fd, name, 0);

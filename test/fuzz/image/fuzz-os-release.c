@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(buf_done) Buf text = {};
         _cleanup_free_ char *pretty = NULL;
 
-        if (size > OS_RELEASE_SIZE_MAX / 4 || os_release_parse((const char *) data, size, &a, NULL) < 0)
+        if (size > OS_RELEASE_SIZE_MAX / 4 ||
+            os_release_parse((const char *) data, size, &a, NULL) < 0)
                 return 0;
 
         assert_se(os_release_format(a, &text) == 0);

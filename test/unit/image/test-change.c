@@ -183,8 +183,10 @@ static void test_remove_is_one_step(void **state) {
 
 static void test_refused(void **state) {
         _cleanup_image_ Image *host = get(".host");
-        Image vendor = { .name = (char *) "v", .path = (char *) "/usr/lib/machines/v",
-                         .directory = (char *) "/usr/lib/machines", .entry = (char *) "v" };
+        Image vendor = { .name = (char *) "v",
+                         .path = (char *) "/usr/lib/machines/v",
+                         .directory = (char *) "/usr/lib/machines",
+                         .entry = (char *) "v" };
         Error e = {};
 
         assert_int_equal(image_remove(host, &e), -EROFS);
@@ -247,9 +249,9 @@ static void test_read_only(void **state) {
 int main(void) {
 #define ROW(t) cmocka_unit_test_setup_teardown(t, scratch_setup, scratch_teardown)
         const struct CMUnitTest tests[] = {
-                ROW(test_lock),   ROW(test_lock_special), ROW(test_lock_of_dead),
-                ROW(test_temporary), ROW(test_remove),    ROW(test_remove_is_one_step),
-                ROW(test_refused), ROW(test_rename),      ROW(test_read_only),
+                ROW(test_lock),      ROW(test_lock_special), ROW(test_lock_of_dead),
+                ROW(test_temporary), ROW(test_remove),       ROW(test_remove_is_one_step),
+                ROW(test_refused),   ROW(test_rename),       ROW(test_read_only),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

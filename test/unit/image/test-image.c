@@ -9,10 +9,20 @@ static void test_names(void **state) {
                 const char *in;
                 bool ok;
         } cases[] = {
-                { "fedora-41", true },  { "a b", true },      { ".hidden", true }, { ".host", true },
-                { "gr\xc3\xbc\xc3\x9f", true },               { "", false },       { ".", false },
-                { "..", false },        { "a/b", false },     { ".#a", false },    { "a\n", false },
-                { "\x7f", false },      { "\xff\xfe", false }, { "a.raw", true },
+                { "fedora-41", true },
+                { "a b", true },
+                { ".hidden", true },
+                { ".host", true },
+                { "gr\xc3\xbc\xc3\x9f", true },
+                { "", false },
+                { ".", false },
+                { "..", false },
+                { "a/b", false },
+                { ".#a", false },
+                { "a\n", false },
+                { "\x7f", false },
+                { "\xff\xfe", false },
+                { "a.raw", true },
         };
         char longest[257];
 
@@ -46,8 +56,14 @@ static void test_probe(void **state) {
                 { "disk.raw", 1, "disk", IMAGE_RAW },
                 { "link", 1, "link", IMAGE_DIRECTORY },
                 { "dir.raw", 1, "dir.raw", IMAGE_DIRECTORY },
-                { "file.txt", 0 }, { "fifo", 0 },       { "stack.mstack", 0 }, { "versions.v", 0 },
-                { "missing", 0 },  { "dangling", 0 },   { "loop", 0 },         { ".#unfinished", 0 },
+                { "file.txt", 0 },
+                { "fifo", 0 },
+                { "stack.mstack", 0 },
+                { "versions.v", 0 },
+                { "missing", 0 },
+                { "dangling", 0 },
+                { "loop", 0 },
+                { ".#unfinished", 0 },
                 { ".raw", 0 },
         };
 

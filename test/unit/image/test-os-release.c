@@ -72,8 +72,8 @@ static void test_pretty_name(void **state) {
                 _cleanup_strv_ char **v = NULL;
                 _cleanup_free_ char *name = NULL;
 
-                assert_int_equal(
-                        os_release_parse(cases[i].text, strlen(cases[i].text), &v, NULL), 0);
+                assert_int_equal(os_release_parse(cases[i].text, strlen(cases[i].text), &v, NULL),
+                                 0);
                 assert_int_equal(os_release_pretty_name(v, &name), 0);
                 CHECK_STR(name, cases[i].expected, "row %zu", i);
         }
@@ -168,7 +168,8 @@ int main(void) {
                 cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_pretty_name),
                 cmocka_unit_test_setup_teardown(test_metadata, scratch_setup, scratch_teardown),
-                cmocka_unit_test_setup_teardown(test_links_stay_inside, scratch_setup, scratch_teardown),
+                cmocka_unit_test_setup_teardown(test_links_stay_inside, scratch_setup,
+                                                scratch_teardown),
                 cmocka_unit_test_setup_teardown(test_refused, scratch_setup, scratch_teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
