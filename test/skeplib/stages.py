@@ -87,7 +87,7 @@ def guard(context):
     """The cheap checks, each counted as one test."""
     c_files = _sources("*.c", "*.h")
     text = _sources("*.c", "*.h", "*.py", "*.md", "*.scd", "tools/*", "*.build", "units/*")
-    python = _sources("*.py", "tools/check-*", "tools/bench")
+    python = _sources("*.py", "tools/check-*")
     checks = (
         ("format", ["tools/format", "--check"]),
         ("includes", ["tools/check-includes"]),
