@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""docs/nspawn-compat.md says of every option and key what skep-spawn does with it: it has to be so."""
+
+import re
+import subprocess
+
+import pytest
+
+from skeplib import TOP
+
+ROW = re.compile(r"^\| (.*?) \| (.*?) \| (yes|refused|only .*?) \| (any|trusted|) ?\|$")
+
+
+def rows():
+    """(options, section and key, state, trust) of each row of the table."""
+    found = []
+    for line in (TOP / "docs/nspawn-compat.md").read_text(encoding="utf-8").splitlines():
+        match = ROW.match(line)
+        if match:
+            options = re.findall(r"`(-[^`]+)`", match[1])
+            key = re.match(r"`\[(\w+)\] (\w+)=`", match[2])
+            found.append((options, key and key.groups(), match[3], match[4]))
+    assert len(found) > 100
+    return found
+
+
+@pytest.fixture(scope="module")
+def spawn(program):
+    return program("skep-spawn")
+
+
+def printed(spawn, what):
+    return subprocess.run([spawn, what], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def run(spawn, *argv):
+    return subprocess.run([spawn, "--dry-run", *argv], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_every_option_and_key_is_in_the_table(spawn):
+    text = printed(spawn, "--print-man-options").replace("\\", "")
+    options = set(re.findall(r"\*(--?[\w-]+)\*(?:,|=| |\n|\[)", text))
+    text = printed(spawn, "--print-man-keys").replace("\\", "")
+    keys, section = set(), None
+    for line in text.splitlines():
+        heading = re.match(r"## \[(\w+)\]", line)
+        name = re.match(r"\*(\w+)=\*", line)
+        if heading:
+            section = heading[1]
+        elif name:
+            keys.add((section, name[1]))
+    assert len(options) > 30 and len(keys) > 15
+
+    table = [r for r in rows() if r[2] == "yes"]
+    assert options - {o for r in table for o in r[0]} == set()
+    assert keys == {r[1] for r in table if r[1]}
+
+
+def test_keys_need_the_trust_that_the_table_says(spawn):
+    text = printed(spawn, "--print-man-keys").replace("\\", "")
+    for _, key, state, trust in rows():
+        if key and state == "yes":
+            entry = re.search(rf"^\*{key[1]}=\*\n\t(.*)$", text, re.MULTILINE)[1]
+            assert ("Needs a trusted file" in entry) == (trust == "trusted"), key
+
+
+def test_what_is_refused_is_refused_by_name(spawn, fresh_tree):
+    tree = fresh_tree("busybox")
+    for options, _, state, _ in rows():
+        if state == "yes":
+            continue
+        for option in options:
+            # With and without an argument: one of the two is how the option is written.
+            forms = [[option]] + ([[option + "=x"]] if option.startswith("--") else [[option, "x"]])
+            results = [run(spawn, "-D", tree, *form) for form in forms]
+            assert any(r.returncode == 125 and "not supported" in r.stderr for r in results), (
+                option, [r.stderr for r in results])
+
+
+def test_keys_that_are_refused_name_file_and_line(spawn, scratch):
+    (scratch / "tree/usr").mkdir(parents=True)
+    settings = scratch / "tree.nspawn"
+    for _, key, state, _ in rows():
+        if not key or state == "yes":
+            continue
+        settings.write_text(f"[{key[0]}]\n{key[1]}=x\n", encoding="ascii")
+        done = run(spawn, "-D", scratch / "tree", "--settings=trusted")
+        assert done.returncode == 125 and f"{settings}:2" in done.stderr, (key, done.stderr)
+        assert "not supported" in done.stderr, key
