@@ -3,12 +3,18 @@
  * turns signals into the payload's kill signal. Small on purpose. */
 #pragma once
 
+#include <signal.h>
+
 #include "spawn/run.h"
 
 /** keeper_prepare() - before the first start: make the notify socket (run->notify_fd, unbound;
- * SO_PASSCRED is set here, the builder binds it), block the signals that keeper_run() takes
+ * SO_PASSCRED is set here, the builder binds it), block the signals that keeper_run() takes and
+ * ignore SIGPIPE. A child that executes anything calls keeper_release_signals() first.
  * Return: 0 or -errno. */
 int keeper_prepare(const Spec *spec, Run *run, Error *e);
+
+/** keeper_release_signals() - in a child: block nothing, handle every signal in the usual way */
+void keeper_release_signals(void);
 
 /* How a start of the payload ended. */
 typedef enum KeeperResult {
@@ -19,7 +25,16 @@ typedef enum KeeperResult {
 
 /** keeper_run() - stay until PID 1 has ended and is reaped
  *
+ * SIGTERM, SIGINT and SIGHUP ask PID 1 to shut down, the second of them kills it; without a signal to ask
+ * with, so does the first.
+ *
  * @run:         leader_fd and console_fd as the handshake filled them; run->leader becomes 0
- * @ret_status:  exit status: payload's own; 0 for a power-off; 128+N killed by signal N
+ * @ret_status:  exit status: payload's own (133 becomes 1); 0 for a power-off; 128+N killed by
+ *               signal N
  * Return: a KeeperResult or -errno. */
 int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e);
+
+/** keeper_status() - what we exit with, from how PID 1 ended
+ * @info: as waitid(2) filled it
+ * Return: a KeeperResult. */
+KeeperResult keeper_status(const siginfo_t *info, int *ret_status);

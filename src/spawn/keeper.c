@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The loop that stays while a machine runs, see keeper.h. It calls no library but libc, allocates next to
+ * nothing and wakes up only when there is something to do: there is one of these per machine. */
+#include "spawn/keeper.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/parse.h"
+#include "base/proc.h"
+#include "spawn/console.h"
+#include "spawn/notify.h"
+
+#define DRAIN_USEC (1000 * 1000)
+
+static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH };
+
+/* The descriptors that are polled; those of the console follow. */
+enum {
+        POLL_SIGNALS,
+        POLL_LEADER,
+        POLL_NOTIFY,
+        POLL_CONSOLE,
+        _POLL_MAX = POLL_CONSOLE + PTY_FORWARD_FDS,
+};
+
+typedef struct Keeper {
+        const Spec *spec;
+        Run *run;
+        int signals_fd;
+        bool has_console;
+        bool is_ready;
+        bool is_stopping;
+        uint64_t watchdog_usec; /* between two signs of life; 0 = nobody wants any */
+        uint64_t watchdog_last;
+        PtyForward console;
+} Keeper;
+
+static void fill_taken(sigset_t *set) {
+        (void) sigemptyset(set);
+        for (size_t i = 0; i < ELEMENTSOF(taken_signals); i++)
+                (void) sigaddset(set, taken_signals[i]);
+}
+
+int keeper_prepare(const Spec *spec, Run *run, Error *e) {
+        sigset_t taken;
+
+        fill_taken(&taken);
+        if (sigprocmask(SIG_BLOCK, &taken, NULL) < 0)
+                return error_set(e, errno, "cannot block signals: %m");
+        (void) signal(SIGPIPE, SIG_IGN);
+
+        int fd = notify_socket(e);
+        if (fd < 0)
+                return fd;
+        run->notify_fd = fd;
+        return 0;
+}
+
+void keeper_release_signals(void) {
+        sigset_t none;
+
+        (void) signal(SIGPIPE, SIG_DFL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+KeeperResult keeper_status(const siginfo_t *info, int *ret_status) {
+        if (info->si_code == CLD_EXITED) {
+                *ret_status = info->si_status == EXIT_REBOOT ? EXIT_FAILURE : info->si_status;
+                return KEEPER_EXITED;
+        }
+        /* This is how the kernel tells the parent of a PID namespace about reboot(2) in it. */
+        if (info->si_status == SIGHUP)
+                return KEEPER_REBOOT;
+        *ret_status = info->si_status == SIGINT ? 0 : 128 + info->si_status;
+        return KEEPER_EXITED;
+}
+
+static void kill_leader(Keeper *k, int signal) {
+        (void) proc_pidfd_signal(k->run->leader_fd, signal);
+}
+
+static int shutdown_signal(const Spec *spec) {
+        if (spec->kill_signal != KILL_SIGNAL_UNSET)
+                return spec->kill_signal;
+        return spec->start == START_BOOT ? SIGRTMIN + 3 : SIGKILL;
+}
+
+/* Asks once, then kills. */
+static void stop(Keeper *k) {
+        if (!k->is_stopping)
+                (void) notify_manager("STOPPING=1\nSTATUS=Stopping the machine.");
+        kill_leader(k, k->is_stopping ? SIGKILL : shutdown_signal(k->spec));
+        k->is_stopping = true;
+}
+
+static void tell_started(Keeper *k) {
+        char text[128];
+
+        k->is_ready = !k->spec->notify_ready;
+        (void) snprintf(text, sizeof text, "%sSTATUS=Machine started.\nX_NSPAWN_LEADER_PID=%d",
+                        k->is_ready ? "READY=1\n" : "", k->run->leader);
+        (void) notify_manager(text);
+}
+
+static void take_signal(Keeper *k) {
+        struct signalfd_siginfo info;
+
+        if (read(k->signals_fd, &info, sizeof info) != sizeof info)
+                return;
+        if (info.ssi_signo != SIGWINCH)
+                stop(k);
+        else if (k->has_console)
+                pty_forward_resize(&k->console);
+}
+
+static void take_notification(Keeper *k) {
+        _cleanup_(notify_message_done) NotifyMessage m = {};
+        char text[512] = "";
+
+        if (notify_receive(k->run->notify_fd, k->run->leader, &m) <= 0)
+                return;
+        if (m.ready && !k->is_ready) {
+                (void) notify_manager("READY=1\nSTATUS=Machine is ready.");
+                k->is_ready = true;
+        }
+        if (!m.status || k->is_stopping)
+                return;
+        (void) snprintf(text, sizeof text, "STATUS=Machine running: %s", m.status);
+        (void) notify_manager(text);
+}
+
+static int pump_console(Keeper *k, const struct pollfd *fds, Error *e) {
+        int event = pty_forward_step(&k->console, fds, e);
+
+        switch (event) {
+        case PTY_FORWARD_KEY_EXIT:
+                kill_leader(k, SIGKILL);
+                break;
+        case PTY_FORWARD_KEY_POWEROFF:
+                kill_leader(k, SIGRTMIN + 4);
+                break;
+        case PTY_FORWARD_KEY_REBOOT:
+                kill_leader(k, SIGRTMIN + 5);
+                break;
+        case PTY_FORWARD_END:
+                k->has_console = false;
+                pty_forward_done(&k->console);
+                break;
+        default:
+                break;
+        }
+        return MIN(event, 0);
+}
+
+static void show_life(Keeper *k) {
+        if (k->watchdog_usec == 0 || now_usec() - k->watchdog_last < k->watchdog_usec / 2)
+                return;
+        (void) notify_manager("WATCHDOG=1");
+        k->watchdog_last = now_usec();
+}
+
+static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error *e) {
+        uint64_t msec = k->watchdog_usec / 1000;
+
+        fds[POLL_SIGNALS] = (struct pollfd){ .fd = k->signals_fd, .events = POLLIN };
+        fds[POLL_LEADER] = (struct pollfd){ .fd = k->run->leader_fd, .events = POLLIN };
+        fds[POLL_NOTIFY] = (struct pollfd){ .fd = k->run->notify_fd, .events = POLLIN };
+        if (k->has_console)
+                pty_forward_poll(&k->console, fds + POLL_CONSOLE);
+        nfds_t n = k->has_console ? _POLL_MAX : POLL_CONSOLE;
+        int r = poll(fds, n, msec == 0 ? -1 : (int) MIN(msec, (uint64_t) INT32_MAX));
+        if (r < 0 && errno != EINTR)
+                return error_set(e, errno, "cannot wait for the machine: %m");
+        if (r <= 0)
+                for (nfds_t i = 0; i < n; i++)
+                        fds[i].revents = 0;
+        show_life(k);
+        return 0;
+}
+
+static int loop(Keeper *k, Error *e) {
+        struct pollfd fds[_POLL_MAX];
+
+        for (;;) {
+                int r = wait_for_events(k, fds, e);
+                if (r < 0)
+                        return r;
+                if (fds[POLL_SIGNALS].revents)
+                        take_signal(k);
+                if (fds[POLL_NOTIFY].revents)
+                        take_notification(k);
+                if (k->has_console) {
+                        r = pump_console(k, fds + POLL_CONSOLE, e);
+                        if (r < 0)
+                                return r;
+                }
+                if (fds[POLL_LEADER].revents)
+                        return 0;
+        }
+}
+
+/* Half of what the service manager asks for, as it recommends. */
+static uint64_t watchdog_interval(void) {
+        const char *usec = getenv("WATCHDOG_USEC"), *owner = getenv("WATCHDOG_PID");
+        uint64_t v;
+        pid_t pid;
+
+        if (!usec || parse_u64(usec, 1, UINT64_MAX, &v) < 0)
+                return 0;
+        if (owner && (parse_pid(owner, &pid) < 0 || pid != getpid()))
+                return 0;
+        return MAX(v / 2, (uint64_t) 1000);
+}
+
+static int keeper_open(Keeper *k, Error *e) {
+        sigset_t taken;
+
+        fill_taken(&taken);
+        k->signals_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (k->signals_fd < 0)
+                return error_set(e, errno, "cannot wait for signals: %m");
+        if (k->run->console_fd < 0)
+                return 0;
+
+        int r = console_open(k->spec->console, k->run->console_fd, &k->console, e);
+        if (r >= 0)
+                k->has_console = true;
+        return r;
+}
+
+static void keeper_close(Keeper *k) {
+        if (k->has_console) {
+                pty_forward_drain(&k->console, DRAIN_USEC);
+                pty_forward_done(&k->console);
+        }
+        (void) fd_close(k->signals_fd);
+}
+
+int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
+        Keeper k = { .spec = spec, .run = run, .watchdog_usec = watchdog_interval() };
+        siginfo_t info = {};
+        int r = keeper_open(&k, e);
+
+        if (r >= 0) {
+                tell_started(&k);
+                (void) malloc_trim(0);
+                r = loop(&k, e);
+        }
+        if (r < 0)
+                kill_leader(&k, SIGKILL);
+
+        int wait_result = proc_wait(run->leader_fd, &info);
+        keeper_close(&k);
+        run->leader = 0;
+        if (r < 0)
+                return r;
+        if (wait_result < 0)
+                return error_set(e, wait_result, "cannot learn how the machine ended: %m");
+        return (int) keeper_status(&info, ret_status);
+}
