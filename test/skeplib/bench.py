@@ -39,7 +39,7 @@ def measure(bench, rounds, say):
                 contender.run()         # warms caches, and shows whether it works here at all
                 rows[contender.name] = Row(contender.name, bench.unit, [])
             except (benches.CannotRun, OSError) as problem:
-                missing[contender.name] = str(problem).strip().splitlines()[-1]
+                missing[contender.name] = "; ".join(str(problem).strip().splitlines()[-2:])
                 contenders.remove(contender)
         for number in range(rounds):
             turn = number % max(1, len(contenders))

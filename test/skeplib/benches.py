@@ -189,7 +189,39 @@ def _memory(folder):
     ]
 
 
+def _import(packed):
+    """Contenders that unpack a tree of some 240 MB, packed so, into memory."""
+    def contenders(folder):
+        archive = trees.tar("bookworm-lab", packed)
+        pool = folder / "pool"
+
+        def clear():
+            if pool.exists():
+                subprocess.run(["rm", "-rf", pool], check=True)
+            pool.mkdir()
+
+        plain = pool / "plain"
+        bsdtar = ["sh", "-c", 'mkdir "$1" && exec bsdtar -C "$1" --numeric-owner -xpf "$2"', "sh",
+                  plain, archive]
+        return [
+            Contender("skep-import", _timed(
+                [build.program("skep-import"), "-q", "--sync=no", f"--image-root={pool}", "tar",
+                 archive, "x"], prepare=clear)),
+            Contender("systemd-import", _timed(
+                ["/usr/lib/systemd/systemd-import", "--sync=no", f"--image-root={pool}", "tar",
+                 archive, "x"], prepare=clear)),
+            Contender("bsdtar", _timed(bsdtar, prepare=clear)),
+        ]
+
+    return contenders
+
+
 BENCHES = (
     Bench("spawn", "a trivial command with the full default confinement", "ms", 40, _spawn),
     Bench("memory", "what stays resident for one booted machine, PSS", "kB", 3, _memory),
+    Bench("import-tar", "a tree of 240 MB from an archive that is not packed", "ms", 5,
+          _import("none")),
+    Bench("import-gz", "the same from gzip", "ms", 5, _import("gz")),
+    Bench("import-zst", "the same from zstd", "ms", 5, _import("zst")),
+    Bench("import-xz", "the same from xz", "ms", 3, _import("xz")),
 )
