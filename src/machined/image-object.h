@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Images as objects on the bus: looked up when asked for, kept until the loop has nothing else to do, so
+ * that reading ten properties looks at the disk once. */
+#pragma once
+
+#include "image/image.h"
+#include "machined/manager.h"
+
+typedef struct ImageObject {
+        Manager *manager;
+        Image *image;
+} ImageObject;
+
+/** image_object_get() - Return: 0 and an object that lives till the next turn of the loop;
+ * -ERR_NO_SUCH_IMAGE; -errno. */
+int image_object_get(Manager *m, const char *name, ImageObject **ret, Error *e);
+/** image_object_forget() - forget all of them, because one has changed or the loop is idle */
+void image_object_forget(Manager *m);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-machined: the registry of machines and images, started by systemd or by a call to its bus name. */
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "app/report.h"
+#include "machined/manager.h"
+
+/* A pidfd per machine and more per call; the default of 1024 is for programs that use select(). */
+static void raise_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char *argv[]) {
+        static Manager manager;
+        Error e = {};
+
+        report_init("skep-machined");
+        if (argc == 2 && streq(argv[1], "--version")) {
+                (void) puts("skep-machined " SKEP_VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc > 1) {
+                report(LOG_ERR, "takes no arguments but --version");
+                return 2;
+        }
+
+        raise_fd_limit();
+        int r = manager_init(&manager, report_set_level, &e);
+        if (r >= 0)
+                r = daemon_run(&manager.daemon, BUS_MACHINE1_NAME, &e);
+        manager_done(&manager);
+        return r < 0 ? report_error(&e) : EXIT_SUCCESS;
+}

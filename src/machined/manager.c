@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The life of machines in the daemon, see manager.h. Decodes no calls: that is for op-*.c. */
+#include "machined/manager.h"
+
+#include <sys/epoll.h>
+#include <syslog.h>
+#include <systemd/sd-id128.h>
+#include <systemd/sd-journal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/report.h"
+#include "machined/image-object.h"
+#include "machined/object.h"
+#include "machined/operation.h"
+#include "machined/scope.h"
+#include "machined/state.h"
+
+#define MESSAGE_MACHINE_START "24d8d4452573402496068381a6312df2"
+#define MESSAGE_MACHINE_STOP  "58432bd3bace477cb514b56381b8a758"
+
+/* After the watches of the bus, so that calls that came before an exit still find the machine. */
+#define PRIORITY_EXIT (SD_EVENT_PRIORITY_NORMAL + 10)
+
+static MachineEdge *edge_free(MachineEdge *edge) {
+        if (!edge)
+                return NULL;
+        sd_event_source_disable_unref(edge->leader_exit);
+        sd_event_source_disable_unref(edge->give_up);
+        sd_bus_slot_unref(edge->call);
+        sd_bus_message_unref(edge->create);
+        free(edge);
+        return NULL;
+}
+
+static int on_leader_exit(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        MachineEdge *edge = userdata;
+
+        (void) manager_check_gone(edge->manager, edge->machine);
+        return 0;
+}
+
+static int edge_attach(Manager *m, Machine *machine) {
+        MachineEdge *edge = calloc(1, sizeof *edge);
+        int r = 0;
+
+        if (!edge)
+                return -ENOMEM;
+        edge->manager = m;
+        edge->machine = machine;
+        machine->edge = edge;
+        if (machine->leader.fd >= 0)
+                r = sd_event_add_io(m->daemon.event, &edge->leader_exit, machine->leader.fd,
+                                    EPOLLIN, on_leader_exit, edge);
+        if (r >= 0 && edge->leader_exit)
+                r = sd_event_source_set_priority(edge->leader_exit, PRIORITY_EXIT);
+        if (r >= 0)
+                r = sd_bus_path_encode(BUS_MACHINE1_MACHINE, machine->name, &machine->path);
+        if (r < 0)
+                machine->edge = edge_free(edge);
+        return r;
+}
+
+int manager_add(Manager *m, Machine *machine, Error *e) {
+        Machine *old = registry_by_name(&m->registry, machine->name);
+
+        if (old && !manager_check_gone(m, old))
+                return error_set(e, ERR_MACHINE_EXISTS, "Machine '%s' already exists",
+                                 machine->name);
+
+        int r = edge_attach(m, machine);
+        if (r >= 0) {
+                r = registry_add(&m->registry, machine);
+                if (r < 0)
+                        machine->edge = edge_free(machine->edge);
+        }
+        return r < 0 ? error_set(e, r, "cannot take up machine '%s': %m", machine->name) : 0;
+}
+
+static void emit(Manager *m, const Machine *machine, const char *signal) {
+        int r = sd_bus_emit_signal(m->daemon.bus, BUS_MACHINE1_PATH, BUS_MACHINE1_MANAGER, signal,
+                                   "so", machine->name, machine->path);
+
+        if (r < 0)
+                report(LOG_WARNING, "cannot emit %s for '%s': %s", signal, machine->name,
+                       error_errno_text(r));
+}
+
+static void log_life(const Machine *machine, const char *id, const char *format) {
+        char text[128];
+
+        (void) snprintf(text, sizeof text, format, machine->name);
+        if (sd_journal_send("MESSAGE=%s", text, "MESSAGE_ID=%s", id, "NAME=%s", machine->name,
+                            "LEADER=%d", machine->leader.pid, "PRIORITY=%d", LOG_INFO,
+                            "SYSLOG_FACILITY=%d", LOG_FAC(LOG_AUTH), NULL) < 0)
+                report(LOG_INFO, "%s", text);
+}
+
+void manager_save(Manager *m, Machine *machine) {
+        Error e = {};
+
+        if (machine->class != MACHINE_HOST && state_save(m->state_fd, machine, &e) < 0)
+                report(LOG_ERR, "%s", e.text);
+}
+
+int manager_announce(Manager *m, Machine *machine, Error *e) {
+        if (machine->class != MACHINE_HOST) {
+                int r = state_save(m->state_fd, machine, e);
+                if (r < 0)
+                        return r;
+        }
+        emit(m, machine, "MachineNew");
+        manager_edge(machine)->is_announced = true;
+        if (machine->class != MACHINE_HOST)
+                log_life(machine, MESSAGE_MACHINE_START, "New machine %s.");
+        return 0;
+}
+
+void manager_drop(Manager *m, Machine *machine) {
+        MachineEdge *edge = manager_edge(machine);
+
+        if (edge->create) {
+                Error e = {};
+                int r = error_set(&e, ERR_JOB_FAILED, "machine '%s' is gone before it was set up",
+                                  machine->name);
+                (void) bus_error_reply(edge->create, r, &e);
+        }
+        if (machine->scope_job)
+                m->n_opening--;
+        registry_remove(&m->registry, machine);
+        state_remove(m->state_fd, machine);
+        operation_forget_machine(m, machine);
+        if (edge->is_announced) {
+                emit(m, machine, "MachineRemoved");
+                log_life(machine, MESSAGE_MACHINE_STOP, "Machine %s terminated.");
+        }
+        machine->edge = edge_free(edge);
+        machine_free(machine);
+}
+
+bool manager_check_gone(Manager *m, Machine *machine) {
+        MachineEdge *edge = manager_edge(machine);
+
+        if (machine_process_is_alive(&machine->leader))
+                return false;
+        /* Level-triggered; once is enough. */
+        edge->leader_exit = sd_event_source_disable_unref(edge->leader_exit);
+
+        /* A scope of our making goes with its machine, and its name is free only then. */
+        if (edge->give_up || (machine_has_own_scope(machine) && scope_stop_dead(m, machine) >= 0))
+                return false;
+        manager_drop(m, machine);
+        return true;
+}
+
+int manager_find(Manager *m, const char *name, Machine **ret, Error *e) {
+        Machine *machine = registry_by_name(&m->registry, name);
+
+        if (!machine)
+                return error_set(e, ERR_NO_SUCH_MACHINE, "No machine '%.64s' known", name);
+        *ret = machine;
+        return 0;
+}
+
+Machine *manager_caller_machine(Manager *m, sd_bus_message *message) {
+        pid_t pid;
+
+        if (polkit_caller(m->daemon.polkit, message, NULL, &pid, NULL) < 0)
+                return NULL;
+        return registry_by_pid(&m->registry, pid);
+}
+
+static int add_host(Manager *m, Error *e) {
+        _cleanup_(machine_freep) Machine *host = NULL;
+        struct timespec real, boot;
+        sd_id128_t id;
+
+        int r = machine_new(MACHINE_HOST_NAME, &host);
+        if (r < 0)
+                return error_oom(e);
+        host->class = MACHINE_HOST;
+        host->leader.pid = 1;
+        if (sd_id128_get_machine(&id) >= 0)
+                memcpy(host->id.bytes, id.bytes, sizeof host->id.bytes);
+        if (str_replace(&host->root, "/") < 0 || str_replace(&host->unit, "-.slice") < 0)
+                return error_oom(e);
+        if (access("/dev/vsock", F_OK) >= 0)
+                host->vsock_cid = 1; /* VMADDR_CID_LOCAL */
+
+        (void) clock_gettime(CLOCK_REALTIME, &real);
+        (void) clock_gettime(CLOCK_BOOTTIME, &boot);
+        host->realtime = (uint64_t) (real.tv_sec - boot.tv_sec) * 1000000;
+
+        r = manager_add(m, host, e);
+        if (r >= 0)
+                (void) TAKE_PTR(host);
+        return r;
+}
+
+/* Return: 1 taken up; 0 the machine is gone. */
+static int take_up(Manager *m, const char *name, Error *e) {
+        _cleanup_(machine_freep) Machine *machine = NULL;
+        MachineProcess p;
+        int r = state_load(m->state_fd, name, &machine, e);
+
+        if (r < 0)
+                return r;
+        if (machine_process_pin(machine->leader.pid, machine->leader.id, &p) < 0) {
+                state_remove(m->state_fd, machine);
+                return 0;
+        }
+        machine->leader = p;
+        if (machine->supervisor.pid > 0) {
+                pid_t pid = machine->supervisor.pid;
+                uint64_t id = machine->supervisor.id;
+                machine->supervisor = MACHINE_PROCESS_NONE;
+                (void) machine_process_pin(pid, id, &machine->supervisor);
+        }
+        /* A start job that ended while nobody looked; the leader lives, so it ended well. */
+        free(TAKE_PTR(machine->scope_job));
+
+        r = manager_add(m, machine, e);
+        if (r < 0)
+                return r;
+        r = manager_announce(m, TAKE_PTR(machine), e);
+        return r < 0 ? r : 1;
+}
+
+static int take_up_all(Manager *m, Error *e) {
+        _cleanup_strv_ char **names = NULL;
+        int r = state_names(m->state_fd, &names, e);
+
+        if (r < 0)
+                return r;
+        STRV_FOREACH(name, names) {
+                Error one = {};
+                if (take_up(m, *name, &one) >= 0)
+                        continue;
+                report(LOG_WARNING, "%s", one.text);
+                state_remove_name(m->state_fd, *name);
+        }
+        return 0;
+}
+
+int manager_init(Manager *m, void (*set_level)(int), Error *e) {
+        *m = (Manager){ .state_fd = -EBADF };
+
+        int r = daemon_init(&m->daemon, "skep-machined", set_level, e);
+        if (r >= 0)
+                r = m->state_fd = state_open(e);
+        if (r >= 0)
+                r = object_add_all(m, e);
+        if (r >= 0)
+                r = scope_watch(m, e);
+        if (r >= 0)
+                r = add_host(m, e);
+        return r < 0 ? r : take_up_all(m, e);
+}
+
+void manager_done(Manager *m) {
+        operation_done_all(m);
+        image_object_forget(m);
+        for (Machine *machine = m->registry.first; machine; machine = machine->next)
+                machine->edge = edge_free(machine->edge);
+        registry_done(&m->registry);
+        m->state_fd = fd_close(m->state_fd);
+        daemon_done(&m->daemon);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon's state and the life of a machine in it: added, announced, dropped. Here the model meets
+ * the bus, the event loop and the files. */
+#pragma once
+
+#include "bus/daemon.h"
+#include "bus/error.h"
+#include "bus/name.h"
+#include "machined/registry.h"
+
+typedef struct Operation Operation;
+
+typedef struct Manager {
+        Daemon daemon;
+        Registry registry;
+        int state_fd;
+        Operation *operations;
+        unsigned n_operations; /* those that somebody still waits for */
+        unsigned n_opening;    /* machines with a pending start job */
+        bool no_pidfds;        /* PID 1 is too old to take a scope's processes as pidfds */
+        Map images;            /* image objects of this turn of the loop, see object-image.c */
+        sd_event_source *forget_images;
+} Manager;
+
+/* What the daemon keeps per machine (Machine.edge). */
+typedef struct MachineEdge {
+        Manager *manager;
+        Machine *machine;
+        sd_event_source *leader_exit;
+        sd_event_source *give_up; /* when the unit of a dead machine does not go away */
+        sd_bus_slot *call;        /* to PID 1, about this machine */
+        sd_bus_message *create;   /* CreateMachine() call that waits for the start job */
+        bool is_announced;        /* MachineNew was emitted */
+} MachineEdge;
+
+/** manager_init() - connect, take up what was there before; the objects are on the bus afterwards
+ * @m: must not move afterwards; manager_done() is right whatever came of it
+ * Return: 0 or -errno. */
+int manager_init(Manager *m, void (*set_level)(int), Error *e);
+/** manager_done() - free all; machines and their files stay as they are */
+void manager_done(Manager *m);
+
+/** manager_edge() - what the daemon keeps of a machine in its registry */
+static inline MachineEdge *manager_edge(const Machine *machine) {
+        return machine->edge;
+}
+
+/** manager_add() - take a new machine into the registry and watch its leader
+ * @machine: belongs to the registry on success only
+ * Return: 0; -ERR_MACHINE_EXISTS; -errno. */
+int manager_add(Manager *m, Machine *machine, Error *e);
+/** manager_announce() - write its file and tell everybody. Return: 0 or -errno. */
+int manager_announce(Manager *m, Machine *machine, Error *e);
+/** manager_save() - write its file again; what goes wrong is logged */
+void manager_save(Manager *m, Machine *machine);
+/** manager_drop() - forget a machine: file, MachineRemoved, and the machine itself is freed */
+void manager_drop(Manager *m, Machine *machine);
+/** manager_check_gone() - look whether a machine's leader is gone, and act on it
+ * Return: true when @machine was freed. */
+bool manager_check_gone(Manager *m, Machine *machine);
+
+/** manager_find() - a machine by name. Return: 0; -ERR_NO_SUCH_MACHINE. */
+int manager_find(Manager *m, const char *name, Machine **ret, Error *e);
+/** manager_caller_machine() - the machine that the sender of a message runs in; NULL = none */
+Machine *manager_caller_machine(Manager *m, sd_bus_message *message);

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Images on the bus. What an image is and how it is changed is in src/image; all that reads or writes more
+ * than one directory entry is done by workers. */
+#include <fcntl.h>
+
+#include "image/change.h"
+#include "image/metadata.h"
+#include "image/pool.h"
+#include "machined/op.h"
+
+#define QUERY_USEC ((uint64_t) 30 * 1000000)
+
+static int authorize(Manager *m, sd_bus_message *call, const Image *image, const char *verb,
+                     const char *key, const char *value, Error *e) {
+        const char *details[] = { "image", image->name, "verb", verb, key, value, NULL };
+
+        return polkit_check(m->daemon.polkit, call, BUS_MACHINE1_NAME ".manage-images", details,
+                            POLKIT_NOBODY, e);
+}
+
+static int finish_empty(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_sent(sd_bus_reply_method_return(call, NULL), e);
+}
+
+int op_get_image(Manager *m, sd_bus_message *call, Error *e) {
+        _cleanup_free_ char *path = NULL;
+        ImageObject *object;
+        const char *name;
+        int r = op_read(call, e, "s", &name);
+
+        if (r >= 0)
+                r = image_object_get(m, name, &object, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_path_encode(BUS_MACHINE1_IMAGE, name, &path);
+        if (r >= 0)
+                r = sd_bus_reply_method_return(call, "o", path);
+        return op_sent(r, e);
+}
+
+/* An image of the list on its way from the worker; the name follows, with its NUL. */
+typedef struct Row {
+        uint64_t crtime, mtime, usage;
+        uint32_t type, read_only;
+} Row;
+
+static int work_list(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_(image_list_done) ImageList images = {};
+        _cleanup_(buf_done) Buf b = {};
+        int r = pool_list(&images, e);
+
+        for (size_t i = 0; r >= 0 && i < images.n; i++) {
+                const Image *image = images.items[i];
+                const Row row = { image->crtime_usec, image->mtime_usec, image->usage, image->type,
+                                  image->read_only };
+                r = buf_append(&b, &row, sizeof row);
+                if (r >= 0)
+                        r = buf_append(&b, image->name, strlen(image->name) + 1);
+        }
+        return r < 0 ? r : operation_send_text(out, b.p, b.n);
+}
+
+static int append_row(sd_bus_message *reply, const Row *row, const char *name) {
+        _cleanup_free_ char *path = NULL;
+        int r = sd_bus_path_encode(BUS_MACHINE1_IMAGE, name, &path);
+
+        return r < 0 ? r
+                     : sd_bus_message_append(reply, "(ssbttto)", name,
+                                             image_type_name((ImageType) row->type),
+                                             (int) row->read_only, row->crtime, row->mtime,
+                                             row->usage, path);
+}
+
+static int finish_list(sd_bus_message *call, const OperationResult *result, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ssbttto)");
+        for (size_t at = 0; r >= 0 && at + sizeof(Row) < result->n_text;) {
+                Row row;
+                memcpy(&row, result->text + at, sizeof row);
+                const char *name = result->text + at + sizeof row;
+                r = append_row(reply, &row, name);
+                at += sizeof row + strlen(name) + 1;
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return op_sent(r, e);
+}
+
+int op_list_images(Manager *m, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "listing images", work_list, finish_list, QUERY_USEC,
+                                            false };
+
+        return operation_start(m, &kind, call, NULL, NULL, NULL, 0, e);
+}
+
+/* One change to one image, for the worker; the image is looked up again there. */
+typedef struct Change {
+        char name[256];
+        char new_name[256];
+        bool read_only;
+} Change;
+
+static int change_init(Change *c, const Image *image, const char *new_name, bool read_only,
+                       Error *e) {
+        *c = (Change){ .read_only = read_only };
+        if (strlen(image->name) >= sizeof c->name || strlen(strempty(new_name)) >= sizeof c->name)
+                return error_set(e, EINVAL, "the name is too long");
+        memcpy(c->name, image->name, strlen(image->name) + 1);
+        memcpy(c->new_name, strempty(new_name), strlen(strempty(new_name)) + 1);
+        return 0;
+}
+
+static int find(const char *name, Image **ret, Error *e) {
+        int r = pool_find(name, ret, e);
+
+        return r == 0 ? error_set(e, ERR_NO_SUCH_IMAGE, "No image '%s' known", name) : r;
+}
+
+static int work_remove(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        const Change *c = arg;
+        int r = find(c->name, &image, e);
+
+        return r < 0 ? r : image_remove(image, e);
+}
+
+static int work_rename(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        const Change *c = arg;
+        int r = find(c->name, &image, e);
+
+        return r < 0 ? r : image_rename(image, c->new_name, e);
+}
+
+static int work_read_only(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        const Change *c = arg;
+        int r = find(c->name, &image, e);
+
+        return r < 0 ? r : image_set_read_only(image, c->read_only, e);
+}
+
+static int start_change(Manager *m, const OperationKind *kind, const Image *image,
+                        const char *new_name, bool read_only, sd_bus_message *call, Error *e) {
+        Change c;
+        int r = change_init(&c, image, new_name, read_only, e);
+
+        if (r >= 0)
+                r = operation_start(m, kind, call, NULL, &c, NULL, 0, e);
+        return r;
+}
+
+int op_image_remove(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "removing the image", work_remove, finish_empty, 0,
+                                            false };
+        int r = authorize(m, call, image, "remove", NULL, NULL, e);
+
+        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
+}
+
+int op_image_rename(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "renaming the image", work_rename, finish_empty,
+                                            QUERY_USEC, false };
+        const char *new_name;
+        int r = op_read(call, e, "s", &new_name);
+
+        if (r < 0)
+                return r;
+        if (!image_name_is_valid(new_name))
+                return error_set(e, EINVAL, "'%.64s' is not a valid image name", new_name);
+        r = authorize(m, call, image, "rename", "new_name", new_name, e);
+        return r <= 0 ? r : start_change(m, &kind, image, new_name, false, call, e);
+}
+
+int op_image_read_only(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "marking the image", work_read_only, finish_empty,
+                                            QUERY_USEC, false };
+        int read_only;
+        int r = op_read(call, e, "b", &read_only);
+
+        if (r < 0)
+                return r;
+        r = authorize(m, call, image, "mark_read_only", "read_only", read_only ? "1" : "0", e);
+        return r <= 0 ? r : start_change(m, &kind, image, NULL, read_only, call, e);
+}
+
+int op_image_clone(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        return error_set(e, EOPNOTSUPP, "skep cannot clone images yet");
+}
+
+int op_image_limit(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        return error_set(e, EOPNOTSUPP, "skep cannot limit the size of images yet");
+}
+
+int op_set_pool_limit(Manager *m, sd_bus_message *call, Error *e) {
+        return error_set(e, EOPNOTSUPP, "skep cannot limit the size of the pool yet");
+}
+
+/* Return: an O_PATH descriptor of the image's tree, or -errno. */
+static int open_tree_of(const char *name, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        int r = find(name, &image, e);
+
+        if (r < 0)
+                return r;
+        if (image->type != IMAGE_DIRECTORY && image->type != IMAGE_SUBVOLUME)
+                return error_set(e, EOPNOTSUPP, "skep cannot look into disk images yet");
+        int fd = open(image->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? error_set(e, errno, "cannot open %s: %m", image->path) : fd;
+}
+
+static int work_os_release(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_strv_ char **v = NULL;
+        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+
+        if (root < 0)
+                return root;
+        int r = metadata_os_release(root, &v, e);
+        return r < 0 && r != -ENOENT ? r : op_send_assignments(out, v);
+}
+
+static int work_machine_info(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_strv_ char **v = NULL;
+        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+
+        if (root < 0)
+                return root;
+        int r = metadata_machine_info(root, &v, e);
+        return r < 0 ? r : op_send_assignments(out, v);
+}
+
+static int work_hostname(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_free_ char *name = NULL;
+        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+
+        if (root < 0)
+                return root;
+        int r = metadata_hostname(root, &name, e);
+        return r < 0 ? r : operation_send_text(out, strempty(name), strlen(strempty(name)));
+}
+
+static int work_machine_id(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+        Id128 id;
+
+        if (root < 0)
+                return root;
+        int r = metadata_machine_id(root, &id, e);
+        if (r < 0 || id128_is_null(&id))
+                return r;
+        return operation_send_text(out, id.bytes, sizeof id.bytes);
+}
+
+static int finish_text(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_sent(sd_bus_reply_method_return(call, "s", result->text), e);
+}
+
+static int finish_bytes(sd_bus_message *call, const OperationResult *result, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', result->text, result->n_text);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return op_sent(r, e);
+}
+
+int op_image_hostname(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading the host name", work_hostname, finish_text,
+                                            QUERY_USEC, false };
+
+        return start_change(m, &kind, image, NULL, false, call, e);
+}
+
+int op_image_machine_id(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading the machine ID", work_machine_id, finish_bytes,
+                                            QUERY_USEC, false };
+
+        return start_change(m, &kind, image, NULL, false, call, e);
+}
+
+int op_image_machine_info(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading machine-info", work_machine_info,
+                                            op_finish_assignments, QUERY_USEC, false };
+
+        return start_change(m, &kind, image, NULL, false, call, e);
+}
+
+int op_image_os_release(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading os-release", work_os_release,
+                                            op_finish_assignments, QUERY_USEC, false };
+
+        return start_change(m, &kind, image, NULL, false, call, e);
+}
+
+static int authorize_clean(Manager *m, sd_bus_message *call, const char *mode, Error *e) {
+        const char *details[] = { "verb", "clean_pool", "mode", mode, NULL };
+
+        return polkit_check(m->daemon.polkit, call, BUS_MACHINE1_NAME ".manage-machines", details,
+                            POLKIT_NOBODY, e);
+}
+
+static int clean_one(const Image *image, Buf *removed, Error *e) {
+        int r = image_is_host(image) || image_is_vendor(image) ? -EBUSY : image_remove(image, e);
+
+        /* In use, or not ours to remove: it stays. */
+        if (r == -EBUSY)
+                return 0;
+        if (r >= 0)
+                r = buf_append(removed, &image->usage_exclusive, sizeof image->usage_exclusive);
+        if (r >= 0)
+                r = buf_append(removed, image->name, strlen(image->name) + 1);
+        return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : 0;
+}
+
+static int work_clean(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_(image_list_done) ImageList images = {};
+        _cleanup_(buf_done) Buf removed = {};
+        bool all = *(const bool *) arg;
+        int r = pool_list(&images, e);
+
+        for (size_t i = 0; r >= 0 && i < images.n; i++)
+                if (all || image_is_hidden(images.items[i]))
+                        r = clean_one(images.items[i], &removed, e);
+        return r < 0 ? r : operation_send_text(out, removed.p, removed.n);
+}
+
+static int finish_clean(sd_bus_message *call, const OperationResult *result, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t usage;
+        int r = sd_bus_message_new_method_return(call, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(st)");
+        for (size_t at = 0; r >= 0 && at + sizeof usage < result->n_text;) {
+                memcpy(&usage, result->text + at, sizeof usage);
+                const char *name = result->text + at + sizeof usage;
+                r = sd_bus_message_append(reply, "(st)", name, usage);
+                at += sizeof usage + strlen(name) + 1;
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return op_sent(r, e);
+}
+
+int op_clean_pool(Manager *m, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "cleaning the pool", work_clean, finish_clean, 0,
+                                            false };
+        const char *mode;
+        int r = op_read(call, e, "s", &mode);
+
+        if (r < 0)
+                return r;
+        bool all = streq(mode, "all");
+        if (!all && !streq(mode, "hidden"))
+                return error_set(e, EINVAL, "'%.32s' is neither hidden nor all", mode);
+        r = authorize_clean(m, call, mode, e);
+        return r <= 0 ? r : operation_start(m, &kind, call, NULL, &all, NULL, 0, e);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be learnt of a running machine. Whatever is under its control is looked at by workers. */
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "image/metadata.h"
+#include "machined/address.h"
+#include "machined/enter.h"
+#include "machined/op.h"
+#include "machined/operation.h"
+
+#define QUERY_USEC ((uint64_t) 10 * 1000000)
+
+static int refuse_vm(const Machine *machine, Error *e) {
+        return machine->class == MACHINE_CONTAINER || machine->class == MACHINE_HOST
+                       ? 0
+                       : error_set(e, EOPNOTSUPP,
+                                   "machine '%s' is no container, one cannot look into it",
+                                   machine->name);
+}
+
+static int start(Manager *m, const OperationKind *kind, Machine *machine, sd_bus_message *call,
+                 Error *e) {
+        const Target target = target_of(machine);
+
+        return operation_start(m, kind, call, machine, &target, &target.pidfd,
+                               target.pidfd >= 0 ? 1 : 0, e);
+}
+
+static int work_addresses(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_free_ Address *addresses = NULL;
+        const Target *target = arg;
+        size_t n;
+
+        if (target->pid != 1 && setns(target->pidfd, CLONE_NEWNET) < 0)
+                return error_set(e, errno, "cannot enter the network namespace of process %d: %m",
+                                 target->pid);
+        int r = address_list(&addresses, &n, e);
+        return r < 0 ? r : operation_send_text(out, addresses, n * sizeof *addresses);
+}
+
+static int finish_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(iay)");
+        for (size_t at = 0; r >= 0 && at + sizeof(Address) <= result->n_text;
+             at += sizeof(Address)) {
+                Address a;
+                memcpy(&a, result->text + at, sizeof a);
+                r = sd_bus_message_open_container(reply, 'r', "iay");
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "i", a.family);
+                if (r >= 0)
+                        r = sd_bus_message_append_array(reply, 'y', a.bytes, address_size(&a));
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return op_sent(r, e);
+}
+
+int op_addresses(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading addresses", work_addresses, finish_addresses,
+                                            QUERY_USEC, false };
+        int r = refuse_vm(machine, e);
+
+        if (r < 0)
+                return r;
+        if (machine->class == MACHINE_CONTAINER) {
+                uint64_t theirs, ours;
+                if (proc_ns_id(machine->leader.pid, "net", &theirs) < 0 ||
+                    proc_ns_id(0, "net", &ours) < 0)
+                        return error_set(e, ESRCH, "machine '%s' has ended", machine->name);
+                if (theirs == ours)
+                        return error_set(e, ERR_NO_PRIVATE_NETWORKING,
+                                         "Machine '%s' does not use private networking",
+                                         machine->name);
+        }
+        return start(m, &kind, machine, call, e);
+}
+
+static int work_os_release(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_strv_ char **v = NULL;
+        _cleanup_fd_ int root = target_open_root(arg, e);
+
+        if (root < 0)
+                return root;
+        int r = metadata_os_release(root, &v, e);
+        if (r == -ENOENT)
+                return error_set(e, ENOENT, "the machine has no os-release file");
+        return r < 0 ? r : op_send_assignments(out, v);
+}
+
+int op_os_release(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading os-release", work_os_release,
+                                            op_finish_assignments, QUERY_USEC, false };
+        int r = refuse_vm(machine, e);
+
+        if (r < 0)
+                return r;
+        r = op_authorize(m, call, BUS_MACHINE1_NAME ".inspect-machines", machine, "get_os_release",
+                         machine->uid, e);
+        return r <= 0 ? r : start(m, &kind, machine, call, e);
+}
+
+int op_ssh_info(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        if (!machine->ssh_address || !*machine->ssh_address || !machine->ssh_key ||
+            !*machine->ssh_key)
+                return error_set(e, ENOENT, "machine '%s' has told no SSH address and key",
+                                 machine->name);
+        return op_sent(sd_bus_reply_method_return(call, "ss", machine->ssh_address,
+                                                  machine->ssh_key),
+                       e);
+}
+
+int op_uid_shift(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        uint32_t shift = 0;
+        int r = refuse_vm(machine, e);
+
+        if (r >= 0)
+                r = machine_id_shift(machine, &shift, e);
+        return r < 0 ? r : op_sent(sd_bus_reply_method_return(call, "u", shift), e);
+}
+
+static int work_open_root(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_fd_ int root = target_open_root(arg, e);
+
+        if (root < 0)
+                return root;
+        _cleanup_fd_ int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return error_set(e, errno, "cannot open the root directory: %m");
+        return handshake_send_fd(out->sock, 0, fd);
+}
+
+static int finish_fd(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_sent(sd_bus_reply_method_return(call, "h", result->fds[0]), e);
+}
+
+int op_open_root(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "opening the root directory", work_open_root, finish_fd,
+                                            QUERY_USEC, false };
+        int r = refuse_vm(machine, e);
+
+        if (r < 0)
+                return r;
+        r = op_authorize(m, call, BUS_MACHINE1_NAME ".manage-machines", machine,
+                         "open_root_directory", POLKIT_NOBODY, e);
+        return r <= 0 ? r : start(m, &kind, machine, call, e);
+}
+
+/* What is told apart in the four calls that map IDs. */
+typedef struct MapKind {
+        const char *file; /* in /proc/PID */
+        const char *what;
+        int code;
+} MapKind;
+
+static const MapKind map_users = { "uid_map", "user", ERR_NO_SUCH_USER_MAPPING };
+static const MapKind map_groups = { "gid_map", "group", ERR_NO_SUCH_GROUP_MAPPING };
+
+/* Numbers below belong to the host, whoever has mapped them. */
+#define CONTAINER_ID_MIN 0x10000U
+
+static int map_from(Machine *machine, const MapKind *kind, sd_bus_message *call, Error *e) {
+        _cleanup_(idmap_done) IdMap map = {};
+        uint32_t inside, outside;
+        int r = op_read(call, e, "u", &inside);
+
+        if (r < 0)
+                return r;
+        if (inside == UINT32_MAX)
+                return error_set(e, EINVAL, "%u is not an ID", inside);
+        if (machine->class != MACHINE_CONTAINER)
+                return error_set(e, EOPNOTSUPP, "machine '%s' is no container", machine->name);
+        r = idmap_read(machine->leader.pid, kind->file, &map);
+        if (r < 0)
+                return error_set(e, r, "cannot read the ID map of machine '%s': %m", machine->name);
+        if (idmap_to_outside(&map, inside, &outside) < 0)
+                return error_set(e, kind->code, "machine '%s' has no mapping for %s %u",
+                                 machine->name, kind->what, inside);
+        return op_sent(sd_bus_reply_method_return(call, "u", outside), e);
+}
+
+static int map_to(Manager *m, const MapKind *kind, sd_bus_message *call, Error *e) {
+        uint32_t outside, inside;
+        int r = op_read(call, e, "u", &outside);
+
+        if (r < 0)
+                return r;
+        if (outside < CONTAINER_ID_MIN || outside == UINT32_MAX)
+                return error_set(e, outside == UINT32_MAX ? EINVAL : kind->code,
+                                 "%s %u belongs to the host", kind->what, outside);
+
+        for (Machine *i = m->registry.first; i; i = i->next) {
+                _cleanup_(idmap_done) IdMap map = {};
+                if (i->class != MACHINE_CONTAINER ||
+                    idmap_read(i->leader.pid, kind->file, &map) < 0 || idmap_is_identity(&map) ||
+                    idmap_to_inside(&map, outside, &inside) < 0)
+                        continue;
+                return op_sent(sd_bus_reply_method_return(call, "sou", i->name, i->path, inside),
+                               e);
+        }
+        return error_set(e, kind->code, "no machine maps %s %u", kind->what, outside);
+}
+
+int op_map_from_user(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        return map_from(machine, &map_users, call, e);
+}
+
+int op_map_from_group(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        return map_from(machine, &map_groups, call, e);
+}
+
+int op_map_to_user(Manager *m, sd_bus_message *call, Error *e) {
+        return map_to(m, &map_users, call, e);
+}
+
+int op_map_to_group(Manager *m, sd_bus_message *call, Error *e) {
+        return map_to(m, &map_groups, call, e);
+}

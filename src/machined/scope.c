@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Talking to PID 1, see scope.h. A machine created by us lives in a scope below machine.slice; what
+ * else the creator wants of the scope is passed through for PID 1 to judge. */
+#include "machined/scope.h"
+
+#include "app/report.h"
+
+#define GIVE_UP_USEC ((uint64_t) 90 * 1000000)
+
+static int new_call(Manager *m, sd_bus_message **ret, const char *method) {
+        return sd_bus_message_new_method_call(m->daemon.bus, ret, BUS_SYSTEMD1_NAME,
+                                              BUS_SYSTEMD1_PATH, BUS_SYSTEMD1_MANAGER, method);
+}
+
+/* The call that PID 1's answer is passed on to. */
+static int on_forward(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
+        const sd_bus_error *failed = sd_bus_message_get_error(reply);
+
+        if (failed)
+                (void) sd_bus_reply_method_error(call, failed);
+        else
+                (void) sd_bus_reply_method_return(call, NULL);
+        return 0;
+}
+
+static int forward(Manager *m, sd_bus_message *request, sd_bus_message *call, Error *e) {
+        int r = sd_bus_call_async(m->daemon.bus, NULL, request, on_forward,
+                                  sd_bus_message_ref(call), 0);
+
+        if (r < 0) {
+                sd_bus_message_unref(call);
+                return error_set(e, r, "cannot ask PID 1: %m");
+        }
+        return 0;
+}
+
+int scope_stop(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *request = NULL;
+        int r = new_call(m, &request, "StopUnit");
+
+        if (r >= 0)
+                r = sd_bus_message_append(request, "ss", machine->unit, "fail");
+        if (r < 0)
+                return error_set(e, r, "cannot ask PID 1: %m");
+        r = forward(m, request, call, e);
+        if (r < 0)
+                return r;
+        machine->is_closing = true;
+        return 0;
+}
+
+int scope_kill(Manager *m, Machine *machine, int signal, sd_bus_message *call, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *request = NULL;
+        int r = new_call(m, &request, "KillUnit");
+
+        if (r >= 0)
+                r = sd_bus_message_append(request, "ssi", machine->unit, "all", signal);
+        return r < 0 ? error_set(e, r, "cannot ask PID 1: %m") : forward(m, request, call, e);
+}
+
+static int on_dead_stopped(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        MachineEdge *edge = userdata;
+
+        /* No such unit: gone by itself. Else UnitRemoved comes when it is. */
+        if (sd_bus_message_get_error(reply))
+                manager_drop(edge->manager, edge->machine);
+        return 0;
+}
+
+static int on_give_up(sd_event_source *source, uint64_t usec, void *userdata) {
+        MachineEdge *edge = userdata;
+
+        report(LOG_WARNING, "unit %s does not go away; machine '%s' is forgotten",
+               edge->machine->unit, edge->machine->name);
+        manager_drop(edge->manager, edge->machine);
+        return 0;
+}
+
+int scope_stop_dead(Manager *m, Machine *machine) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *request = NULL;
+        MachineEdge *edge = manager_edge(machine);
+        int r = new_call(m, &request, "StopUnit");
+
+        if (r >= 0)
+                r = sd_bus_message_append(request, "ss", machine->unit, "fail");
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->daemon.event, &edge->give_up, CLOCK_MONOTONIC,
+                                               GIVE_UP_USEC, 0, on_give_up, edge);
+        edge->call = sd_bus_slot_unref(edge->call);
+        if (r >= 0)
+                r = sd_bus_call_async(m->daemon.bus, &edge->call, request, on_dead_stopped, edge,
+                                      0);
+        if (r >= 0)
+                machine->is_closing = true;
+        return r;
+}
+
+static int append_own_properties(Manager *m, sd_bus_message *request, const Machine *machine) {
+        const char *what = machine->class == MACHINE_VM ? "Virtual Machine" : "Container";
+        _cleanup_free_ char *description = str_format("%s %s", what, machine->name);
+        int r;
+
+        if (!description)
+                return -ENOMEM;
+        r = sd_bus_message_append(request, "(sv)(sv)(sv)(sv)(sv)", "Slice", "s", "machine.slice",
+                                  "Description", "s", description, "Delegate", "b", 1,
+                                  "CollectMode", "s", "inactive-or-failed", "TasksMax", "t",
+                                  (uint64_t) 16384);
+        if (r < 0)
+                return r;
+        if (m->no_pidfds)
+                return sd_bus_message_append(request, "(sv)", "PIDs", "au", 1,
+                                             (uint32_t) machine->leader.pid);
+        return sd_bus_message_append(request, "(sv)", "PIDFDs", "ah", 1, machine->leader.fd);
+}
+
+static int append_given_properties(sd_bus_message *request, sd_bus_message *call) {
+        int r = sd_bus_message_enter_container(call, 'a', "(sv)");
+
+        if (r >= 0)
+                r = sd_bus_message_copy(request, call, true);
+        return r < 0 ? r : sd_bus_message_exit_container(call);
+}
+
+static int send_start(Manager *m, Machine *machine, sd_bus_message *call);
+
+static void start_failed(Machine *machine, const sd_bus_error *error) {
+        MachineEdge *edge = manager_edge(machine);
+
+        (void) sd_bus_reply_method_error(edge->create, error);
+        edge->create = sd_bus_message_unref(edge->create);
+        manager_drop(edge->manager, machine);
+}
+
+static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        MachineEdge *edge = userdata;
+        Machine *machine = edge->machine;
+        Manager *m = edge->manager;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        const char *job;
+
+        if (error && !m->no_pidfds &&
+            sd_bus_error_has_name(error, SD_BUS_ERROR_PROPERTY_READ_ONLY)) {
+                m->no_pidfds = true;
+                if (sd_bus_message_rewind(edge->create, true) >= 0 &&
+                    send_start(m, machine, edge->create) >= 0)
+                        return 0;
+        }
+        if (error) {
+                start_failed(machine, error);
+                return 0;
+        }
+        if (sd_bus_message_read(reply, "o", &job) < 0 ||
+            str_replace(&machine->scope_job, job) < 0) {
+                sd_bus_error bad = SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_FAILED,
+                                                           "PID 1 answered with nonsense");
+                start_failed(machine, &bad);
+                return 0;
+        }
+        m->n_opening++;
+        manager_save(m, machine);
+        return 0;
+}
+
+/* Everything before the a(sv) at the end of the call. */
+static int skip_to_properties(sd_bus_message *call) {
+        const char *signature = sd_bus_message_get_signature(call, true);
+        size_t n = signature ? strlen(signature) : 0;
+
+        if (n < strlen("a(sv)"))
+                return -EBADMSG;
+        _cleanup_free_ char *head = strndup(signature, n - strlen("a(sv)"));
+        return head ? sd_bus_message_skip(call, head) : -ENOMEM;
+}
+
+static int send_start(Manager *m, Machine *machine, sd_bus_message *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *request = NULL;
+        MachineEdge *edge = manager_edge(machine);
+        int r = new_call(m, &request, "StartTransientUnit");
+
+        if (r >= 0)
+                r = sd_bus_message_append(request, "ss", machine->unit, "fail");
+        if (r >= 0)
+                r = sd_bus_message_open_container(request, 'a', "(sv)");
+        if (r >= 0)
+                r = append_own_properties(m, request, machine);
+        if (r >= 0)
+                r = sd_bus_message_rewind(call, true);
+        if (r >= 0)
+                r = skip_to_properties(call);
+        if (r >= 0)
+                r = append_given_properties(request, call);
+        if (r >= 0)
+                r = sd_bus_message_close_container(request);
+        if (r >= 0)
+                r = sd_bus_message_append(request, "a(sa(sv))", 0);
+        edge->call = sd_bus_slot_unref(edge->call);
+        if (r >= 0)
+                r = sd_bus_call_async(m->daemon.bus, &edge->call, request, on_started, edge, 0);
+        return r;
+}
+
+int scope_start(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        _cleanup_free_ char *name = machine_scope_name(machine->name);
+        int r = name ? registry_set_unit(&m->registry, machine, name) : -ENOMEM;
+
+        if (r >= 0)
+                r = send_start(m, machine, call);
+        if (r < 0)
+                return error_set(e, r, "cannot ask PID 1 for a scope for machine '%s': %m",
+                                 machine->name);
+        manager_edge(machine)->create = sd_bus_message_ref(call);
+        return 0;
+}
+
+static Machine *find_job(Manager *m, const char *job) {
+        for (Machine *i = m->registry.first; i; i = i->next)
+                if (streq_ptr(i->scope_job, job))
+                        return i;
+        return NULL;
+}
+
+static void job_succeeded(Manager *m, Machine *machine) {
+        MachineEdge *edge = manager_edge(machine);
+        Error e = {};
+        int r = manager_announce(m, machine, &e);
+
+        if (edge->create && r >= 0)
+                (void) sd_bus_reply_method_return(edge->create, "o", machine->path);
+        else if (edge->create)
+                (void) bus_error_reply(edge->create, r, &e);
+        edge->create = sd_bus_message_unref(edge->create);
+}
+
+static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error) {
+        Manager *m = userdata;
+        const char *job, *unit, *result;
+        uint32_t id;
+
+        if (m->n_opening == 0 || sd_bus_message_read(signal, "uoss", &id, &job, &unit, &result) < 0)
+                return 0;
+        Machine *machine = find_job(m, job);
+        if (!machine)
+                return 0;
+
+        if (!streq(result, "done") && manager_edge(machine)->create) {
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                (void) sd_bus_error_setf(&error, bus_error_name(ERR_JOB_FAILED),
+                                         "cannot start unit %s: the job's result is %s", unit,
+                                         result);
+                start_failed(machine, &error);
+                return 0;
+        }
+        m->n_opening--;
+        free(TAKE_PTR(machine->scope_job));
+        job_succeeded(m, machine);
+        return 0;
+}
+
+static int on_unit_removed(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error) {
+        Manager *m = userdata;
+        const char *unit, *path;
+
+        if (sd_bus_message_read(signal, "so", &unit, &path) < 0)
+                return 0;
+        Machine *machine = registry_by_unit(&m->registry, unit);
+        if (machine && !machine_process_is_alive(&machine->leader))
+                manager_drop(m, machine);
+        return 0;
+}
+
+static int on_reloading(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error) {
+        Manager *m = userdata;
+        int begins;
+
+        if (sd_bus_message_read(signal, "b", &begins) < 0 || begins)
+                return 0;
+        /* Signals may have been lost meanwhile. */
+        for (Machine *i = m->registry.first, *next; i; i = next) {
+                next = i->next;
+                (void) manager_check_gone(m, i);
+        }
+        return 0;
+}
+
+int scope_watch(Manager *m, Error *e) {
+        static const struct {
+                const char *signal;
+                sd_bus_message_handler_t handler;
+        } signals[] = {
+                { "JobRemoved", on_job_removed },
+                { "UnitRemoved", on_unit_removed },
+                { "Reloading", on_reloading },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int r = sd_bus_match_signal_async(m->daemon.bus, NULL, BUS_SYSTEMD1_NAME,
+                                                  BUS_SYSTEMD1_PATH, BUS_SYSTEMD1_MANAGER,
+                                                  signals[i].signal, signals[i].handler, NULL, m);
+                if (r < 0)
+                        return error_set(e, r, "cannot watch %s of PID 1: %m", signals[i].signal);
+        }
+        int r = sd_bus_call_method_async(m->daemon.bus, NULL, BUS_SYSTEMD1_NAME, BUS_SYSTEMD1_PATH,
+                                         BUS_SYSTEMD1_MANAGER, "Subscribe", NULL, NULL, NULL);
+        return r < 0 ? error_set(e, r, "cannot subscribe to PID 1: %m") : 0;
+}
