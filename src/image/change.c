@@ -8,19 +8,10 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "image/lock.h"
+#include "image/companion.h"
 #include "image/pool.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
-
-/* What belongs to an image and lies beside it, called NAME plus one of these. */
-static const char *const sidecars[] = {
-        ".nspawn",      ".oci-config", ".roothash",     ".roothash.p7s",      ".usrhash",
-        ".usrhash.p7s", ".verity",     ".raw.tpmstate", ".raw.efinvramstate",
-};
-
-/* Settings of the administrator; /usr/lib/systemd/nspawn is never touched. */
-static const char *const settings_directories[] = { "/etc/systemd/nspawn", "/run/systemd/nspawn" };
 
 static int check_changeable(const Image *i, Error *e) {
         if (image_is_host(i))
@@ -79,35 +70,6 @@ static int rename_entry(int dir_fd, const char *from, const char *to) {
         return renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
-/* One file that belongs to an image: to be renamed, or removed where @new_name is NULL. What is not
- * there is fine; directories (state of a TPM) are trees. */
-static void change_companion(int dir_fd, const char *name, const char *suffix,
-                             const char *new_name) {
-        _cleanup_free_ char *from = str_format("%s%s", name, suffix);
-        _cleanup_free_ char *to = new_name ? str_format("%s%s", new_name, suffix) : NULL;
-
-        if (!from || (new_name && !to))
-                return;
-        if (to)
-                (void) rename_entry(dir_fd, from, to);
-        else
-                (void) path_remove_tree(dir_fd, from);
-}
-
-/* The files beside the image and the settings. The image itself has gone already: what fails here is
- * not worth to fail for, and there is no way back. */
-static void change_companions(int dir_fd, const char *name, const char *new_name) {
-        for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
-                change_companion(dir_fd, name, sidecars[i], new_name);
-
-        for (size_t i = 0; i < ELEMENTSOF(settings_directories); i++) {
-                _cleanup_fd_ int fd = open(settings_directories[i],
-                                           O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (fd >= 0)
-                        change_companion(fd, name, ".nspawn", new_name);
-        }
-}
-
 /* Takes the tree out of sight, then apart. */
 static int remove_tree(const Image *i, int dir_fd, Error *e) {
         _cleanup_free_ char *temporary = NULL;
@@ -126,7 +88,7 @@ static int remove_tree(const Image *i, int dir_fd, Error *e) {
         r = rename_entry(dir_fd, i->entry, temporary);
         if (r < 0)
                 return error_set(e, r, "cannot remove '%s': %m", i->path);
-        change_companions(dir_fd, i->name, NULL);
+        companions_remove(dir_fd, i->name);
 
         r = tree_remove(dir_fd, temporary);
         return r < 0 ? error_set(e, r, "cannot remove all of image '%s', the rest is '%s/%s': %m",
@@ -148,12 +110,11 @@ int image_remove(const Image *i, Error *e) {
 
         if (unlinkat(dir_fd, i->entry, 0) < 0)
                 return error_set(e, errno, "cannot remove '%s/%s': %m", i->directory, i->entry);
-        change_companions(dir_fd, i->name, NULL);
+        companions_remove(dir_fd, i->name);
         return 0;
 }
 
-/* Takes the lock of a name and sees that no image has it. */
-static int reserve_name(const char *name, ImageLock **ret, Error *e) {
+int image_reserve_name(const char *name, ImageLock **ret, Error *e) {
         _cleanup_image_ Image *other = NULL;
         int r;
 
@@ -177,7 +138,7 @@ int image_rename(const Image *i, const char *new_name, Error *e) {
         dir_fd = begin(i, &lock, e);
         if (dir_fd < 0)
                 return dir_fd;
-        r = reserve_name(new_name, &name_lock, e);
+        r = image_reserve_name(new_name, &name_lock, e);
         if (r < 0)
                 return r;
 
@@ -196,7 +157,7 @@ int image_rename(const Image *i, const char *new_name, Error *e) {
                 return error_set(e, r, "cannot rename '%s/%s' to '%s': %m", i->directory, i->entry,
                                  entry);
 
-        change_companions(dir_fd, i->name, new_name);
+        companions_rename(dir_fd, i->name, new_name);
         return 0;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "image/image.h"
+#include "image/lock.h"
 
 /** image_remove() - remove an image, the files beside it, and its settings
  * Gone in one step for whoever looks: it is renamed to a temporary name, then taken apart. Of an entry
@@ -18,3 +19,8 @@ int image_rename(const Image *i, const char *new_name, Error *e);
  * Return: 0; -EROFS (also for hidden images); -EBUSY; -EOPNOTSUPP where the file system has no such
  * mark; -errno. */
 int image_set_read_only(const Image *i, bool read_only, Error *e);
+
+/** image_reserve_name() - take the lock of a name that no image in the pool has
+ * @ret: to be held until the image is there
+ * Return: 0; -EEXIST an image has it; -EBUSY somebody else is about to use it; -EINVAL; -errno. */
+int image_reserve_name(const char *name, ImageLock **ret, Error *e);

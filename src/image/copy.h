@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copies of trees and disks as they are: owners, modes, times, extended attributes (and so ACLs and file
+ * capabilities), hard links, holes. Data is shared with the original where the file system can. */
+#pragma once
+
+#include "base/error.h"
+
+/** copy_file() - copy content and holes of a regular file into an empty one. Return: 0 or -errno. */
+int copy_file(int from, int to);
+/** copy_tree() - copy a directory
+ * Other file systems mounted below it are left out, but for their mount points. The copy is complete or
+ * the caller removes it.
+ * @from_fd:  the directory
+ * @to_fd:    an empty directory, which gets the attributes of @from_fd at the end
+ * Return: 0; -errno, the message naming the path below @from_fd. */
+int copy_tree(int from_fd, int to_fd, Error *e);
