@@ -13,6 +13,7 @@
 #define BUS_IMPORT1_PATH     "/org/freedesktop/import1"
 #define BUS_IMPORT1_TRANSFER "/org/freedesktop/import1/transfer" /* + "/_" number */
 #define BUS_IMPORT1_MANAGER  "org.freedesktop.import1.Manager"
+#define BUS_IMPORT1_TRANSFER_INTERFACE "org.freedesktop.import1.Transfer"
 
 #define BUS_SYSTEMD1_NAME    "org.freedesktop.systemd1"
 #define BUS_SYSTEMD1_PATH    "/org/freedesktop/systemd1"

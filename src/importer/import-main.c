@@ -15,7 +15,9 @@
 #include "base/path.h"
 #include "image/image.h"
 #include "image/pool.h"
+#include "image/temporary.h"
 #include "importer/format.h"
+#include "importer/image-class.h"
 #include "importer/record.h"
 #include "importer/transfer-run.h"
 
@@ -203,6 +205,23 @@ static int verb_tar(char *const *args, void *context, Error *e) {
         return r > 0 ? 128 + r : r;
 }
 
+/* Everything in one directory, or in those of all classes. */
+static int verb_sweep(char *const *args, void *context, Error *e) {
+        Context *c = context;
+        int r = 0;
+
+        if (c->options->image_root)
+                r = temporary_sweep(c->options->image_root, e);
+        for (int class = 0; class < _IMAGE_CLASS_MAX && !c->options->image_root && r >= 0;
+             class ++) {
+                _cleanup_free_ char *directory = NULL;
+                r = image_class_directory((ImageClass) class, &directory, e);
+                if (r >= 0)
+                        r = temporary_sweep(directory, e);
+        }
+        return r < 0 ? r : EXIT_SUCCESS;
+}
+
 static const Verb verbs[] = {
         { .name = "tar",
           .args = "FILE|- [NAME]",
@@ -212,9 +231,12 @@ static const Verb verbs[] = {
           .min = 1,
           .max = 2,
           .run = verb_tar },
+        { .name = "sweep",
+          .help = "Remove what imports that were killed have left",
+          .run = verb_sweep },
 };
 
-static const char *const usage[] = { "[OPTION…] tar FILE|- [NAME]", NULL };
+static const char *const usage[] = { "[OPTION…] COMMAND …", NULL };
 
 static const HelpPage page = {
         .program = "skep-import",

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-importd: the queue of transfers on the bus. It never touches what is transferred: workers
+ * (skep-import) do, and they outlive it. */
+#include <stdlib.h>
+
+#include "app/report.h"
+#include "bus/name.h"
+#include "importer/import-manager.h"
+
+#define IDLE_USEC (30 * UINT64_C(1000000))
+
+static int run(ImportManager *m, Error *e) {
+        int r = daemon_init(&m->daemon, "skep-importd", report_set_level, e);
+
+        if (r >= 0)
+                r = import_manager_init(m, e);
+        if (r >= 0)
+                r = import_bus_add(m, e);
+        if (r >= 0)
+                r = import_manager_load(m, e);
+        if (r < 0)
+                return r;
+
+        daemon_set_idle_exit(&m->daemon, IDLE_USEC, import_manager_is_idle, m);
+        return daemon_run(&m->daemon, BUS_IMPORT1_NAME, e);
+}
+
+int main(int argc, char *argv[]) {
+        ImportManager m = { .state_fd = -EBADF, .sweep_pidfd = -EBADF };
+        Error e = {};
+        int r;
+
+        report_init("skep-importd");
+        if (argc > 1) {
+                (void) error_set(&e, EINVAL, "skep-importd takes no arguments");
+                return report_error(&e);
+        }
+        r = run(&m, &e);
+        import_manager_done(&m);
+        daemon_done(&m.daemon);
+        return r < 0 ? report_error(&e) : EXIT_SUCCESS;
+}

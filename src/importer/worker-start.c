@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starts workers. They live on when the daemon ends: nothing ties them to it. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+#include "importer/transfer.h"
+
+static char *worker_path(void) {
+        const char *dir = secure_getenv("SKEP_LIBEXECDIR");
+
+        return str_format("%s/skep-import", dir ? dir : SKEP_LIBEXECDIR);
+}
+
+/* In the child. @fds: in the order of the numbers that they get. */
+static int arrange(const int fds[static 4]) {
+        int high[4];
+        sigset_t none;
+
+        /* Out of the way first: a source may be the number that a target is to be. */
+        for (int i = 0; i < 4; i++) {
+                high[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, 10);
+                if (fds[i] >= 0 && high[i] < 0)
+                        return -errno;
+        }
+        for (int i = 0; i < 4; i++)
+                if (high[i] >= 0 && dup2(high[i], i) < 0)
+                        return -errno;
+
+        /* The daemon's loop blocks signals and ignores SIGPIPE. */
+        (void) sigemptyset(&none);
+        if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_DFL);
+        return close_range(high[3] >= 0 ? 4 : 3, ~0u, 0) < 0 ? -errno : 0;
+}
+
+int worker_start(char *const *argv, int source_fd, int report_fd, pid_t *ret_pid, int *ret_pidfd,
+                 Error *e) {
+        _cleanup_free_ char *path = worker_path();
+        _cleanup_free_ char **full = calloc(strv_length(argv) + 2, sizeof *full);
+        _cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
+        int pidfd = -EBADF;
+
+        if (!path || !full)
+                return error_oom(e);
+        if (null < 0)
+                return error_set(e, errno, "cannot open /dev/null: %m");
+        full[0] = path;
+        memcpy(full + 1, argv, strv_length(argv) * sizeof *full);
+
+        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
+        pid_t pid = proc_clone3(&args);
+        if (pid == 0) {
+                const int fds[4] = { source_fd >= 0 ? source_fd : null, null, STDERR_FILENO,
+                                     report_fd };
+                int r = arrange(fds);
+                if (r >= 0)
+                        (void) execv(path, full);
+                _exit(127);
+        }
+        if (pid < 0)
+                return error_set(e, (int) pid, "cannot start a worker: %m");
+
+        *ret_pid = pid;
+        *ret_pidfd = pidfd;
+        return 0;
+}
