@@ -33,7 +33,6 @@ typedef enum RunFd {
         RUN_FD_LEADER,  /* pidfd of PID 1, when the builder made it */
         RUN_FD_CONSOLE, /* terminal side that we hold ("master") */
         RUN_FD_KMSG,    /* FIFO behind /proc/kmsg, held open and never read */
-        RUN_FD_NETNS,   /* network namespace, if private */
         _RUN_FD_MAX,
 } RunFd;
 
@@ -62,6 +61,7 @@ typedef struct Run {
         Id128 uuid;           /* as the payload sees it */
         uid_t uid_base;       /* host's ID of root inside; 0 without a user namespace */
         uint32_t uid_range;   /* 0 without a user namespace */
+        int range_lock_fd;    /* of a picked range */
         int scope_fd;         /* keeps the placeholder of register_scope(); closing it ends it */
         int scope_pidfd;      /* that placeholder */
         char **network_names; /* host's ends of links that network_apply() made */
@@ -76,6 +76,13 @@ typedef struct Run {
         int netns_fd;
         int handshake_fd;
         int exit_status; /* for an error that came from PID 1; 0 = none said */
+
+        /* of the children alone, but for what PHASE_HOST puts here for them */
+        int root_fd;     /* root mount: detached at first, then where everything is looked up */
+        int *source_fds; /* detached sources of mounts, parallel to the plan; -EBADF = none */
+        size_t n_sources;
+        int userns_fd;   /* with the ID map of the machine, for idmapped mounts */
+        int terminal_fd; /* the payload's side of the console */
 } Run;
 
 #define RUN_NULL                                                                                   \
@@ -83,13 +90,17 @@ typedef struct Run {
                 .notify_fd = -EBADF,                                                               \
                 .ephemeral_fd = -EBADF,                                                            \
                 .cgroup_fd = -EBADF,                                                               \
+                .range_lock_fd = -EBADF,                                                           \
                 .scope_fd = -EBADF,                                                                \
                 .scope_pidfd = -EBADF,                                                             \
                 .leader_fd = -EBADF,                                                               \
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \
                 .netns_fd = -EBADF,                                                                \
-                .handshake_fd = -EBADF })
+                .handshake_fd = -EBADF,                                                            \
+                .root_fd = -EBADF,                                                                 \
+                .userns_fd = -EBADF,                                                               \
+                .terminal_fd = -EBADF })
 
 /** run_done() - close and free everything; the machine is killed if it still runs */
 void run_done(Run *r);

@@ -169,7 +169,7 @@ int spec_add_mount(Spec *s, CustomMount *m);
 /** custom_mount_done() - free the strings of a mount */
 void custom_mount_done(CustomMount *m);
 
-/** spec_resolve() - fill in what follows from the rest: machine name from the directory or the
+/** spec_resolve() - (spec-resolve.c) fill in what follows from the rest: machine name from the directory or the
  * directory from the machine name, the random suffix of an ephemeral machine, console and network
  *
  * Runs after the command line and again after the settings file; the name that finds the settings

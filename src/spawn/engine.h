@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Carries out the plans of a machine step by step, in the processes and order that run.h tells. */
+#pragma once
+
+#include "image/lock.h"
+#include "spawn/plan.h"
+
+typedef struct Engine {
+        const Spec *spec;
+        char **argv; /* of this process, which a stub writes its own name over */
+        Plan plan;
+        Run run;
+        ImageLock *image_lock;
+        int adopted_fd; /* the builder's: to PID 1 in a user namespace */
+        bool prepared;  /* steps that are done once are done */
+        Buf notes;      /* sentences for the user, one a line */
+} Engine;
+
+/** engine_init() - for a Spec that outlives it
+ * @argv: as main() got it */
+void engine_init(Engine *g, const Spec *spec, char **argv);
+/** engine_done() - take back everything that start and prepare did, and free it */
+void engine_done(Engine *g);
+
+/** engine_plan() - look at the image and make the plans, changing nothing that lasts
+ * Return: 0 or -errno. */
+int engine_plan(Engine *g, Error *e);
+
+/** engine_start() - start the machine, or start it again after a reboot
+ * @ret_status:  on failure: what to exit with
+ * Return: 0 the payload runs, run.leader_fd and run.console_fd are set; -errno: nothing runs. */
+int engine_start(Engine *g, int *ret_status, Error *e);
+
+/** engine_stop() - after the payload has ended: close what belonged to this start of it */
+void engine_stop(Engine *g);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-spawn: runs one machine. Reads what it is to be, starts it, and stays until it has ended; what
+ * that takes is in the other rooms. */
+#include <unistd.h>
+
+#include "app/report.h"
+#include "base/fd.h"
+#include "spawn/engine.h"
+#include "spawn/keeper.h"
+#include "spawn/runtime.h"
+#include "spawn/spec-settings.h"
+
+static void report_lines(Buf *lines) {
+        char *save = NULL;
+
+        for (char *l = strtok_r(lines->p, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+                report_note("%s", l);
+        lines->n = 0;
+}
+
+static int dry_run(Engine *g, Error *e) {
+        _cleanup_(buf_done) Buf out = {};
+        int r = engine_plan(g, e);
+
+        if (r < 0)
+                return r;
+        if (plan_format(g->spec, &g->plan, &out) < 0)
+                return error_oom(e);
+        r = fd_write_all(STDOUT_FILENO, out.p, out.n);
+        return r < 0 ? error_set(e, r, "cannot write: %m") : 0;
+}
+
+/* Starts the machine as often as it reboots. Return: 0 and the status to exit with, or -errno. */
+static int run(Engine *g, int *ret_status, Error *e) {
+        for (;;) {
+                int r = engine_start(g, ret_status, e);
+                if (r < 0)
+                        return r;
+                if (g->notes.n > 0)
+                        report_lines(&g->notes);
+                runtime_sweep();
+
+                r = keeper_run(g->spec, &g->run, ret_status, e);
+                engine_stop(g);
+                if (r < 0) {
+                        *ret_status = EXIT_SETUP;
+                        return r;
+                }
+                if (r != KEEPER_REBOOT)
+                        return 0;
+                if (g->spec->keep_unit) {
+                        *ret_status = EXIT_REBOOT;
+                        return 0;
+                }
+        }
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(spec_done) Spec spec;
+        _cleanup_(engine_done) Engine engine;
+        _cleanup_strv_ char **notes = NULL;
+        int status = EXIT_SETUP, r;
+        Error e = {};
+
+        report_init("skep-spawn");
+        spec_init(&spec);
+        engine_init(&engine, &spec, argv);
+
+        r = spec_read(argv + (argc > 0), &spec, &notes, &e);
+        if (r == SPEC_READ_DONE)
+                return 0;
+        if (spec.quiet)
+                report_set_level(LOG_WARNING);
+        STRV_FOREACH(n, notes)
+                report_warning("%s", *n);
+        if (r >= 0 && spec.dry_run) {
+                r = dry_run(&engine, &e);
+                status = r < 0 ? EXIT_SETUP : 0;
+        } else if (r >= 0)
+                r = run(&engine, &status, &e);
+        if (r < 0)
+                (void) report_error(&e);
+        return status;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The mounts of a machine, as a plan. The fixed ones are rows of a table with a condition each; what
+ * the user asked for is sorted in behind them. Nothing is looked up or opened here. */
+#include "spawn/mount-plan.h"
+
+#include <sys/mount.h>
+
+#include "base/path.h"
+
+#define NOSUID   MOUNT_ATTR_NOSUID
+#define NODEV    MOUNT_ATTR_NODEV
+#define NOEXEC   MOUNT_ATTR_NOEXEC
+#define RDONLY   MOUNT_ATTR_RDONLY
+#define STRICT   MOUNT_ATTR_STRICTATIME
+#define NOTHING  (NOSUID | NODEV | NOEXEC)
+#define FIXED    (MOUNT_MAKE_TARGET | MOUNT_NO_SYMLINK)
+#define MASK     (MOUNT_IF_PRESENT | MOUNT_MASK)
+#define INACCESS "/run/host/inaccessible/reg"
+
+/* When a row applies. */
+typedef enum When {
+        ALWAYS,
+        HOST_NETWORK,          /* and /sys read-only */
+        HOST_NETWORK_WRITABLE, /* and /sys writable */
+        OWN_NETWORK,
+        OWN_NETWORK_WRITABLE,
+        PROC_SYS_READ_ONLY,
+        PROC_SYS_NET_WRITABLE,
+} When;
+
+static const struct Row {
+        When when;
+        MountItem item;
+} rows[] = {
+#define B PHASE_BUILD
+#define I PHASE_INNER
+        /* clang-format off */
+        { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_DEV, NOSUID|STRICT, "/dev", NULL, "mode=0755,size=4m,nr_inodes=64k" } },
+        { ALWAYS, { B, MOUNT_TMPFS, 0, NOSUID|NODEV|STRICT, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { ALWAYS, { B, MOUNT_DEVPTS, 0, NOSUID|NOEXEC, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
+        { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_RUN, NOSUID|NODEV|STRICT, "/run", NULL, "mode=0755,size=20%,nr_inodes=800k" } },
+        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET, NOSUID|NODEV|STRICT, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { HOST_NETWORK, { B, MOUNT_SYSFS, FIXED, NOTHING|RDONLY, "/sys", NULL, NULL } },
+        { HOST_NETWORK_WRITABLE, { B, MOUNT_SYSFS, FIXED, NOTHING, "/sys", NULL, NULL } },
+
+        { OWN_NETWORK, { I, MOUNT_SYS_PARTS, FIXED, NOTHING|RDONLY, "/sys", NULL, "mode=0555,size=4m,nr_inodes=1k" } },
+        { OWN_NETWORK_WRITABLE, { I, MOUNT_SYSFS, FIXED, NOTHING, "/sys", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_CGROUP, 0, NOTHING, "/sys/fs/cgroup", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_MQUEUE, 0, NOTHING, "/dev/mqueue", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_PROC, FIXED, NOTHING, "/proc", NULL, NULL } },
+        { PROC_SYS_READ_ONLY, { I, MOUNT_SELF, 0, NOTHING|RDONLY, "/proc/sys", NULL, NULL } },
+        { PROC_SYS_NET_WRITABLE, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING, "/proc/sys/net", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, 0, NOTHING|RDONLY, "/proc/sys/kernel/random/boot_id", "/run/host/proc-sys-kernel-random-boot-id", NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MOUNT_IF_PRESENT, 0, "/proc/kmsg", "/run/host/proc-kmsg", NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/kallsyms", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/kcore", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/keys", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/sysrq-trigger", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/timer_list", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/acpi", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/apm", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/asound", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/bus", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/fs", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/irq", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/scsi", NULL, NULL } },
+        /* clang-format on */
+};
+
+/* After what the user asked for, which may lie in it. */
+static const MountItem closing_rows[] = {
+        { B, MOUNT_SELF, MOUNT_RECURSIVE, NOTHING | RDONLY, "/run/host", NULL, NULL },
+        { B, MOUNT_HOST, MOUNT_IF_PRESENT, NOTHING | RDONLY, "/run/host/os-release",
+          "/etc/os-release", NULL },
+};
+#undef B
+#undef I
+
+static bool row_applies(When when, const Spec *spec) {
+        bool own = spec_has_private_network(spec), writable = spec->api_vfs == API_VFS_WRITABLE;
+
+        switch (when) {
+        case ALWAYS:
+                return true;
+        case HOST_NETWORK:
+                return !own && !writable;
+        case HOST_NETWORK_WRITABLE:
+                return !own && writable;
+        case OWN_NETWORK:
+                return own && !writable;
+        case OWN_NETWORK_WRITABLE:
+                return own && writable;
+        case PROC_SYS_READ_ONLY:
+                return !writable;
+        case PROC_SYS_NET_WRITABLE:
+                return !writable && (own || spec->api_vfs == API_VFS_NETWORK);
+        }
+        return false;
+}
+
+void mount_plan_done(MountPlan *p) {
+        free(p->items);
+        strv_free(p->owned);
+        *p = (MountPlan){};
+}
+
+/* Keeps a string for as long as the plan lives. */
+static int own(MountPlan *p, char *s, const char **ret) {
+        if (strv_consume(&p->owned, s) < 0)
+                return -ENOMEM;
+        *ret = s;
+        return 0;
+}
+
+/* A tmpfs or devpts made with the host's rights belongs to the host's root unless it is told. */
+static int add_owner(MountPlan *p, MountItem *item, uid_t uid_base) {
+        const char *old = item->options;
+
+        if (item->type == MOUNT_DEVPTS)
+                return own(p, str_format("%s,gid=%u", old, uid_base + 5), &item->options);
+        if (item->type == MOUNT_TMPFS && item->phase == PHASE_BUILD && uid_base != 0)
+                return own(p,
+                           str_format("%s%suid=%u,gid=%u", strempty(old), old ? "," : "", uid_base,
+                                      uid_base),
+                           &item->options);
+        return 0;
+}
+
+/* Mount flags that may stand among the options of a tmpfs; the rest is the file system's. */
+static const struct {
+        const char *name;
+        uint64_t set, clear;
+} flag_names[] = {
+        { "ro", RDONLY, 0 },          { "rw", 0, RDONLY },
+        { "nosuid", NOSUID, 0 },      { "suid", 0, NOSUID },
+        { "nodev", NODEV, 0 },        { "dev", 0, NODEV },
+        { "noexec", NOEXEC, 0 },      { "exec", 0, NOEXEC },
+        { "strictatime", STRICT, 0 }, { "noatime", MOUNT_ATTR_NOATIME, STRICT },
+        { "relatime", 0, STRICT },    { "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0 },
+};
+
+static bool take_flag(const char *word, uint64_t *attributes) {
+        for (size_t i = 0; i < ELEMENTSOF(flag_names); i++)
+                if (streq(word, flag_names[i].name)) {
+                        *attributes = (*attributes & ~flag_names[i].clear) | flag_names[i].set;
+                        return true;
+                }
+        return false;
+}
+
+static int split_options(MountPlan *p, MountItem *item, const char *options) {
+        _cleanup_strv_ char **words = NULL, **rest = NULL;
+
+        if (str_split(options, ",", &words) < 0)
+                return -ENOMEM;
+        STRV_FOREACH(w, words)
+                if (!take_flag(*w, &item->attributes) && strv_append(&rest, *w) < 0)
+                        return -ENOMEM;
+        item->options = NULL;
+        return rest ? own(p, strv_join(rest, ","), &item->options) : 0;
+}
+
+static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
+        /* Below proc and sysfs there is nothing to mount on before the machine's own are there. */
+        bool inner = path_is_below(m->target, "/proc") || path_is_below(m->target, "/sys");
+
+        *ret = (MountItem){
+                .phase = inner ? PHASE_INNER : PHASE_BUILD,
+                .flags = MOUNT_MAKE_TARGET,
+                .target = m->target,
+        };
+
+        if (m->type == CUSTOM_MOUNT_TMPFS) {
+                ret->type = MOUNT_TMPFS;
+                ret->attributes = NODEV | STRICT;
+                return split_options(p, ret, m->options ? m->options : "mode=0755");
+        }
+
+        const char *in_image = str_skip_prefix(m->source, "+");
+        ret->type = in_image ? MOUNT_IMAGE : MOUNT_HOST;
+        ret->source = in_image ? in_image : m->source;
+        ret->attributes = m->type == CUSTOM_MOUNT_BIND_READ_ONLY ? RDONLY : 0;
+        ret->flags |= (m->norecursive ? 0 : MOUNT_RECURSIVE) |
+                      (m->idmap == MOUNT_IDMAP_ALL ? MOUNT_IDMAPPED : 0);
+        return 0;
+}
+
+/* Parents before what lies in them; else in the order given. */
+static void sort_by_target(const CustomMount **v, size_t n) {
+        for (size_t i = 1; i < n; i++)
+                for (size_t j = i; j > 0 && strcmp(v[j]->target, v[j - 1]->target) < 0; j--) {
+                        const CustomMount *t = v[j];
+                        v[j] = v[j - 1];
+                        v[j - 1] = t;
+                }
+}
+
+static int add_custom(MountPlan *p, const Spec *spec, uid_t uid_base) {
+        _cleanup_free_ const CustomMount **sorted = calloc(spec->n_mounts +
+                                                                   ELEMENTSOF(closing_rows),
+                                                           sizeof *sorted);
+
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < spec->n_mounts; i++)
+                sorted[i] = spec->mounts + i;
+        sort_by_target(sorted, spec->n_mounts);
+
+        for (size_t i = 0; i < spec->n_mounts; i++) {
+                MountItem *item = p->items + p->n++;
+                if (custom_item(p, sorted[i], item) < 0 || add_owner(p, item, uid_base) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e) {
+        _cleanup_(mount_plan_done) MountPlan p = {};
+
+        p.items = calloc(ELEMENTSOF(rows) + spec->n_mounts + ELEMENTSOF(closing_rows),
+                         sizeof *p.items);
+        if (!p.items)
+                return error_oom(e);
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                if (!row_applies(rows[i].when, spec))
+                        continue;
+                p.items[p.n++] = rows[i].item;
+                if (add_owner(&p, p.items + p.n - 1, uid_base) < 0)
+                        return error_oom(e);
+        }
+        if (add_custom(&p, spec, uid_base) < 0)
+                return error_oom(e);
+        for (size_t i = 0; i < ELEMENTSOF(closing_rows); i++)
+                p.items[p.n++] = closing_rows[i];
+
+        *ret = p;
+        p = (MountPlan){};
+        return 0;
+}
+
+static const char *const type_names[_MOUNT_TYPE_MAX] = {
+        [MOUNT_TMPFS] = "tmpfs",   [MOUNT_PROC] = "proc",
+        [MOUNT_SYSFS] = "sysfs",   [MOUNT_CGROUP] = "cgroup2",
+        [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
+        [MOUNT_HOST] = "bind",     [MOUNT_IMAGE] = "bind-inside",
+        [MOUNT_SELF] = "self",     [MOUNT_SYS_PARTS] = "sysfs-parts",
+};
+
+static int format_attributes(uint64_t attributes, Buf *out) {
+        int r = buf_puts(out, attributes & RDONLY ? " ro" : " rw");
+
+        for (size_t i = 0; i < ELEMENTSOF(flag_names); i++)
+                if (r >= 0 && flag_names[i].set & ~RDONLY & attributes)
+                        r = buf_printf(out, ",%s", flag_names[i].name);
+        return r;
+}
+
+int mount_plan_format(const MountPlan *p, Buf *out) {
+        for (size_t i = 0; i < p->n; i++) {
+                const MountItem *m = p->items + i;
+                int r = buf_printf(out, "  %s %s %s", m->phase == PHASE_BUILD ? "build" : "inner",
+                                   type_names[m->type], m->target);
+
+                if (r >= 0)
+                        r = format_attributes(m->attributes, out);
+                if (r >= 0 && m->options)
+                        r = buf_printf(out, ",%s", m->options);
+                if (r >= 0 && m->source)
+                        r = buf_printf(out, " from %s", m->source);
+                if (r >= 0)
+                        r = buf_printf(out, "%s%s%s\n", m->flags & MOUNT_MASK ? " mask" : "",
+                                       m->flags & MOUNT_IDMAPPED ? " idmapped" : "",
+                                       m->flags & MOUNT_IF_PRESENT ? " if-present" : "");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

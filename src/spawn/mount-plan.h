@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All mounts of a machine but its root, in the order in which they are made. Pure data: made from the
+ * Spec, printed by --dry-run, carried out by mount.c. */
+#pragma once
+
+#include "spawn/run.h"
+
+typedef enum MountType {
+        MOUNT_TMPFS,
+        MOUNT_PROC,
+        MOUNT_SYSFS,
+        MOUNT_CGROUP,
+        MOUNT_DEVPTS,
+        MOUNT_MQUEUE,
+        MOUNT_HOST,      /* source: a path of the host */
+        MOUNT_IMAGE,     /* source: a path of the image, or of what is mounted already */
+        MOUNT_SELF,      /* the target onto itself, for its attributes */
+        MOUNT_SYS_PARTS, /* /sys with those parts of sysfs that a network of its own has */
+        _MOUNT_TYPE_MAX,
+} MountType;
+
+typedef enum MountFlags {
+        MOUNT_MAKE_TARGET = 1 << 0, /* make the mount point if it is missing */
+        MOUNT_IF_PRESENT = 1 << 1,  /* no mount point (or source): nothing to do */
+        MOUNT_NO_SYMLINK = 1 << 2,  /* the mount point must not be reached through a symlink */
+        MOUNT_RECURSIVE = 1 << 3,   /* with everything mounted below the source */
+        MOUNT_FILL_DEV = 1 << 4,    /* put the device plan into it */
+        MOUNT_FILL_RUN = 1 << 5,    /* put the run plan into it */
+        MOUNT_MASK = 1 << 6,        /* afterwards it must be seen to be inaccessible */
+        MOUNT_IDMAPPED = 1 << 7,    /* apply the machine's ID map */
+} MountFlags;
+
+typedef struct MountItem {
+        Phase phase; /* PHASE_BUILD or PHASE_INNER */
+        MountType type;
+        MountFlags flags;
+        uint64_t attributes; /* MOUNT_ATTR_* */
+        const char *target;
+        const char *source;  /* NULL where the type has none */
+        const char *options; /* of the file system, "a=b,c"; NULL = none */
+} MountItem;
+
+typedef struct MountPlan {
+        MountItem *items;
+        size_t n;
+        char **owned; /* strings that items point to */
+} MountPlan;
+
+/** mount_plan_done() - free it */
+void mount_plan_done(MountPlan *p);
+
+/** mount_plan() - plan the mounts
+ * @uid_base:  host's ID of root inside
+ * @ret:       points into @spec, which must outlive it
+ * Return: 0, -ENOMEM, -EINVAL for options that make no sense. */
+int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e);
+
+/** mount_plan_format() - one mount a line. Return: 0 or -ENOMEM. */
+int mount_plan_format(const MountPlan *p, Buf *out);

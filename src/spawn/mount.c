@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Makes the mounts of a machine. The root itself is root.c's; what is mounted where is mount-plan.c's.
+ * Descriptors that are not closed here close when the payload is executed: the processes that run
+ * this do nothing else. */
+#include "spawn/mount.h"
+
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+#define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+#define NOTHING_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* The kernel explains itself in lines like "e tmpfs: Bad value for 'size'". */
+static int explain(int fs_fd, int r, const char *type, Error *e) {
+        char text[256];
+        ssize_t n = read(fs_fd, text, sizeof text - 1);
+
+        if (n <= 2)
+                return error_set(e, r, "cannot make a new %s: %m", type);
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return error_set(e, r, "cannot make a new %s: %s", type, text + 2);
+}
+
+/* Gives one "key=value" or "key" to a file system that is being set up. */
+static int set_option(int fs_fd, char *option) {
+        char *value = strchr(option, '=');
+        int r;
+
+        if (value) {
+                *value++ = '\0';
+                r = fsconfig(fs_fd, FSCONFIG_SET_STRING, option, value, 0);
+        } else
+                r = fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
+        return r < 0 ? -errno : 0;
+}
+
+int mount_new(const char *type, const char *options, uint64_t attributes, Error *e) {
+        _cleanup_fd_ int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+        _cleanup_free_ char *copy = options ? strdup(options) : NULL;
+        char *save = NULL;
+
+        if (fs_fd < 0)
+                return error_set(e, errno, "cannot make a new %s: %m", type);
+        if (options && !copy)
+                return error_oom(e);
+
+        for (char *o = copy ? strtok_r(copy, ",", &save) : NULL; o;
+             o = strtok_r(NULL, ",", &save)) {
+                int r = set_option(fs_fd, o);
+                if (r < 0)
+                        return explain(fs_fd, r, type, e);
+        }
+        if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return explain(fs_fd, -errno, type, e);
+
+        int fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned) attributes);
+        return fd < 0 ? explain(fs_fd, -errno, type, e) : fd;
+}
+
+int mount_attach(int mount_fd, int target_fd) {
+        return move_mount(mount_fd, "", target_fd, "",
+                          MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+                       ? -errno
+                       : 0;
+}
+
+int mount_attach_at(int mount_fd, int dir_fd, const char *name) {
+        return move_mount(mount_fd, "", dir_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int set_attributes(int fd, uint64_t set, uint64_t clear, bool recursive) {
+        struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
+
+        return mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+                             sizeof attr) < 0
+                       ? -errno
+                       : 0;
+}
+
+int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
+        if (!run->source_fds) {
+                run->source_fds = malloc((plan->n + 1) * sizeof *run->source_fds);
+                if (!run->source_fds)
+                        return error_oom(e);
+                run->n_sources = plan->n;
+                for (size_t i = 0; i < plan->n; i++)
+                        run->source_fds[i] = -EBADF;
+        }
+
+        for (size_t i = 0; i < plan->n; i++) {
+                const MountItem *m = plan->items + i;
+                if (m->type != MOUNT_HOST)
+                        continue;
+
+                int fd = open_tree(AT_FDCWD, m->source,
+                                   CLONE_TREE | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0));
+                if (fd < 0 && !(errno == ENOENT && m->flags & MOUNT_IF_PRESENT))
+                        return error_set(e, errno, "cannot open '%s' to bind it: %m", m->source);
+                run->source_fds[i] = fd < 0 ? -EBADF : fd;
+        }
+        return 0;
+}
+
+/* Makes a missing mount point of the kind that the source is. */
+static int make_target(const MountItem *m, int source_fd, uid_t uid, const Run *run) {
+        _cleanup_free_ char *parent = NULL;
+        struct stat st = { .st_mode = S_IFDIR };
+
+        if (source_fd >= 0 && fstat(source_fd, &st) < 0)
+                return -errno;
+        if (S_ISDIR(st.st_mode))
+                return path_mkdirs_in_root(run->root_fd, m->target, 0755, uid, uid);
+
+        const char *name = path_last(m->target);
+        parent = strndup(m->target, (size_t) (name - m->target));
+        if (!parent)
+                return -ENOMEM;
+        _cleanup_fd_ int dir = path_mkdirs_in_root(run->root_fd, parent, 0755, uid, uid);
+        if (dir < 0)
+                return dir;
+        _cleanup_fd_ int fd = openat(dir, name,
+                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        if (uid != 0 && fchown(fd, uid, uid) < 0)
+                return -errno;
+        return path_open_in_root(run->root_fd, m->target, O_PATH, 0);
+}
+
+/* Return: descriptor of the mount point; -ENOENT when it is missing and may be. */
+static int open_target(const MountItem *m, int source_fd, uid_t uid, const Run *run, Error *e) {
+        int fd;
+
+        if (m->flags & MOUNT_NO_SYMLINK)
+                fd = path_open_beneath(run->root_fd, m->target + 1, O_PATH | O_NOFOLLOW, 0);
+        else
+                fd = path_open_in_root(run->root_fd, m->target, O_PATH, 0);
+        if (fd == -ENOENT && m->flags & MOUNT_MAKE_TARGET)
+                fd = make_target(m, source_fd, uid, run);
+        if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+                return fd;
+        if (fd == -ELOOP)
+                return error_set(e, fd, "'%s' of the image is a symlink", m->target);
+        if (fd < 0)
+                return error_set(e, fd, "no mount point '%s' in the image: %m", m->target);
+        return fd;
+}
+
+/* The notify socket lives in the tmpfs itself: bound by a relative path, so nothing is resolved. */
+static int bind_notify(int dir_fd, uid_t uid, const Run *run, Error *e) {
+        static const struct sockaddr_un address = { .sun_family = AF_UNIX,
+                                                    .sun_path = "host/notify" };
+
+        if (run->notify_fd < 0)
+                return 0;
+        if (fchdir(dir_fd) < 0 ||
+            bind(run->notify_fd, (const struct sockaddr *) &address, sizeof address) < 0 ||
+            fchmodat(dir_fd, address.sun_path, 0200, 0) < 0 ||
+            (uid != 0 && fchownat(dir_fd, address.sun_path, uid, uid, AT_SYMLINK_NOFOLLOW) < 0))
+                return error_set(e, errno, "cannot make the notify socket: %m");
+        return 0;
+}
+
+/* Only those parts of sysfs that tell of devices and interfaces, on a tmpfs. The whole sysfs is first
+ * put over the /sys of the host as this namespace sees it, for parts cannot be taken out of a detached
+ * mount before Linux 6.15; it goes away with the old root. */
+static int make_sys_parts(const MountItem *m, int target_fd, Error *e) {
+        static const char *const parts[] = { "block", "bus", "class", "dev", "devices", "kernel" };
+        int sys = mount_new("sysfs", NULL, NOTHING_ATTRIBUTES, e), r;
+
+        if (sys < 0)
+                return sys;
+        r = mount_attach_at(sys, AT_FDCWD, "/sys");
+        if (r < 0)
+                return error_set(e, r, "cannot attach sysfs: %m");
+
+        int tmp = mount_new("tmpfs", m->options, m->attributes & ~(uint64_t) MOUNT_ATTR_RDONLY, e);
+        if (tmp < 0)
+                return tmp;
+        r = mount_attach(tmp, target_fd);
+        if (r < 0)
+                return r;
+        if (mkdirat(tmp, "fs", 0755) < 0 || mkdirat(tmp, "fs/cgroup", 0755) < 0 ||
+            mkdirat(tmp, "fs/bpf", 0755) < 0)
+                return error_set(e, errno, "cannot make directories for /sys: %m");
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                int part = open_tree(sys, parts[i], CLONE_TREE);
+                if (part < 0 && errno == ENOENT)
+                        continue;
+                if (part < 0 || mkdirat(tmp, parts[i], 0555) < 0)
+                        return error_set(e, errno, "cannot make /sys/%s: %m", parts[i]);
+                r = set_attributes(part, m->attributes, 0, false);
+                if (r >= 0)
+                        r = mount_attach_at(part, tmp, parts[i]);
+                if (r < 0)
+                        return error_set(e, r, "cannot make /sys/%s: %m", parts[i]);
+        }
+        return set_attributes(tmp, MOUNT_ATTR_RDONLY, 0, false);
+}
+
+/* A detached mount of what the item is about. -ENOENT: a source that is missing and may be. */
+static int make_mount(const MountItem *m, size_t index, int target_fd, const Run *run, Error *e) {
+        static const char *const types[_MOUNT_TYPE_MAX] = {
+                [MOUNT_TMPFS] = "tmpfs",    [MOUNT_PROC] = "proc",     [MOUNT_SYSFS] = "sysfs",
+                [MOUNT_CGROUP] = "cgroup2", [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
+        };
+        unsigned recursive = m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
+        int fd = -EBADF;
+
+        switch (m->type) {
+        case MOUNT_HOST:
+                return run->source_fds[index] < 0 ? -ENOENT : run->source_fds[index];
+        case MOUNT_SELF:
+                fd = open_tree(target_fd, "", CLONE_TREE | AT_EMPTY_PATH | recursive);
+                return fd < 0 ? error_set(e, errno, "cannot copy the mount: %m") : fd;
+        case MOUNT_IMAGE: {
+                _cleanup_fd_ int source = path_open_in_root(run->root_fd, m->source, O_PATH, 0);
+                if (source < 0)
+                        return error_set(e, source, "cannot open '%s' of the image: %m", m->source);
+                fd = open_tree(source, "", CLONE_TREE | AT_EMPTY_PATH | recursive);
+                return fd < 0 ? error_set(e, errno, "cannot copy the mount: %m") : fd;
+        }
+        default:
+                return mount_new(types[m->type], m->options, m->attributes, e);
+        }
+}
+
+/* Attributes of a bind; file systems of our own have theirs from the start. */
+static int dress(const MountItem *m, int fd, const Run *run, Error *e) {
+        bool deep = m->flags & MOUNT_RECURSIVE && m->type != MOUNT_SELF;
+        uint64_t clear = 0;
+        int r;
+
+        if (m->type != MOUNT_HOST && m->type != MOUNT_IMAGE && m->type != MOUNT_SELF)
+                return 0;
+        if (m->type == MOUNT_SELF && !(m->attributes & MOUNT_ATTR_RDONLY))
+                clear = MOUNT_ATTR_RDONLY;
+
+        struct mount_attr attr = { .attr_set = m->attributes,
+                                   .attr_clr = clear,
+                                   .propagation = MS_PRIVATE };
+        if (m->flags & MOUNT_IDMAPPED && run->userns_fd >= 0) {
+                attr.attr_set |= MOUNT_ATTR_IDMAP;
+                attr.userns_fd = (uint64_t) run->userns_fd;
+        }
+        r = mount_setattr(fd, "", AT_EMPTY_PATH | (deep ? AT_RECURSIVE : 0), &attr, sizeof attr);
+        return r < 0 ? error_set(e, errno, "cannot set its attributes: %m") : 0;
+}
+
+/* Whether what one reaches by @path is on a read-only mount. */
+static bool is_read_only(const Run *run, const char *path) {
+        _cleanup_fd_ int fd = path_open_in_root(run->root_fd, path, O_PATH, 0);
+        struct statfs fs;
+
+        return fd >= 0 && fstatfs(fd, &fs) >= 0 && fs.f_flags & ST_RDONLY;
+}
+
+/* Fail closed: what was to be hidden must be seen to be hidden, what was to be read-only to be that. */
+static int verify(const MountItem *m, const Run *run, Error *e) {
+        struct stat st;
+
+        if (m->flags & MOUNT_MASK) {
+                if (fstatat(run->root_fd, m->target + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return error_set(e, errno, "cannot check the mask: %m");
+                if (!S_ISREG(st.st_mode) || st.st_mode & 07777 || st.st_size != 0)
+                        return error_set(e, EPERM, "the mask did not take hold");
+        } else if (m->phase == PHASE_INNER && m->type == MOUNT_SELF &&
+                   m->attributes & MOUNT_ATTR_RDONLY && !is_read_only(run, m->target))
+                return error_set(e, EPERM, "it is still writable");
+        return 0;
+}
+
+static int fill(const MountItem *m, int fd, uid_t uid, const NodePlan *dev,
+                const NodePlan *fill_run, const Run *run, Error *e) {
+        int r = 0;
+
+        if (m->flags & MOUNT_FILL_DEV)
+                r = node_plan_apply(dev, fd, uid, e);
+        if (m->flags & MOUNT_FILL_RUN) {
+                r = node_plan_apply(fill_run, fd, uid, e);
+                if (r >= 0)
+                        r = bind_notify(fd, uid, run, e);
+        }
+        return r;
+}
+
+static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
+                      const NodePlan *fill_run, Run *run, Error *e) {
+        int source = m->type == MOUNT_HOST ? run->source_fds[index] : -EBADF, r;
+        /* In PHASE_INNER we are root inside already; before it, root outside. */
+        uid_t uid = m->phase == PHASE_BUILD ? run->uid_base : 0;
+
+        if (m->type == MOUNT_HOST && source < 0)
+                return 0;
+        _cleanup_fd_ int target = open_target(m, source, uid, run, e);
+        if (target == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+                return 0;
+        if (target < 0)
+                return target;
+        if (m->type == MOUNT_SYS_PARTS)
+                return make_sys_parts(m, target, e);
+
+        int fd = make_mount(m, index, target, run, e);
+        if (fd < 0)
+                return fd;
+        r = dress(m, fd, run, e);
+        if (r >= 0)
+                r = fill(m, fd, uid, dev, fill_run, run, e);
+        if (r < 0)
+                return r;
+        r = mount_attach(fd, target);
+        if (r < 0)
+                return error_set(e, r, "cannot attach it: %m");
+        return verify(m, run, e);
+}
+
+int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,
+                Run *run, Error *e) {
+        for (size_t i = 0; i < plan->n; i++) {
+                int r;
+
+                if (plan->items[i].phase != phase)
+                        continue;
+                r = apply_item(plan->items + i, i, dev, fill_run, run, e);
+                if (r < 0)
+                        return error_wrap(e, r, "mounting %s", plan->items[i].target);
+        }
+        return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Carries out a mount plan, inside a mount namespace of our own. Every mount is made detached and then
+ * moved onto a descriptor of its target; no path is resolved twice, none of the image's outside it. */
+#pragma once
+
+#include "spawn/mount-plan.h"
+#include "spawn/node-plan.h"
+
+/** mount_open_sources() - PHASE_HOST: take detached copies of the host's files that will be bound
+ * Fills run->source_fds. Return: 0 or -errno. */
+int mount_open_sources(const MountPlan *plan, Run *run, Error *e);
+
+/** mount_apply() - make the mounts of one phase below run->root_fd
+ * @dev, @fill_run:  what goes into /dev and /run
+ * Return: 0 or -errno. */
+int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,
+                Run *run, Error *e);
+
+/** mount_new() - a detached mount of a new file system
+ * @type, @options:  as for mount(8), without mount flags; options may be NULL
+ * @attributes:      MOUNT_ATTR_*
+ * Return: the mount, or -errno with the kernel's own words in @e. */
+int mount_new(const char *type, const char *options, uint64_t attributes, Error *e);
+
+/** mount_attach() - move a detached mount onto what @target_fd is
+ * Return: 0 or -errno. */
+int mount_attach(int mount_fd, int target_fd);
+/** mount_attach_at() - the same, onto a name below a directory; the last component is not followed */
+int mount_attach_at(int mount_fd, int dir_fd, const char *name);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Nodes of /dev and /run of a machine, as plan and as deed. Mounting is not done here. */
+#include "spawn/node-plan.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static Node *add(NodePlan *p, const char *path, mode_t mode) {
+        assert_se(p->n < NODE_PLAN_MAX && strlen(path) < sizeof p->nodes->path);
+        Node *n = p->nodes + p->n++;
+        *n = (Node){ .mode = mode };
+        memcpy(n->path, path, strlen(path) + 1);
+        return n;
+}
+
+static void add_text(NodePlan *p, const char *path, mode_t mode, const char *content) {
+        Node *n = add(p, path, mode);
+
+        assert_se(strlen(content) < sizeof n->content);
+        memcpy(n->content, content, strlen(content) + 1);
+}
+
+static void add_device(NodePlan *p, const char *path, unsigned major, unsigned minor) {
+        Node *n = add(p, path, S_IFCHR | 0666);
+        char link[sizeof n->path], target[sizeof n->path + 4];
+
+        n->major = major;
+        n->minor = minor;
+        (void) snprintf(link, sizeof link, "char/%u:%u", major, minor);
+        (void) snprintf(target, sizeof target, "../%s", path);
+        add_text(p, link, S_IFLNK, target);
+}
+
+void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret) {
+        static const struct {
+                const char *path;
+                unsigned major, minor;
+        } devices[] = {
+                { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+                { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+        };
+
+        ret->n = 0;
+        add(ret, "pts", S_IFDIR | 0755);
+        add(ret, "shm", S_IFDIR | 0755);
+        add(ret, "mqueue", S_IFDIR | 0755);
+        add(ret, "char", S_IFDIR | 0755);
+        for (size_t i = 0; i < ELEMENTSOF(devices); i++)
+                add_device(ret, devices[i].path, devices[i].major, devices[i].minor);
+        if (facts->has_fuse)
+                add_device(ret, "fuse", 10, 229);
+        if (facts->has_tun) {
+                add(ret, "net", S_IFDIR | 0755);
+                add_device(ret, "net/tun", 10, 200);
+        }
+        add_text(ret, "ptmx", S_IFLNK, "pts/ptmx");
+        add_text(ret, "fd", S_IFLNK, "/proc/self/fd");
+        add_text(ret, "stdin", S_IFLNK, "/proc/self/fd/0");
+        add_text(ret, "stdout", S_IFLNK, "/proc/self/fd/1");
+        add_text(ret, "stderr", S_IFLNK, "/proc/self/fd/2");
+        if (facts->has_kcore)
+                add_text(ret, "core", S_IFLNK, "/proc/kcore");
+        if (spec_has_terminal(spec))
+                add_text(ret, "console", S_IFLNK, "pts/0");
+}
+
+void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePlan *ret) {
+        char id[ID128_TEXT_MAX], line[ID128_TEXT_MAX + 1];
+
+        (void) spec;
+        ret->n = 0;
+        add(ret, "host", S_IFDIR | 0755);
+        add(ret, "host/incoming", S_IFDIR | 0600);
+        add(ret, "host/inaccessible", S_IFDIR | 0755);
+        add(ret, "host/inaccessible/reg", S_IFREG);
+        add(ret, "host/inaccessible/dir", S_IFDIR);
+        add(ret, "host/inaccessible/fifo", S_IFIFO);
+        add(ret, "host/inaccessible/sock", S_IFSOCK);
+        add(ret, "host/inaccessible/chr", S_IFCHR);
+        add(ret, "host/inaccessible/blk", S_IFBLK);
+        add(ret, "host/os-release", S_IFREG | 0444);
+        add(ret, "host/proc-kmsg", S_IFIFO | 0600);
+        add_text(ret, "host/container-manager", S_IFREG | 0444, "systemd-nspawn\n");
+        (void) snprintf(line, sizeof line, "%s\n", id128_format_uuid(uuid, id));
+        add_text(ret, "host/container-uuid", S_IFREG | 0444, line);
+        (void) snprintf(line, sizeof line, "%s\n", id128_format_uuid(boot_id, id));
+        add_text(ret, "host/proc-sys-kernel-random-boot-id", S_IFREG | 0444, line);
+}
+
+static char type_letter(mode_t mode) {
+        static const struct {
+                mode_t type;
+                char letter;
+        } letters[] = {
+                { S_IFDIR, 'd' }, { S_IFREG, '-' },  { S_IFLNK, 'l' }, { S_IFCHR, 'c' },
+                { S_IFBLK, 'b' }, { S_IFSOCK, 's' }, { S_IFIFO, 'p' },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(letters); i++)
+                if ((mode & S_IFMT) == letters[i].type)
+                        return letters[i].letter;
+        return '?';
+}
+
+int node_plan_format(const NodePlan *p, Buf *out) {
+        for (size_t i = 0; i < p->n; i++) {
+                const Node *n = p->nodes + i;
+                int r = buf_printf(out, "  %c %04o %s", type_letter(n->mode),
+                                   (unsigned) n->mode & 07777, n->path);
+
+                if (r >= 0 && (S_ISCHR(n->mode) || S_ISBLK(n->mode)))
+                        r = buf_printf(out, " %u:%u", n->major, n->minor);
+                if (r >= 0 && n->content[0])
+                        r = buf_printf(out, " %s %.*s", S_ISLNK(n->mode) ? "->" : "=",
+                                       (int) strcspn(n->content, "\n"), n->content);
+                if (r >= 0)
+                        r = buf_puts(out, "\n");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int write_node(const Node *n, int dir_fd) {
+        _cleanup_fd_ int fd = openat(dir_fd, n->path,
+                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                                     n->mode & 07777);
+
+        if (fd < 0)
+                return -errno;
+        return fd_write_all(fd, n->content, strlen(n->content));
+}
+
+static int make_node(const Node *n, int dir_fd) {
+        switch (n->mode & S_IFMT) {
+        case S_IFDIR:
+                return mkdirat(dir_fd, n->path, n->mode & 07777) < 0 ? -errno : 0;
+        case S_IFLNK:
+                return symlinkat(n->content, dir_fd, n->path) < 0 ? -errno : 0;
+        case S_IFREG:
+                if (n->content[0])
+                        return write_node(n, dir_fd);
+                break;
+        }
+        return mknodat(dir_fd, n->path, n->mode, makedev(n->major, n->minor)) < 0 ? -errno : 0;
+}
+
+int node_plan_apply(const NodePlan *p, int dir_fd, uid_t uid, Error *e) {
+        for (size_t i = 0; i < p->n; i++) {
+                int r = make_node(p->nodes + i, dir_fd);
+
+                if (r >= 0 && uid != 0 &&
+                    fchownat(dir_fd, p->nodes[i].path, uid, uid, AT_SYMLINK_NOFOLLOW) < 0)
+                        r = -errno;
+                if (r < 0)
+                        return error_set(e, r, "cannot make '%s': %m", p->nodes[i].path);
+        }
+        return 0;
+}

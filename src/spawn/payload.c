@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a process that set up a machine to its payload. Runs as PID 1 inside (or as the child of the
+ * stub), with the image as "/"; nothing here looks at the host. */
+#include "spawn/payload.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+int payload_terminal(Run *run, Error *e) {
+        _cleanup_fd_ int master = path_open_beneath(run->root_fd, "dev/pts/ptmx", O_RDWR | O_NOCTTY,
+                                                    0);
+        int unlock = 0;
+
+        if (master < 0)
+                return error_set(e, master, "cannot open a pseudo terminal: %m");
+        if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
+                return error_set(e, errno, "cannot unlock the pseudo terminal: %m");
+        run->terminal_fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (run->terminal_fd < 0)
+                return error_set(e, errno, "cannot open the other side of the terminal: %m");
+        run->console_fd = TAKE_FD(master);
+        return 0;
+}
+
+int payload_session(const Spec *spec, Run *run, Error *e) {
+        if (setsid() < 0 && errno != EPERM)
+                return error_set(e, errno, "cannot make a session: %m");
+
+        if (spec_has_terminal(spec)) {
+                if (ioctl(run->terminal_fd, TIOCSCTTY, 0) < 0)
+                        return error_set(e, errno, "cannot take the terminal: %m");
+                for (int fd = 0; fd < 3; fd++)
+                        if (dup2(run->terminal_fd, fd) < 0)
+                                return error_set(e, errno, "cannot put the terminal on stdio: %m");
+        }
+
+        /* The caller's keys are not for the payload. Where keyrings do not exist or are kept from us
+         * there are none to keep from it. */
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) < 0 && errno != ENOSYS &&
+            errno != EPERM && errno != EACCES)
+                return error_set(e, errno, "cannot make a session keyring: %m");
+        return 0;
+}
+
+int payload_limits(Error *e) {
+        static const struct {
+                int resource;
+                rlim_t soft, hard;
+        } limits[] = {
+                { RLIMIT_CORE, 0, RLIM_INFINITY },
+                { RLIMIT_MEMLOCK, 8 << 20, 8 << 20 },
+                { RLIMIT_MSGQUEUE, 819200, 819200 },
+                { RLIMIT_NICE, 0, 0 },
+                { RLIMIT_NOFILE, 1024, 524288 },
+                { RLIMIT_RTPRIO, 0, 0 },
+                { RLIMIT_STACK, 8 << 20, RLIM_INFINITY },
+                { RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_RSS, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_LOCKS, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_RTTIME, RLIM_INFINITY, RLIM_INFINITY },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
+                struct rlimit new = { limits[i].soft, limits[i].hard }, old;
+
+                if (setrlimit((__rlimit_resource_t) limits[i].resource, &new) >= 0)
+                        continue;
+                /* In a user namespace hard limits only go down: keep what we were given. */
+                if (errno != EPERM || getrlimit((__rlimit_resource_t) limits[i].resource, &old) < 0)
+                        return error_set(e, errno, "cannot set resource limit %d: %m",
+                                         limits[i].resource);
+                new.rlim_max = MIN(new.rlim_max, old.rlim_max);
+                new.rlim_cur = MIN(new.rlim_cur, new.rlim_max);
+                if (setrlimit((__rlimit_resource_t) limits[i].resource, &new) < 0)
+                        return error_set(e, errno, "cannot set resource limit %d: %m",
+                                         limits[i].resource);
+        }
+        return 0;
+}
+
+/* Only the capabilities to be lost cost a call. */
+static int drop_bounding(uint64_t keep, Error *e) {
+        for (unsigned long c = 0; c < 64; c++) {
+                if (keep & (UINT64_C(1) << c))
+                        continue;
+                if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) >= 0)
+                        continue;
+                if (errno == EINVAL)
+                        return 0; /* past the last one that this kernel has */
+                return error_set(e, errno, "cannot drop capability %lu: %m", c);
+        }
+        return 0;
+}
+
+/* Permitted and effective become @keep as far as we have it; inheritable becomes empty, so that no
+ * file with inheritable capabilities raises what a user inside has not got. */
+static int set_capabilities(uint64_t keep, Error *e) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2] = {};
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return error_set(e, errno, "cannot read our capabilities: %m");
+        for (unsigned i = 0; i < 2; i++) {
+                data[i].permitted &= (uint32_t) (keep >> (32 * i));
+                data[i].effective = data[i].permitted;
+                data[i].inheritable = 0;
+        }
+        if (syscall(SYS_capset, &header, data) < 0)
+                return error_set(e, errno, "cannot set our capabilities: %m");
+        return 0;
+}
+
+int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e) {
+        int r = 0;
+
+        if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return error_set(e, errno, "cannot set no_new_privs: %m");
+        /* While we still have CAP_SYS_ADMIN; what follows is allowed by every filter. */
+        r = seccomp_plan_load(plan->seccomp.filter, plan->seccomp.n, e);
+        if (r >= 0)
+                r = drop_bounding(plan->capabilities, e);
+        if (r < 0)
+                return r;
+
+        if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0)
+                return error_set(e, errno, "cannot become group %u: %m", u->gid);
+        if (u->uid == 0)
+                return set_capabilities(plan->capabilities, e);
+
+        r = set_capabilities(plan->capabilities | (UINT64_C(1) << CAP_SETUID), e);
+        if (r < 0)
+                return r;
+        if (setresuid(u->uid, u->uid, u->uid) < 0)
+                return error_set(e, errno, "cannot become user %u: %m", u->uid);
+        return 0;
+}
+
+int payload_die_with_parent(Run *run, Error *e) {
+        struct pollfd p = { .fd = run->handshake_fd };
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return error_set(e, errno, "cannot tie us to our parent: %m");
+        /* If it died before that, its end of the socket is closed. */
+        if (poll(&p, 1, 0) > 0 && p.revents & POLLHUP)
+                return error_set(e, EPIPE, "the supervisor died");
+        return 0;
+}
+
+static int complete_environment(const Plan *plan, const User *u, char ***ret) {
+        _cleanup_strv_ char **env = NULL;
+        const struct {
+                const char *name, *value;
+        } from_user[] = {
+                { "HOME", u->home },
+                { "USER", u->name },
+                { "LOGNAME", u->name },
+        };
+        int r = strv_copy(plan->environment, &env);
+
+        for (size_t i = 0; i < ELEMENTSOF(from_user) && r >= 0; i++)
+                if (!strv_env_get(env, from_user[i].name))
+                        r = strv_append_format(&env, "%s=%s", from_user[i].name,
+                                               from_user[i].value);
+        if (r >= 0)
+                *ret = TAKE_PTR(env);
+        return r;
+}
+
+/* Tries one program. Return: as execve(), but -ENOENT for whatever means "not here". */
+static int try_program(const char *path, char **argv, char **env) {
+        (void) execve(path, argv, env);
+        return errno == ENOTDIR ? -ENOENT : -errno;
+}
+
+static int search_path(char **argv, char **env, const char *path) {
+        int result = -ENOENT;
+
+        if (strchr(argv[0], '/'))
+                return try_program(argv[0], argv, env);
+        for (const char *p = path; *p; p += strcspn(p, ":"), p += *p == ':') {
+                _cleanup_free_ char *full = str_format("%.*s/%s", (int) strcspn(p, ":"), p,
+                                                       argv[0]);
+                if (!full)
+                        return -ENOMEM;
+                int r = try_program(full, argv, env);
+                if (r != -ENOENT)
+                        result = r; /* goes on: a later directory may have one that runs */
+        }
+        return result;
+}
+
+static int execute_shell(const User *u, char **env, const char **ret_what) {
+        const char *shells[] = { u->shell, "/bin/bash", "/bin/sh" };
+        int r = -ENOENT;
+
+        for (size_t i = 0; i < ELEMENTSOF(shells); i++) {
+                if (!shells[i])
+                        continue;
+                _cleanup_free_ char *name = str_format("-%s", path_last(shells[i]));
+                char *argv[] = { name, NULL };
+                if (!name)
+                        return -ENOMEM;
+                *ret_what = shells[i];
+                r = try_program(shells[i], argv, env);
+                if (r != -ENOENT)
+                        return r;
+        }
+        return r;
+}
+
+static int execute_init(char *const *arguments, char **env, const char **ret_what) {
+        static const char *const inits[] = { "/usr/lib/systemd/systemd", "/lib/systemd/systemd",
+                                             "/sbin/init" };
+        size_t n = strv_length(arguments);
+        _cleanup_free_ char **argv = calloc(n + 2, sizeof *argv);
+        int r = -ENOENT;
+
+        if (!argv)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                argv[i + 1] = arguments[i];
+        for (size_t i = 0; i < ELEMENTSOF(inits); i++) {
+                argv[0] = (char *) inits[i];
+                *ret_what = inits[i];
+                r = try_program(inits[i], argv, env);
+                if (r != -ENOENT)
+                        return r;
+        }
+        return r;
+}
+
+static int enter_directory(const Spec *spec, const User *u, Error *e) {
+        const char *where = spec->working_directory                    ? spec->working_directory
+                            : !spec->argv && spec->start != START_BOOT ? u->home
+                                                                       : "/";
+
+        if (chdir(where) >= 0)
+                return 0;
+        if (!spec->working_directory)
+                return chdir("/") < 0 ? error_set(e, errno, "cannot enter '/': %m") : 0;
+        return error_set(e, errno, "cannot enter '%s' of the image: %m", where);
+}
+
+int payload_execute(const Spec *spec, const Plan *plan, const User *u, int *ret_status, Error *e) {
+        _cleanup_strv_ char **env = NULL;
+        const char *what = NULL;
+        int r = enter_directory(spec, u, e);
+
+        if (r < 0)
+                return r;
+        if (complete_environment(plan, u, &env) < 0)
+                return error_oom(e);
+        (void) umask(0022);
+        (void) close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+
+        if (spec->start == START_BOOT)
+                r = execute_init(spec->argv, env, &what);
+        else if (!spec->argv)
+                r = execute_shell(u, env, &what);
+        else {
+                what = spec->argv[0];
+                r = search_path(spec->argv, env, strempty(strv_env_get(env, "PATH")));
+        }
+        *ret_status = r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+        return error_set(e, r, "cannot execute '%s' of the image: %m", what);
+}

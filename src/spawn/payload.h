@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The last steps of PID 1 before it becomes the payload: session, limits, identity, capabilities,
+ * filter, and the execution itself. */
+#pragma once
+
+#include "spawn/plan.h"
+#include "spawn/users.h"
+
+/** payload_terminal() - PHASE_INNER: allocate the console in the machine's own devpts
+ * Fills run->terminal_fd with its side and run->console_fd with ours. Return: 0 or -errno. */
+int payload_terminal(Run *run, Error *e);
+
+/** payload_session() - PHASE_FINAL: session, controlling terminal, stdio, session keyring
+ * Return: 0 or -errno. */
+int payload_session(const Spec *spec, Run *run, Error *e);
+
+/** payload_limits() - PHASE_FINAL: resource limits as the kernel gives them to its first process */
+int payload_limits(Error *e);
+
+/** payload_confine() - PHASE_FINAL: filter, bounding set, user and groups, capabilities
+ * @u: who the payload runs as
+ * Return: 0 or -errno. */
+int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e);
+
+/** payload_die_with_parent() - after everything that changes credentials: be killed when the
+ * supervisor dies
+ * Return: 0 or -errno. */
+int payload_die_with_parent(Run *run, Error *e);
+
+/** payload_execute() - execute what the Spec says, with an environment completed for @u
+ * @ret_status: EXIT_NOT_FOUND or EXIT_NOT_EXECUTABLE
+ * Return: never on success; -errno. */
+int payload_execute(const Spec *spec, const Plan *plan, const User *u, int *ret_status, Error *e);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Puts the plans of a machine together: capabilities and environment are planned here, the others in
+ * rooms of their own. Only facts_read() looks at anything. */
+#include "spawn/plan.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "image/os-release.h"
+#include "spawn/capability.h"
+
+#define CAP(x) (UINT64_C(1) << CAP_##x)
+
+static const uint64_t default_capabilities = CAP(AUDIT_CONTROL) | CAP(AUDIT_WRITE) | CAP(CHOWN) |
+                                             CAP(DAC_OVERRIDE) | CAP(DAC_READ_SEARCH) |
+                                             CAP(FOWNER) | CAP(FSETID) | CAP(IPC_OWNER) |
+                                             CAP(KILL) | CAP(LEASE) | CAP(LINUX_IMMUTABLE) |
+                                             CAP(MKNOD) | CAP(NET_BIND_SERVICE) |
+                                             CAP(NET_BROADCAST) | CAP(NET_RAW) | CAP(SETFCAP) |
+                                             CAP(SETGID) | CAP(SETPCAP) | CAP(SETUID) |
+                                             CAP(SYS_ADMIN) | CAP(SYS_BOOT) | CAP(SYS_CHROOT) |
+                                             CAP(SYS_NICE) | CAP(SYS_PTRACE) | CAP(SYS_RESOURCE) |
+                                             CAP(SYS_TTY_CONFIG);
+
+static uint64_t plan_capabilities(const Spec *spec) {
+        uint64_t c = default_capabilities;
+
+        if (spec_has_private_network(spec))
+                c |= CAP(NET_ADMIN);
+        else if (spec_has_private_users(spec))
+                c &= ~CAP(NET_BIND_SERVICE);
+        return (c | spec->capabilities_add) & ~spec->capabilities_drop;
+}
+
+static int plan_environment(const Spec *spec, const Facts *facts, char ***ret) {
+        _cleanup_strv_ char **env = NULL;
+        char id[ID128_TEXT_MAX];
+        int r;
+
+        r = strv_append(&env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        if (r >= 0)
+                r = strv_append(&env, "container=systemd-nspawn");
+        if (r >= 0)
+                r = strv_append_format(&env, "container_uuid=%s",
+                                       id128_format_uuid(&facts->uuid, id));
+        if (r >= 0)
+                r = strv_append(&env, "NOTIFY_SOCKET=/run/host/notify");
+        if (r >= 0 && spec->start != START_BOOT)
+                r = strv_append(&env, "LANG=C.UTF-8");
+        if (r >= 0 && (!spec_has_terminal(spec) || !strv_env_get(facts->terminal, "TERM")))
+                r = strv_append(&env, "TERM=dumb");
+        if (spec_has_terminal(spec))
+                STRV_FOREACH(t, facts->terminal)
+                        if (r >= 0)
+                                r = strv_env_set(&env, *t);
+        STRV_FOREACH(h, facts->host)
+                if (r >= 0)
+                        r = strv_append(&env, *h);
+        STRV_FOREACH(s, spec->environment)
+                if (r >= 0)
+                        r = strv_env_set(&env, *s);
+        if (r >= 0)
+                *ret = TAKE_PTR(env);
+        return r;
+}
+
+void plan_done(Plan *p) {
+        mount_plan_done(&p->mounts);
+        strv_free(p->environment);
+        p->environment = NULL;
+}
+
+int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret, Error *e) {
+        int r;
+
+        ret->ids = *ids;
+        ret->mounts = (MountPlan){};
+        ret->environment = NULL;
+        ret->capabilities = plan_capabilities(spec);
+        device_plan(spec, &facts->devices, &ret->dev);
+        run_plan(spec, &facts->uuid, &facts->boot_id, &ret->run);
+
+        r = mount_plan(spec, ids->base, &ret->mounts, e);
+        if (r < 0)
+                return r;
+        r = seccomp_plan_default(ret->capabilities, &ret->seccomp, e);
+        if (r < 0) {
+                plan_done(ret);
+                return r;
+        }
+        r = plan_environment(spec, facts, &ret->environment);
+        if (r < 0) {
+                plan_done(ret);
+                return error_oom(e);
+        }
+        return 0;
+}
+
+static bool can_open(const char *device) {
+        int fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+        if (fd < 0)
+                return false;
+        (void) close(fd);
+        return true;
+}
+
+static int read_host(char ***ret) {
+        static const struct {
+                const char *key, *name;
+        } keys[] = {
+                { "ID", "id" },
+                { "VERSION_ID", "version_id" },
+                { "BUILD_ID", "build_id" },
+                { "VARIANT_ID", "variant_id" },
+        };
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **entries = NULL, **out = NULL;
+        size_t n;
+
+        if (file_read(AT_FDCWD, "/etc/os-release", OS_RELEASE_SIZE_MAX, &text, &n) < 0 &&
+            file_read(AT_FDCWD, "/usr/lib/os-release", OS_RELEASE_SIZE_MAX, &text, &n) < 0)
+                return 0;
+        int r = os_release_parse(text, n, &entries, NULL);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                const char *value = strv_env_get(entries, keys[i].key);
+                if (value &&
+                    strv_append_format(&out, "container_host_%s=%s", keys[i].name, value) < 0)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(out);
+        return 0;
+}
+
+static int read_terminal(char ***ret) {
+        static const char *const names[] = { "TERM", "COLORTERM", "NO_COLOR" };
+        _cleanup_strv_ char **out = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const char *value = getenv(names[i]);
+                if (value && !(i == 0 && streq(value, "dumb")) &&
+                    strv_append_format(&out, "%s=%s", names[i], value) < 0)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(out);
+        return 0;
+}
+
+/* The image's own ID wins; one that is not set up yet ("uninitialized") counts as none. */
+static int read_uuid(const Spec *spec, int root_fd, Id128 *ret) {
+        _cleanup_free_ char *text = NULL;
+
+        if (path_read_in_root(root_fd, "/etc/machine-id", 64, &text, NULL) >= 0) {
+                text[strcspn(text, "\n")] = '\0';
+                if (id128_parse(text, ret) >= 0 && !id128_is_null(ret))
+                        return 0;
+        }
+        if (!id128_is_null(&spec->uuid)) {
+                *ret = spec->uuid;
+                return 0;
+        }
+        return id128_random(ret);
+}
+
+void facts_done(Facts *f) {
+        f->host = strv_free(f->host);
+        f->terminal = strv_free(f->terminal);
+}
+
+int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
+        Facts f = {};
+        int r;
+
+        f.devices = (DeviceFacts){ .has_fuse = can_open("/dev/fuse"),
+                                   .has_tun = can_open("/dev/net/tun"),
+                                   .has_kcore = access("/proc/kcore", F_OK) >= 0 };
+        r = id128_random(&f.boot_id);
+        if (r >= 0)
+                r = read_uuid(spec, run->root_fd, &f.uuid);
+        if (r >= 0)
+                r = read_host(&f.host);
+        if (r >= 0)
+                r = read_terminal(&f.terminal);
+        if (r < 0) {
+                facts_done(&f);
+                return error_set(e, r, "cannot look at the host: %m");
+        }
+        *ret = f;
+        return 0;
+}
+
+static int format_ids(const IdPlan *ids, Buf *out) {
+        if (!ids->private)
+                return buf_puts(out, "user IDs: those of the host\n");
+        return buf_printf(out, "user IDs: %u to %u of the host%s\n", ids->base,
+                          ids->base + ids->range - 1, ids->idmapped ? ", files mapped" : "");
+}
+
+static int format_capabilities(uint64_t capabilities, Buf *out) {
+        int r = buf_puts(out, "capabilities: ");
+
+        if (r >= 0)
+                r = capability_mask_format(capabilities, out);
+        return r < 0 ? r : buf_puts(out, "\n");
+}
+
+static int format_command(const Spec *spec, Buf *out) {
+        static const char *const modes[_START_MODE_MAX] = {
+                [START_COMMAND] = "command as PID 1:",
+                [START_BOOT] = "boot with arguments:",
+                [START_AS_PID2] = "command as PID 2:",
+        };
+        int r = buf_printf(out, "machine: %s\ndirectory: %s%s%s\n%s", spec->machine,
+                           spec->directory, spec->read_only ? ", read-only" : "",
+                           spec->ephemeral ? ", ephemeral" : "", modes[spec->start]);
+
+        STRV_FOREACH(a, spec->argv) {
+                _cleanup_free_ char *quoted = str_escape(*a, " ");
+                if (!quoted)
+                        return -ENOMEM;
+                if (r >= 0)
+                        r = buf_printf(out, " %s", quoted);
+        }
+        return r < 0 ? r : buf_puts(out, "\n");
+}
+
+int plan_format(const Spec *spec, const Plan *p, Buf *out) {
+        int r = format_command(spec, out);
+
+        if (r >= 0)
+                r = format_ids(&p->ids, out);
+        if (r >= 0)
+                r = format_capabilities(p->capabilities, out);
+        if (r >= 0)
+                r = buf_puts(out, "mounts:\n");
+        if (r >= 0)
+                r = mount_plan_format(&p->mounts, out);
+        if (r >= 0)
+                r = buf_puts(out, "/dev:\n");
+        if (r >= 0)
+                r = node_plan_format(&p->dev, out);
+        if (r >= 0)
+                r = buf_puts(out, "/run:\n");
+        if (r >= 0)
+                r = node_plan_format(&p->run, out);
+        if (r >= 0)
+                r = buf_puts(out, "environment:\n");
+        STRV_FOREACH(v, p->environment)
+                if (r >= 0)
+                        r = buf_printf(out, "  %s\n", *v);
+        if (r >= 0)
+                r = buf_printf(out, "system call filter: %zu instructions\n", p->seccomp.n);
+        return r;
+}

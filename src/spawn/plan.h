@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All plans of a machine together, and the facts about the host that they depend on. Making one asks
+ * nothing of the kernel; the same Spec and facts always make the same plan. */
+#pragma once
+
+#include "spawn/id-plan.h"
+#include "spawn/mount-plan.h"
+#include "spawn/node-plan.h"
+#include "spawn/seccomp-plan.h"
+
+typedef struct Facts {
+        DeviceFacts devices;
+        Id128 uuid; /* that the payload sees */
+        Id128 boot_id;
+        char **host;     /* container_host_…=… from the host's os-release */
+        char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
+} Facts;
+
+typedef struct Plan {
+        IdPlan ids;
+        NodePlan dev;
+        NodePlan run;
+        MountPlan mounts;
+        uint64_t capabilities; /* bounding set, 1 << CAP_* */
+        SeccompPlan seccomp;
+        char **environment; /* but for what depends on the user inside */
+} Plan;
+
+/** facts_read() - look at the host and the image
+ * @run: root_fd is open
+ * Return: 0 or -errno. */
+int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e);
+/** facts_done() - free it */
+void facts_done(Facts *f);
+
+/** plan_make() - make all plans
+ * @ids: planned before, as the others depend on it
+ * Return: 0 or -errno. */
+int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret, Error *e);
+/** plan_done() - free it */
+void plan_done(Plan *p);
+
+/** plan_format() - the whole plan as text, for --dry-run. Return: 0 or -ENOMEM. */
+int plan_format(const Spec *spec, const Plan *p, Buf *out);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The root of a machine: a detached copy of its directory, dressed (read-only, idmapped, overlaid),
+ * attached, and at last made "/". */
+#pragma once
+
+#include "spawn/id-plan.h"
+#include "spawn/run.h"
+
+/** root_open() - PHASE_HOST: take a detached copy of the mounts at the machine's directory
+ * Fills run->root_fd. Return: 0 or -errno. */
+int root_open(const Spec *spec, Run *run, Error *e);
+
+/** root_prepare_ephemeral() - PHASE_HOST, once: make the mount namespace that holds the upper layer
+ * It is a tmpfs over the runtime directory that only this namespace sees; it lives until the machine
+ * is gone for good, so that what the payload wrote survives its reboots.
+ * Return: 0 or -errno. */
+int root_prepare_ephemeral(const IdPlan *ids, Run *run, Error *e);
+
+/** root_isolate() - PHASE_BUILD: cut this mount namespace off from the host's propagation
+ * An ephemeral machine first enters the namespace of its upper layer.
+ * Return: 0 or -errno. */
+int root_isolate(const Spec *spec, Run *run, Error *e);
+
+/** root_attach() - PHASE_BUILD: missing base directories, ID map, overlay, read-only; then attach it
+ * on the runtime directory as this namespace sees it, where it lies ready for root_pivot()
+ * Return: 0 or -errno. */
+int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e);
+
+/** root_pin_api() - PHASE_BUILD with a user namespace: whole proc and sysfs over those of the host,
+ * without which the kernel lets no new user namespace mount its own. They go with the old root. */
+int root_pin_api(Run *run, Error *e);
+
+/** root_adopt() - PHASE_INNER with a user namespace: PID 1 gets the mount namespace for its own
+ * What was mounted before is locked to it; the root itself is copied once more, for a locked mount
+ * cannot become "/".
+ * Return: 0 or -errno. */
+int root_adopt(Run *run, Error *e);
+
+/** root_pivot() - PHASE_INNER: the root becomes "/", everything of the host goes
+ * Return: 0 or -errno. */
+int root_pivot(Run *run, Error *e);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Users of an image, read from its passwd and group files; none of the image's code is run for it. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/text.h"
+
+typedef struct User {
+        uid_t uid;
+        gid_t gid;
+        char *name;
+        char *home;
+        char *shell; /* NULL = none given */
+        gid_t *groups;
+        size_t n_groups;
+} User;
+
+#define USERS_FILE_MAX   (4U << 20) /* longest passwd or group file that is read, bytes */
+#define USERS_GROUPS_MAX 65536U
+
+/** user_done() - free what a User holds */
+void user_done(User *u);
+
+/** users_parse_passwd() - find one user in the text of a passwd file
+ * @who:  name, or a number
+ * @ret:  all but the groups
+ * Return: 0; -ESRCH no such user; -ENOMEM. Lines that make no sense are passed over. */
+int users_parse_passwd(const char *text, const char *who, User *ret);
+
+/** users_parse_groups() - supplementary groups of @u in the text of a group file, its own first
+ * Return: 0; -E2BIG; -ENOMEM. */
+int users_parse_groups(const char *text, User *u);
+
+/** users_find() - look a user up in an image
+ * root and bare numbers are found even in an image that has no passwd file.
+ * Return: 0 or -errno. */
+int users_find(int root_fd, const char *who, User *ret, Error *e);
