@@ -175,6 +175,9 @@ static void show(Progress *p, const ProgressState *s) {
         unsigned width = columns(p->fd);
         int r;
 
+        if (!p->is_tty && s->ratio < 0 && s->done == UINT64_MAX)
+                return; /* a line would say nothing */
+
         if (p->is_tty) {
                 /* The last column stays free: some terminals wrap when it is filled. */
                 r = buf_puts(&b, "\r\033[K");
