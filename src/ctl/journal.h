@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a unit has written to the journal of this system. */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+
+/** journal_last_message() - the last message of a unit in this boot, made printable
+ * Return: 0; -ENODATA there is none, or we may not read it; other -errno. */
+int journal_last_message(const char *unit, char **ret);
+/** journal_tail() - the last lines of a unit in this boot, formatted
+ * @mode:       "short" and its kin, "cat", "with-unit", "json…"; NULL = "short"
+ * @lines:      how many entries at most
+ * @since_usec: µs of CLOCK_MONOTONIC, nothing older
+ * @out:        lines are added
+ * Return: number of entries or -errno. */
+int journal_tail(const char *unit, const char *mode, unsigned lines, uint64_t since_usec, Buf *out,
+                 Error *e);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep: the command line client. Reads the options, runs one verb, prints what it has to say. The verbs
+ * are in ctl-*.c; none of them decides what is allowed, that is for the services. */
+#include <langinfo.h>
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "app/help.h"
+#include "app/report.h"
+#include "base/parse.h"
+#include "ctl/verbs.h"
+
+const Verb ctl_verbs[] = {
+        { .name = "list",
+          .group = "Machines",
+          .help = "List running machines",
+          .flags = VERB_DEFAULT,
+          .run = verb_list },
+        { .name = "status",
+          .args = "NAME...",
+          .help = "Show how machines are doing",
+          .complete = "machines",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_status },
+        { .name = "show",
+          .args = "[NAME...]",
+          .help = "Show properties of machines, or of the service",
+          .complete = "machines",
+          .max = VERB_ANY,
+          .run = verb_show },
+        { .name = "start",
+          .args = "NAME...",
+          .help = "Start images as machines, each in a unit of its own",
+          .complete = "images",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_start },
+        { .name = "login",
+          .args = "[NAME]",
+          .help = "Get a login prompt in a machine",
+          .complete = "machines",
+          .max = 1,
+          .run = verb_login },
+        { .name = "shell",
+          .args = "[[USER@]NAME [COMMAND...]]",
+          .help = "Run a shell or a command in a machine; its exit status is ours",
+          .complete = "machines",
+          .max = VERB_ANY,
+          .run = verb_shell },
+        { .name = "poweroff",
+          .alias = "stop",
+          .args = "NAME...",
+          .help = "Ask machines to power off",
+          .complete = "machines",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_poweroff },
+        { .name = "reboot",
+          .alias = "restart",
+          .args = "NAME...",
+          .help = "Ask machines to reboot",
+          .complete = "machines",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_reboot },
+        { .name = "terminate",
+          .args = "NAME...",
+          .help = "End machines at once",
+          .complete = "machines",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_terminate },
+        { .name = "kill",
+          .args = "NAME...",
+          .help = "Send a signal to processes of machines",
+          .complete = "machines",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_kill },
+        { .name = "enable",
+          .args = "NAME...",
+          .help = "Start machines at boot",
+          .complete = "images",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_enable },
+        { .name = "disable",
+          .args = "NAME...",
+          .help = "Do not start machines at boot",
+          .complete = "images",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_disable },
+        { .name = "list-images",
+          .group = "Images",
+          .help = "List images",
+          .run = verb_list_images },
+        { .name = "image-status",
+          .args = "[NAME...]",
+          .help = "Show how images, or the pool, are doing",
+          .complete = "images",
+          .max = VERB_ANY,
+          .run = verb_image_status },
+        { .name = "show-image",
+          .args = "[NAME...]",
+          .help = "Show properties of images",
+          .complete = "images",
+          .max = VERB_ANY,
+          .run = verb_show_image },
+        { .name = "clone",
+          .args = "NAME NEW",
+          .help = "Make a copy of an image",
+          .complete = "images|",
+          .min = 2,
+          .max = 2,
+          .run = verb_clone },
+        { .name = "rename",
+          .args = "NAME NEW",
+          .help = "Give an image another name",
+          .complete = "images|",
+          .min = 2,
+          .max = 2,
+          .run = verb_rename },
+        { .name = "read-only",
+          .args = "NAME [BOOL]",
+          .help = "Make an image read-only, or writable",
+          .complete = "images|yes no",
+          .min = 1,
+          .max = 2,
+          .run = verb_read_only },
+        { .name = "remove",
+          .args = "NAME...",
+          .help = "Remove images",
+          .complete = "images",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_remove },
+        { .name = "import-tar",
+          .group = "Transfers",
+          .args = "FILE|- [NAME]",
+          .help = "Make an image of a tar archive",
+          .complete = "files|",
+          .min = 1,
+          .max = 2,
+          .run = verb_import_tar },
+        { .name = "list-transfers",
+          .help = "List transfers that are under way",
+          .run = verb_list_transfers },
+        { .name = "cancel-transfer",
+          .args = "ID...",
+          .help = "Cancel transfers",
+          .complete = "transfers",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = verb_cancel_transfer },
+};
+const size_t n_ctl_verbs = ELEMENTSOF(ctl_verbs);
+
+static const char *const usage[] = { "[OPTION...] COMMAND [ARGUMENT...]", NULL };
+static const HelpPage page = {
+        .program = "skep",
+        .usage = usage,
+        .about = "Manages machines: full systems and applications that run in containers.",
+        .manual = "skep(1)",
+        .verbs = ctl_verbs,
+        .n_verbs = ELEMENTSOF(ctl_verbs),
+        .settings = ctl_settings,
+};
+
+static void ctl_done(Ctl *c) {
+        agent_stop(&c->agent);
+        c->bus = sd_bus_flush_close_unref(c->bus);
+        buf_done(&c->out);
+        ctl_options_done(&c->o);
+}
+
+/* "-s list" and "-o help" ask what there is. Return: 1 told, 0 neither was given, -errno. */
+static int list_words(Ctl *c, Error *e) {
+        int r = 0;
+
+        if (streq_ptr(c->o.signal_word, "list")) {
+                static const TableColumn columns[] = { { "signal" }, { "name" } };
+                _cleanup_(table_freep) Table *t = NULL;
+
+                r = table_new(columns, ELEMENTSOF(columns), &t);
+                for (int i = 1; i <= SIGRTMAX && r >= 0; i++) {
+                        r = table_add_number(t, (uint64_t) i);
+                        if (r >= 0)
+                                r = table_add_text(t, signal_name(i));
+                }
+                return r < 0 ? error_oom(e) : (r = ctl_print_table(c, t, NULL, e)) < 0 ? r : 1;
+        }
+        if (streq_ptr(c->o.output, "help")) {
+                _cleanup_strv_ char **words = NULL;
+
+                r = str_split(
+                        settings_row_by_flag(ctl_settings, n_ctl_settings, "output")->complete, " ",
+                        &words);
+                STRV_FOREACH(word, words)
+                        if (r >= 0 && !streq(*word, "help"))
+                                r = buf_printf(&c->out, "%s\n", *word);
+                return r < 0 ? error_oom(e) : 1;
+        }
+        return 0;
+}
+
+/* Return: exit status >= 0 or -errno. */
+static int run(Ctl *c, char *const *argv, Error *e) {
+        _cleanup_(settings_done) Settings s = {};
+        _cleanup_strv_ char **positionals = NULL;
+        HelpPage whole = page;
+        int r;
+
+        settings_init(&s, ctl_settings, n_ctl_settings);
+        r = settings_from_argv(&s, argv, 1, ctl_stop, &positionals, e);
+        if (r >= 0)
+                r = settings_apply(&s, &c->o, e);
+        if (r >= 0)
+                r = ctl_options_finish(&c->o, e);
+        if (r < 0)
+                return r;
+
+        if (c->o.quiet)
+                report_set_level(LOG_WARNING);
+        if (c->o.help) {
+                whole.n_settings = n_ctl_settings;
+                c->wants_pager = true;
+                return help_print(&whole, 80, &c->out) < 0 ? error_oom(e) : 0;
+        }
+        if (c->o.version)
+                return buf_printf(&c->out, "skep %s\n", SKEP_VERSION) < 0 ? error_oom(e) : 0;
+        r = list_words(c, e);
+        if (r != 0)
+                return r < 0 ? r : EXIT_SUCCESS;
+        return verb_run(ctl_verbs, n_ctl_verbs, positionals, c, e);
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(ctl_done) Ctl c = {};
+        HelpPage whole = page;
+        Error error = {};
+        int r;
+
+        (void) setlocale(LC_CTYPE, "");
+        (void) signal(SIGPIPE, SIG_IGN);
+        report_init("skep");
+        whole.n_settings = n_ctl_settings;
+        r = help_hidden(&whole, argv + 1);
+        if (r != 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+        ctl_options_init(&c.o);
+        c.out_is_tty = isatty(STDOUT_FILENO);
+        c.ascii = !streq(nl_langinfo(CODESET), "UTF-8");
+        r = run(&c, argv + 1, &error);
+        if (r < 0) {
+                (void) ctl_flush(&c, NULL);
+                return report_error(&error);
+        }
+        if (ctl_flush(&c, &error) < 0)
+                return report_error(&error);
+        return r;
+}

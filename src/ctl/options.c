@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The options of skep: one row each, from which command line, help, manual and completion come. What an
+ * option does is up to the verbs. */
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/parse.h"
+#include "ctl/ctl.h"
+
+/* NAME=VALUE, or NAME to hand on our own value. */
+static int option_environment(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_free_ char *own = NULL;
+        char ***environment = at;
+
+        if (!strchr(value, '=')) {
+                const char *found = getenv(value);
+
+                if (!env_name_is_valid(value, strlen(value)))
+                        return error_set(e, EINVAL, "'%.60s' is no name of a variable", value);
+                own = str_format("%s=%s", value, strempty(found));
+                if (!own)
+                        return error_oom(e);
+                if (!found)
+                        return 0;
+                value = own;
+        }
+        if (!env_assignment_is_valid(value))
+                return error_set(e, EINVAL, "'%.60s' is no assignment to a variable", value);
+        return strv_env_set(environment, value) < 0 ? error_oom(e) : 0;
+}
+
+static int option_addresses(const Setting *row, const char *value, void *at, Error *e) {
+        unsigned *n = at;
+        uint32_t v;
+
+        if (streq(value, "all"))
+                *n = UINT_MAX;
+        else if (parse_u32(value, &v) >= 0)
+                *n = v;
+        else
+                return error_set(e, EINVAL, "'%.60s' is neither a number nor 'all'", value);
+        return 0;
+}
+
+static int option_output(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+
+        if (str_split(row->complete, " ", &words) < 0)
+                return error_oom(e);
+        if (!strv_contains(words, value)) {
+                _cleanup_free_ char *all = strv_join(words, ", ");
+
+                return error_set(e, EINVAL, "'%.60s' is none of %s", value, strempty(all));
+        }
+        return setting_string(row, value, at, e);
+}
+
+static const char *const json_words[] = { "off", "short", "pretty", "seq", "sse", NULL };
+
+#define AT(field) .at = offsetof(CtlOptions, field)
+
+const Setting ctl_settings[] = {
+        { .group = "Options",
+          .flag = "help",
+          .letter = 'h',
+          .help = "Show this help",
+          .parse = setting_bool,
+          AT(help) },
+        { .flag = "version", .help = "Show the version", .parse = setting_bool, AT(version) },
+        { .flag = "no-pager",
+          .help = "Do not show long output in a pager",
+          .parse = setting_bool,
+          AT(no_pager) },
+        { .flag = "no-legend",
+          .help = "Show neither headings nor footers",
+          .parse = setting_bool,
+          AT(no_legend) },
+        { .flag = "no-ask-password",
+          .help = "Do not ask for passwords",
+          .parse = setting_bool,
+          AT(no_ask_password) },
+        { .flag = "host",
+          .letter = 'H',
+          .metavar = "HOST",
+          .help = "Talk to the system on HOST or USER@HOST, over ssh",
+          .parse = setting_string,
+          AT(host) },
+        { .flag = "machine",
+          .letter = 'M',
+          .metavar = "NAME",
+          .help = "Talk to the system in a machine, about the machines in it",
+          .complete = "machines",
+          .parse = setting_string,
+          AT(machine) },
+        { .flag = "quiet",
+          .letter = 'q',
+          .help = "Say no more than was asked for",
+          .parse = setting_bool,
+          AT(quiet) },
+        { .flag = "json",
+          .metavar = "MODE",
+          .help = "Show tables as JSON: pretty, short, seq, sse or off",
+          .complete = "pretty short seq sse off",
+          .parse = setting_choice,
+          .data = json_words,
+          AT(json) },
+        { .letter = 'j',
+          .help = "Same as --json=pretty on a terminal and --json=short elsewhere",
+          .parse = setting_bool,
+          AT(json_auto) },
+        { .flag = "all",
+          .letter = 'a',
+          .help = "Show hidden names and empty properties too",
+          .parse = setting_bool,
+          AT(all) },
+        { .flag = "full",
+          .letter = 'l',
+          .help = "Cut nothing short to fit the terminal",
+          .parse = setting_bool,
+          AT(full) },
+        { .flag = "max-addresses",
+          .metavar = "N",
+          .help = "How many addresses of a machine to list, or 'all'",
+          .complete = "0 1 all",
+          .parse = option_addresses,
+          AT(addresses) },
+        { .flag = "property",
+          .letter = 'p',
+          .metavar = "NAME",
+          .help = "Show this property only; may be given several times",
+          .flags = SETTING_LIST,
+          .parse = setting_strings,
+          AT(properties) },
+        { .letter = 'P',
+          .metavar = "NAME",
+          .help = "Same as --value --property=NAME",
+          .flags = SETTING_LIST,
+          .parse = setting_strings,
+          AT(only) },
+        { .flag = "value",
+          .help = "Show values of properties without their names",
+          .parse = setting_bool,
+          AT(value) },
+        { .flag = "lines",
+          .letter = 'n',
+          .metavar = "N",
+          .help = "How many lines of the journal to show",
+          .parse = setting_unsigned,
+          AT(lines) },
+        { .flag = "output",
+          .letter = 'o',
+          .metavar = "MODE",
+          .help = "How to show the journal; the json modes are for tables too",
+          .complete = "short short-full short-iso short-iso-precise short-precise short-monotonic "
+                      "short-unix with-unit cat json json-pretty json-seq json-sse help",
+          .parse = option_output,
+          AT(output) },
+        { .flag = "signal",
+          .letter = 's',
+          .metavar = "SIGNAL",
+          .help = "Which signal to send",
+          .complete = "SIGHUP SIGINT SIGQUIT SIGKILL SIGUSR1 SIGUSR2 SIGTERM SIGCONT SIGSTOP "
+                      "SIGRTMIN+3 SIGRTMIN+4 SIGRTMIN+5",
+          .parse = setting_string,
+          AT(signal_word) },
+        { .flag = "kill-whom",
+          .metavar = "WHOM",
+          .help = "Whom to send it to: all, leader or supervisor",
+          .complete = "all leader supervisor",
+          .parse = setting_string,
+          AT(whom) },
+        { .flag = "uid",
+          .metavar = "USER",
+          .help = "Run the shell as this user",
+          .parse = setting_string,
+          AT(uid) },
+        { .flag = "setenv",
+          .letter = 'E',
+          .metavar = "NAME[=VALUE]",
+          .help = "Set a variable for the shell; without a value hand on our own",
+          .flags = SETTING_LIST,
+          .parse = option_environment,
+          AT(environment) },
+        { .flag = "wait",
+          .help = "With poweroff and terminate: wait until the machine is gone",
+          .parse = setting_bool,
+          AT(wait) },
+        { .flag = "now",
+          .help = "With enable start, with disable power off as well",
+          .parse = setting_bool,
+          AT(now) },
+        { .flag = "force",
+          .help = "Replace an image of the same name",
+          .parse = setting_bool,
+          AT(force) },
+        { .flag = "read-only",
+          .help = "Make the new image read-only",
+          .parse = setting_bool,
+          AT(read_only) },
+};
+const size_t n_ctl_settings = ELEMENTSOF(ctl_settings);
+
+void ctl_options_init(CtlOptions *o) {
+        *o = (CtlOptions){
+                .signal = SIGTERM,
+                .lines = 10,
+                .addresses = 1,
+        };
+}
+
+void ctl_options_done(CtlOptions *o) {
+        free(o->host);
+        free(o->machine);
+        strv_free(o->properties);
+        strv_free(o->only);
+        free(o->uid);
+        strv_free(o->environment);
+        free(o->whom);
+        free(o->signal_word);
+        free(o->output);
+}
+
+int ctl_options_finish(CtlOptions *o, Error *e) {
+        static const struct {
+                const char *output;
+                CtlJson json;
+        } modes[] = {
+                { "json", CTL_JSON_SHORT },
+                { "json-pretty", CTL_JSON_PRETTY },
+                { "json-seq", CTL_JSON_SEQ },
+                { "json-sse", CTL_JSON_SSE },
+        };
+
+        if (o->host && o->machine)
+                return error_set(e, EINVAL, "--host and --machine do not go together");
+        if (o->json_auto && o->json == CTL_JSON_OFF)
+                o->json = isatty(STDOUT_FILENO) ? CTL_JSON_PRETTY : CTL_JSON_SHORT;
+        for (size_t i = 0; i < ELEMENTSOF(modes); i++)
+                if (o->json == CTL_JSON_OFF && streq_ptr(o->output, modes[i].output))
+                        o->json = (int) modes[i].json;
+        if (o->signal_word && !streq(o->signal_word, "list") &&
+            parse_signal(o->signal_word, &o->signal) < 0)
+                return error_set(e, EINVAL,
+                                 "--signal: '%.60s' is no signal (\"-s list\" shows what there is)",
+                                 o->signal_word);
+        if (o->only)
+                o->value = true;
+        STRV_FOREACH(name, o->only)
+                if (strv_append(&o->properties, *name) < 0)
+                        return error_oom(e);
+        if (o->full && o->addresses == 1)
+                o->addresses = UINT_MAX;
+        return 0;
+}
+
+bool ctl_stop(char *const *positionals) {
+        return positionals[0] && streq(positionals[0], "shell") && positionals[1];
+}

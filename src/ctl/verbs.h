@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verbs, as the table in main.c wants them: @context is a Ctl. */
+#pragma once
+
+#include "ctl/ctl.h"
+
+/* ctl-list.c */
+int verb_list(char *const *args, void *context, Error *e);
+int verb_list_images(char *const *args, void *context, Error *e);
+/* ctl-status.c */
+int verb_status(char *const *args, void *context, Error *e);
+int verb_image_status(char *const *args, void *context, Error *e);
+/* ctl-show.c */
+int verb_show(char *const *args, void *context, Error *e);
+int verb_show_image(char *const *args, void *context, Error *e);
+/* ctl-start.c */
+int verb_start(char *const *args, void *context, Error *e);
+int verb_enable(char *const *args, void *context, Error *e);
+int verb_disable(char *const *args, void *context, Error *e);
+/* ctl-power.c */
+int verb_poweroff(char *const *args, void *context, Error *e);
+int verb_reboot(char *const *args, void *context, Error *e);
+int verb_terminate(char *const *args, void *context, Error *e);
+int verb_kill(char *const *args, void *context, Error *e);
+/* ctl-shell.c */
+int verb_login(char *const *args, void *context, Error *e);
+int verb_shell(char *const *args, void *context, Error *e);
+/* ctl-image.c */
+int verb_clone(char *const *args, void *context, Error *e);
+int verb_rename(char *const *args, void *context, Error *e);
+int verb_read_only(char *const *args, void *context, Error *e);
+int verb_remove(char *const *args, void *context, Error *e);
+/* ctl-import.c */
+int verb_import_tar(char *const *args, void *context, Error *e);
+int verb_list_transfers(char *const *args, void *context, Error *e);
+int verb_cancel_transfer(char *const *args, void *context, Error *e);
+
+/* What verbs of other families do as well. */
+
+/** ctl_start() - start units of machines and wait until they run or have failed
+ * Return: exit status, or -errno. */
+int ctl_start(Ctl *c, char *const *names, Error *e);
+/** ctl_poweroff() - ask machines to power off. Return: exit status. */
+int ctl_poweroff(Ctl *c, char *const *names);
