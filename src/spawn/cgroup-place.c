@@ -198,6 +198,7 @@ void cgroup_place_revert(Run *run) {
         if (run->cgroup_is_ours && run->cgroup)
                 cgroup_place_remove(run->cgroup);
         run->cgroup_is_ours = false;
+        free(TAKE_PTR(run->cgroup));
 }
 
 int cgroup_place_format(const Spec *spec, Buf *out) {

@@ -19,6 +19,7 @@
 #include "spawn/mount.h"
 #include "spawn/network.h"
 #include "spawn/payload.h"
+#include "spawn/register.h"
 #include "spawn/root.h"
 #include "spawn/runtime.h"
 #include "spawn/stub-init.h"
@@ -82,6 +83,14 @@ static bool wants_ephemeral(const Spec *spec) {
 
 static int apply_ephemeral(Engine *g, Error *e) {
         return root_prepare_ephemeral(&g->plan.ids, &g->run, e);
+}
+
+static int apply_scope(Engine *g, Error *e) {
+        return register_scope(g->spec, &g->run, e);
+}
+
+static void revert_scope(Engine *g) {
+        register_scope_release(&g->run);
 }
 
 static int apply_cgroup(Engine *g, Error *e) {
@@ -200,13 +209,32 @@ static void revert_network(Engine *g) {
         network_revert(g->spec, &g->run);
 }
 
+static int apply_handover(Engine *g, Error *e) {
+        (void) e;
+        register_scope_release(&g->run);
+        return 0;
+}
+
+static int apply_registration(Engine *g, Error *e) {
+        int r = register_apply(g->spec, &g->run, e);
+
+        if (r == REGISTER_WITHOUT)
+                (void) buf_printf(&g->notes, "the machine is not registered: %s\n", e->text);
+        return MIN(r, 0);
+}
+
+static void revert_registration(Engine *g) {
+        register_revert(g->spec, &g->run);
+}
+
 static const Step steps[] = {
         { "runtime directory", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
         { "upper layer", PHASE_HOST, true, wants_ephemeral, apply_ephemeral, NULL },
-        { "control group", PHASE_HOST, true, NULL, apply_cgroup, revert_cgroup },
+        { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
+        { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
         { "keeper", PHASE_HOST, true, NULL, apply_keeper, NULL },
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
 
@@ -227,6 +255,9 @@ static const Step steps[] = {
         { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },
 
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
+        { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },
+        { "registration", PHASE_ATTACH, false, register_wants, apply_registration,
+          revert_registration },
 };
 
 static bool step_is_wanted(const Step *t, const Engine *g, Phase phase) {

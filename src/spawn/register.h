@@ -12,21 +12,31 @@ bool register_wants_scope(const Spec *spec);
 /** register_scope() - PHASE_HOST: make the scope and tell where its control group is
  *
  * The scope is made around a placeholder child, with Delegate=, the slice, --property= and kill
- * settings. The placeholder must live until register_scope_release().
+ * settings. The placeholder waits in the group "supervisor" of the scope, so that the scope's own group
+ * is free to hand controllers down; it must live until register_scope_release().
  *
- * @run:  run->cgroup is set to the group of the scope ("/machine.slice/NAME.scope"); making
+ * @run:  run->cgroup is set to the group of the scope ("/machine.slice/machine-NAME.scope"); making
  *        "payload" below and starting PID 1 in it is the engine's
- * Return: 0; -errno. With --register=auto and no bus: 0 with run->cgroup NULL, the engine then makes
- * a group of its own. */
+ * Return: 0; -errno. When there is no bus, and neither --register=yes, --slice= nor --property= asks
+ * for one: 0 with run->cgroup NULL, the engine then makes a group of its own. */
 int register_scope(const Spec *spec, Run *run, Error *e);
 
 /** register_scope_release() - PID 1 is in the group now: let the placeholder go */
 void register_scope_release(Run *run);
 
+/** register_wants() - whether the machine is to be registered: not when that is left to us and there is
+ * no bus. Cheap. */
+bool register_wants(const Spec *spec);
+
 /** register_apply() - PHASE_ATTACH: enter the machine at machined (RegisterMachineWithNetwork)
  * @run:  leader, uuid and network_indices are set
- * Return: 0; -errno (with --register=auto a failure is 0). */
+ * Return: 0; REGISTER_WITHOUT (> 0) it failed and --register=auto is content with that, @e says why;
+ * -errno (a name that is taken always is). */
+enum { REGISTER_WITHOUT = 1 };
 int register_apply(const Spec *spec, Run *run, Error *e);
 
 /** register_revert() - after the end: unregister, stop the scope; never fails, says nothing */
 void register_revert(const Spec *spec, Run *run);
+
+/** register_scope_name() - "machine-NAME.scope", the name escaped as unit names are; new string */
+char *register_scope_name(const char *machine);

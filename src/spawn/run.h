@@ -62,6 +62,8 @@ typedef struct Run {
         uid_t uid_base;       /* host's ID of root inside; 0 without a user namespace */
         uint32_t uid_range;   /* 0 without a user namespace */
         int range_lock_fd;    /* of a picked range */
+        bool has_scope;       /* register_scope() made one */
+        bool is_registered;   /* machined knows the machine from us */
         int scope_fd;         /* keeps the placeholder of register_scope(); closing it ends it */
         int scope_pidfd;      /* that placeholder */
         char **network_names; /* host's ends of links that network_apply() made */

@@ -90,7 +90,9 @@ int runtime_apply(const Spec *spec, Run *run, Error *e) {
 }
 
 int runtime_note_cgroup(Run *run, Error *e) {
-        if (!run->cgroup_is_ours || symlinkat(run->cgroup, run->lock_fd, "cgroup") >= 0)
+        /* After a reboot of the payload it is there already, and the same. */
+        if (!run->cgroup_is_ours || symlinkat(run->cgroup, run->lock_fd, "cgroup") >= 0 ||
+            errno == EEXIST)
                 return 0;
         return error_set(e, errno, "cannot write to '%s': %m", run->runtime);
 }
