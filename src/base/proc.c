@@ -77,9 +77,29 @@ bool proc_pidfd_is_alive(int pidfd) {
         return fd_wait(pidfd, 1 /* POLLIN */, 0) == 0;
 }
 
+/* What the older call has no arguments for, or reads differently. */
+static bool needs_clone3(const struct clone_args *args) {
+        return args->flags >> 32 || (args->flags & (CSIGNAL | CLONE_PARENT_SETTID | CLONE_SETTLS)) ||
+               args->stack || args->set_tid_size > 0;
+}
+
 pid_t proc_clone3(struct clone_args *args) {
         pid_t pid = (pid_t) syscall(SYS_clone3, args, sizeof *args);
 
+        /* Filters that look at the flags hide clone3(), whose flags they cannot see (systemd's
+         * RestrictNamespaces= does). */
+        if (pid < 0 && errno == ENOSYS && !needs_clone3(args)) {
+                unsigned long flags = (unsigned long) (args->flags | args->exit_signal);
+                unsigned long child_tid = (unsigned long) args->child_tid;
+                unsigned long pidfd = (unsigned long) args->pidfd;
+#ifdef __s390__
+                pid = (pid_t) syscall(SYS_clone, 0UL, flags, pidfd, child_tid, 0UL);
+#elif defined(__x86_64__) || defined(__m68k__)
+                pid = (pid_t) syscall(SYS_clone, flags, 0UL, pidfd, child_tid, 0UL);
+#else
+                pid = (pid_t) syscall(SYS_clone, flags, 0UL, pidfd, 0UL, child_tid);
+#endif
+        }
         return pid < 0 ? -errno : pid;
 }
 

@@ -22,7 +22,8 @@ int proc_pidfd_signal(int pidfd, int signal);
 /** proc_pidfd_is_alive() - whether the process has not yet exited (a zombie is dead) */
 bool proc_pidfd_is_alive(int pidfd);
 /** proc_clone3() - clone3(2)
- * @args: the caller sets flags, cgroup and so on; size is added
+ * @args: the caller sets flags, cgroup and so on
+ * Where clone3() is hidden and clone(2) can do the same, that is used.
  * Return: 0 in the child, the PID in the parent, -errno. */
 pid_t proc_clone3(struct clone_args *args);
 /** proc_wait() - wait for a child by pidfd, past EINTR. Return: 0 or -errno. */

@@ -2,6 +2,10 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -33,6 +37,48 @@ static void pidfds(void **state) {
         CHECK_EQ(proc_pidfd_pid(pidfd, &found), -ESRCH, "gone");
         CHECK_EQ(proc_pidfd_is_alive(pidfd), false, "dead");
         (void) close(pidfd);
+}
+
+/* In a child whose clone3() fails as if the kernel had none. Return: 0 or what went wrong. */
+static int clone_without_clone3(void) {
+        struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = { .len = ELEMENTSOF(filter), .filter = filter };
+        struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
+        int pidfd = -EBADF;
+        siginfo_t info;
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+                return 1;
+
+        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
+        pid_t pid = proc_clone3(&args);
+        if (pid == 0)
+                _exit(7);
+        if (pid < 0 || pidfd < 0 || proc_wait(pidfd, &info) < 0)
+                return 2;
+        if (info.si_pid != pid || info.si_status != 7)
+                return 3;
+
+        /* What only clone3() can do is not done in another way. */
+        args.flags |= CLONE_INTO_CGROUP;
+        return proc_clone3(&args) == -ENOSYS ? 0 : 4;
+}
+
+static void hidden_clone3(void **state) {
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(clone_without_clone3());
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        CHECK_EQ(status, 0, "child");
 }
 
 static void id_maps(void **state) {
@@ -130,6 +176,7 @@ static void handshake_refuses_nonsense(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pidfds),
+                cmocka_unit_test(hidden_clone3),
                 cmocka_unit_test(id_maps),
                 cmocka_unit_test(units_of_cgroups),
                 cmocka_unit_test(handshake_carries_everything),
