@@ -27,8 +27,9 @@ typedef struct Transfer {
         uint32_t id;
         char *path;    /* NULL before the answer */
         char *result;  /* NULL before the end */
-        char *problem; /* the last that the worker complained of */
+        char *problem; /* what the worker complained of first */
         Progress *progress;
+        uint64_t asked_usec;
         bool asking;
         bool told; /* progress comes by itself, no need to ask */
         double ratio;
@@ -73,9 +74,11 @@ static int on_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         printable = text_printable(text, false);
         if (!printable)
                 return 0;
+        priority &= LOG_PRIMASK; /* systemd's own daemon sends the facility along */
         if (priority <= LOG_ERR) {
-                free(t->problem);
-                t->problem = TAKE_PTR(printable);
+                /* The first is the cause, others are what came of it. */
+                if (!t->problem)
+                        t->problem = TAKE_PTR(printable);
         } else if (priority <= LOG_WARNING) {
                 if (t->progress)
                         progress_clear(t->progress);
@@ -124,8 +127,11 @@ static int listen_to(Ctl *c, Transfer *t, Error *e) {
 }
 
 static void ask(Transfer *t) {
-        if (t->asking || t->told || t->result)
+        uint64_t now = now_usec();
+
+        if (t->asking || t->told || !t->progress || now - t->asked_usec < ASK_USEC)
                 return;
+        t->asked_usec = now;
         if (sd_bus_call_method_async(t->c->bus, NULL, BUS_IMPORT1_NAME, t->path, BUS_PROPERTIES,
                                      "Get", on_answer, t, "ss", TRANSFER_INTERFACE,
                                      "Progress") >= 0)
