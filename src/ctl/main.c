@@ -12,163 +12,24 @@
 #include "base/parse.h"
 #include "ctl/verbs.h"
 
-const Verb ctl_verbs[] = {
-        { .name = "list",
-          .group = "Machines",
-          .help = "List running machines",
-          .flags = VERB_DEFAULT,
-          .run = verb_list },
-        { .name = "status",
-          .args = "NAME...",
-          .help = "Show how machines are doing",
-          .complete = "machines",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_status },
-        { .name = "show",
-          .args = "[NAME...]",
-          .help = "Show properties of machines, or of the service",
-          .complete = "machines",
-          .max = VERB_ANY,
-          .run = verb_show },
-        { .name = "start",
-          .args = "NAME...",
-          .help = "Start images as machines, each in a unit of its own",
-          .complete = "images",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_start },
-        { .name = "login",
-          .args = "[NAME]",
-          .help = "Get a login prompt in a machine",
-          .complete = "machines",
-          .max = 1,
-          .run = verb_login },
-        { .name = "shell",
-          .args = "[[USER@]NAME [COMMAND...]]",
-          .help = "Run a shell or a command in a machine; its exit status is ours",
-          .complete = "machines",
-          .max = VERB_ANY,
-          .run = verb_shell },
-        { .name = "poweroff",
-          .alias = "stop",
-          .args = "NAME...",
-          .help = "Ask machines to power off",
-          .complete = "machines",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_poweroff },
-        { .name = "reboot",
-          .alias = "restart",
-          .args = "NAME...",
-          .help = "Ask machines to reboot",
-          .complete = "machines",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_reboot },
-        { .name = "terminate",
-          .args = "NAME...",
-          .help = "End machines at once",
-          .complete = "machines",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_terminate },
-        { .name = "kill",
-          .args = "NAME...",
-          .help = "Send a signal to processes of machines",
-          .complete = "machines",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_kill },
-        { .name = "enable",
-          .args = "NAME...",
-          .help = "Start machines at boot",
-          .complete = "images",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_enable },
-        { .name = "disable",
-          .args = "NAME...",
-          .help = "Do not start machines at boot",
-          .complete = "images",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_disable },
-        { .name = "list-images",
-          .group = "Images",
-          .help = "List images",
-          .run = verb_list_images },
-        { .name = "image-status",
-          .args = "[NAME...]",
-          .help = "Show how images, or the pool, are doing",
-          .complete = "images",
-          .max = VERB_ANY,
-          .run = verb_image_status },
-        { .name = "show-image",
-          .args = "[NAME...]",
-          .help = "Show properties of images",
-          .complete = "images",
-          .max = VERB_ANY,
-          .run = verb_show_image },
-        { .name = "clone",
-          .args = "NAME NEW",
-          .help = "Make a copy of an image",
-          .complete = "images|",
-          .min = 2,
-          .max = 2,
-          .run = verb_clone },
-        { .name = "rename",
-          .args = "NAME NEW",
-          .help = "Give an image another name",
-          .complete = "images|",
-          .min = 2,
-          .max = 2,
-          .run = verb_rename },
-        { .name = "read-only",
-          .args = "NAME [BOOL]",
-          .help = "Make an image read-only, or writable",
-          .complete = "images|yes no",
-          .min = 1,
-          .max = 2,
-          .run = verb_read_only },
-        { .name = "remove",
-          .args = "NAME...",
-          .help = "Remove images",
-          .complete = "images",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_remove },
-        { .name = "import-tar",
-          .group = "Transfers",
-          .args = "FILE|- [NAME]",
-          .help = "Make an image of a tar archive",
-          .complete = "files|",
-          .min = 1,
-          .max = 2,
-          .run = verb_import_tar },
-        { .name = "list-transfers",
-          .help = "List transfers that are under way",
-          .run = verb_list_transfers },
-        { .name = "cancel-transfer",
-          .args = "ID...",
-          .help = "Cancel transfers",
-          .complete = "transfers",
-          .min = 1,
-          .max = VERB_ANY,
-          .run = verb_cancel_transfer },
-};
-const size_t n_ctl_verbs = ELEMENTSOF(ctl_verbs);
-
 static const char *const usage[] = { "[OPTION...] COMMAND [ARGUMENT...]", NULL };
-static const HelpPage page = {
+static const HelpPage page_head = {
         .program = "skep",
         .usage = usage,
         .about = "Manages machines: full systems and applications that run in containers.",
         .manual = "skep(1)",
-        .verbs = ctl_verbs,
-        .n_verbs = ELEMENTSOF(ctl_verbs),
-        .settings = ctl_settings,
 };
+
+/* The tables live in other files, so their lengths are no constants here. */
+static HelpPage whole_page(void) {
+        HelpPage page = page_head;
+
+        page.verbs = ctl_verbs;
+        page.n_verbs = n_ctl_verbs;
+        page.settings = ctl_settings;
+        page.n_settings = n_ctl_settings;
+        return page;
+}
 
 static void ctl_done(Ctl *c) {
         agent_stop(&c->agent);
@@ -211,7 +72,7 @@ static int list_words(Ctl *c, Error *e) {
 static int run(Ctl *c, char *const *argv, Error *e) {
         _cleanup_(settings_done) Settings s = {};
         _cleanup_strv_ char **positionals = NULL;
-        HelpPage whole = page;
+        HelpPage page = whole_page();
         int r;
 
         settings_init(&s, ctl_settings, n_ctl_settings);
@@ -226,9 +87,8 @@ static int run(Ctl *c, char *const *argv, Error *e) {
         if (c->o.quiet)
                 report_set_level(LOG_WARNING);
         if (c->o.help) {
-                whole.n_settings = n_ctl_settings;
                 c->wants_pager = true;
-                return help_print(&whole, 80, &c->out) < 0 ? error_oom(e) : 0;
+                return help_print(&page, 80, &c->out) < 0 ? error_oom(e) : 0;
         }
         if (c->o.version)
                 return buf_printf(&c->out, "skep %s\n", SKEP_VERSION) < 0 ? error_oom(e) : 0;
@@ -240,15 +100,14 @@ static int run(Ctl *c, char *const *argv, Error *e) {
 
 int main(int argc, char **argv) {
         _cleanup_(ctl_done) Ctl c = {};
-        HelpPage whole = page;
+        HelpPage page = whole_page();
         Error error = {};
         int r;
 
         (void) setlocale(LC_CTYPE, "");
         (void) signal(SIGPIPE, SIG_IGN);
         report_init("skep");
-        whole.n_settings = n_ctl_settings;
-        r = help_hidden(&whole, argv + 1);
+        r = help_hidden(&page, argv + 1);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line, and the tables that it is read by. */
+#include <limits.h>
+#include <signal.h>
+
+#include "check.h"
+#include "ctl/archive-name.h"
+#include "ctl/verbs.h"
+
+/* Reads a command line given as words with spaces between. Return: 0 or -errno. */
+static int read_line(const char *line, CtlOptions *o, char ***rest, Error *e) {
+        _cleanup_(settings_done) Settings s = {};
+        _cleanup_strv_ char **argv = NULL;
+        int r;
+
+        assert_int_equal(str_split(line, " ", &argv), 0);
+        if (!argv)
+                assert_non_null(argv = calloc(1, sizeof(char *)));
+        ctl_options_init(o);
+        settings_init(&s, ctl_settings, n_ctl_settings);
+        r = settings_from_argv(&s, argv, 1, ctl_stop, rest, e);
+        if (r >= 0)
+                r = settings_apply(&s, o, e);
+        return r < 0 ? r : ctl_options_finish(o, e);
+}
+
+static void test_positionals(void **state) {
+        static const struct {
+                const char *in, *rest;
+        } rows[] = {
+                { "list -a", "list" },
+                { "-a status --lines 3 web db", "status web db" },
+                { "-q shell web ls -l --all", "shell web ls -l --all" },
+                { "shell -q web -- -q", "shell web -- -q" },
+                { "shell --uid nobody web id", "shell web id" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(ctl_options_done) CtlOptions o = {};
+                _cleanup_strv_ char **rest = NULL;
+                Error e = {};
+
+                CHECK_EQ(read_line(rows[i].in, &o, &rest, &e), 0, "row %zu: %s", i, e.text);
+                _cleanup_free_ char *joined = strv_join(rest, " ");
+                CHECK_STR(joined, rows[i].rest, "row %zu", i);
+        }
+}
+
+static void test_values(void **state) {
+        _cleanup_(ctl_options_done) CtlOptions o = {};
+        _cleanup_strv_ char **rest = NULL;
+        Error e = {};
+
+        assert_int_equal(setenv("SKEP_TEST_VARIABLE", "from us", true), 0);
+        CHECK_EQ(read_line("-p A -P B -p C -s HUP --full -E X=1 -E SKEP_TEST_VARIABLE -E X=2 "
+                           "-E SKEP_TEST_UNSET -o json-pretty --kill-whom=leader",
+                           &o, &rest, &e),
+                 0, "%s", e.text);
+        assert_true(o.value);
+        _cleanup_free_ char *properties = strv_join(o.properties, " ");
+        assert_string_equal(properties, "A C B");
+        assert_int_equal(o.signal, SIGHUP);
+        assert_int_equal(o.addresses, UINT_MAX);
+        assert_int_equal(o.lines, 10);
+        assert_int_equal(o.json, CTL_JSON_PRETTY);
+        assert_string_equal(o.whom, "leader");
+        assert_int_equal(strv_length(o.environment), 2);
+        assert_string_equal(strv_env_get(o.environment, "X"), "2");
+        assert_string_equal(strv_env_get(o.environment, "SKEP_TEST_VARIABLE"), "from us");
+}
+
+static void test_refused(void **state) {
+        static const struct {
+                const char *in, *text;
+        } rows[] = {
+                { "--nope", "nope" },
+                { "-s NOPE kill x", "--signal: 'NOPE' is no signal" },
+                { "--json=xml", "xml" },
+                { "--max-addresses=-1", "neither a number nor 'all'" },
+                { "-E 1X=2 shell", "'1X=2' is no assignment" },
+                { "-E a-b shell", "'a-b' is no name" },
+                { "-o yaml status x", "'yaml' is none of short" },
+                { "-n many", "many" },
+                { "-H a -M b list", "--host and --machine" },
+                { "-p", "-p" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(ctl_options_done) CtlOptions o = {};
+                _cleanup_strv_ char **rest = NULL;
+                Error e = {};
+
+                CHECK_EQ(read_line(rows[i].in, &o, &rest, &e), -EINVAL, "row %zu", i);
+                if (!strstr(e.text, rows[i].text))
+                        fail_msg("row %zu: '%s' is not in '%s'", i, rows[i].text, e.text);
+                assert_null(strchr(e.text, '\n'));
+        }
+}
+
+/* Every row of both tables has what help, manual and completion need, and nothing is there twice. */
+static void test_tables(void **state) {
+        unsigned defaults = 0;
+
+        for (size_t i = 0; i < n_ctl_verbs; i++) {
+                const Verb *v = ctl_verbs + i;
+
+                assert_non_null(v->run);
+                assert_non_null(v->help);
+                if (str_has_suffix(v->help, "."))
+                        fail_msg("%s: help ends in a dot", v->name);
+                if (v->min > v->max || (v->max > 0) != (v->args != NULL))
+                        fail_msg("%s: arguments do not fit their description", v->name);
+                defaults += v->flags & VERB_DEFAULT ? 1 : 0;
+                for (size_t k = 0; k < i; k++)
+                        if (streq(v->name, ctl_verbs[k].name) ||
+                            streq_ptr(v->alias, ctl_verbs[k].name) ||
+                            streq_ptr(ctl_verbs[k].alias, v->name))
+                                fail_msg("%s is there twice", v->name);
+        }
+        assert_int_equal(defaults, 1);
+
+        for (size_t i = 0; i < n_ctl_settings; i++) {
+                const Setting *s = ctl_settings + i;
+
+                assert_non_null(s->parse);
+                assert_non_null(s->help);
+                assert_true(s->flag || s->letter);
+                for (size_t k = 0; k < i; k++)
+                        if ((s->flag && streq_ptr(s->flag, ctl_settings[k].flag)) ||
+                            (s->letter && s->letter == ctl_settings[k].letter))
+                                fail_msg("--%s, -%c is there twice", strempty(s->flag), s->letter);
+        }
+}
+
+static void test_archive_name(void **state) {
+        static const struct {
+                const char *in, *out;
+        } rows[] = {
+                { "/x/debian-12.tar.xz", "debian-12" },
+                { "a.tgz", "a" },
+                { "root.tar", "root" },
+                { "v1.2.tar.zst", "v1.2" },
+                { ".tar", ".tar" },
+                { "plain", "plain" },
+                { "x.tar.gz.xz", "x" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_free_ char *name = archive_name(rows[i].in);
+
+                CHECK_STR(name, rows[i].out, "row %zu", i);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_positionals),  cmocka_unit_test(test_values),
+                cmocka_unit_test(test_refused),      cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_archive_name),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
