@@ -2,7 +2,8 @@
 """Fixtures and rules for all system tests (docs/testing.md).
 
 A module chooses its labs with LAB_SUITES = ("bookworm", "trixie") (default: bookworm alone) and
-LAB_REPLACE = False (default True: skep stands in for systemd's own units)."""
+LAB_REPLACE = False (default True: skep stands in for systemd's own units); LAB_INSTALL = False leaves
+the host to Debian alone."""
 
 import os
 import pathlib
@@ -49,11 +50,15 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(("journal of the lab", lab.journal("-b", "-n", "60", "-o", "short")))
 
 
+def _wishes(module):
+    return {"replace_systemd": getattr(module, "LAB_REPLACE", True),
+            "install": getattr(module, "LAB_INSTALL", True)}
+
+
 @pytest.fixture(scope="module")
 def lab(request):
     """A booted lab, shared by the tests of a module."""
-    replace = getattr(request.module, "LAB_REPLACE", True)
-    with Lab(request.param, replace_systemd=replace) as booted:
+    with Lab(request.param, **_wishes(request.module)) as booted:
         yield booted
 
 
@@ -118,5 +123,5 @@ def vm(request):
     """A booted virtual machine, shared by the tests of a module."""
     from skeplib.vm import Vm  # qemu is wanted by few
 
-    with Vm(replace_systemd=getattr(request.module, "LAB_REPLACE", True)) as booted:
+    with Vm(**_wishes(request.module)) as booted:
         yield booted

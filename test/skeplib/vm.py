@@ -4,6 +4,7 @@ boot (some 20 s), but with a kernel of its own: control group controllers, devic
 
 import base64
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -27,6 +28,7 @@ mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 while read -r m; do insmod "/modules/$m"; done </modules/order
 n=0; while [ ! -b /dev/vdd ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
 for d in vda vdb vdc vdd; do mkdir -p /disk/$d; mount -t ext4 -o ro /dev/$d /disk/$d; done
+mount -o remount,rw /disk/vdd
 mkdir /upper /host; mount -t tmpfs upper /upper; mkdir /upper/u /upper/w
 mount -t overlay -o lowerdir=/disk/vda:/disk/vdb:/disk/vdc,upperdir=/upper/u,workdir=/upper/w root /host
 mkdir -p /host/srv/guest; mount -o move /disk/vdd /host/srv/guest
@@ -51,12 +53,14 @@ WantedBy=multi-user.target
 
 class Vm:
     """One booted virtual machine. Its disks are the trees of tools/tree and are never written to;
-    a guest's tree is at /srv/guest. Use it as a context manager."""
+    a guest's tree is at /srv/guest, where it can be written to until the machine is switched off: on
+    ext4, for this kernel can idmap neither tmpfs nor overlays. Use it as a context manager."""
 
-    def __init__(self, suite="bookworm", replace_systemd=True, memory=1536, cpus=2):
-        """@memory in MiB."""
+    def __init__(self, suite="bookworm", replace_systemd=True, install=True, memory=1536, cpus=2):
+        """@memory in MiB; the rest as for a Lab."""
         self.suite = suite
         self.replace_systemd = replace_systemd
+        self.install = install
         self.memory = memory
         self.cpus = cpus
         self._process = None
@@ -86,10 +90,12 @@ class Vm:
                 "-device", "virtio-serial-pci",
                 "-device", "virtserialport,chardev=agent,name=agent"]
         for number, disk in enumerate(disks):
-            argv += ["-drive", f"file={disk},if=none,id=d{number},format=raw,readonly=on",
+            how = "snapshot=on" if number == 3 else "readonly=on"
+            argv += ["-drive", f"file={disk},if=none,id=d{number},format=raw,{how}",
                      "-device", f"virtio-blk-pci,drive=d{number}"]
         self._process = subprocess.Popen([str(a) for a in argv], preexec_fn=kernel.die_with_parent,
-                                         stdin=subprocess.DEVNULL)
+                                         stdin=subprocess.DEVNULL,
+                                         env={**os.environ, "TMPDIR": str(self._where)})
         try:
             self._connect(time.monotonic() + timeout)
         except BaseException:
@@ -158,6 +164,11 @@ class Vm:
         """Standard output of a command that must succeed, without the last newline."""
         return self.run(command, **options).stdout.rstrip("\n")
 
+    def write(self, path, data):
+        """Write a file in the machine; folders above it are made."""
+        self.run(["sh", "-c", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", path],
+                 input=data.encode())
+
     def kill(self):
         """Switch the machine off, hard."""
         if self._socket:
@@ -173,14 +184,16 @@ class Vm:
     def _top_layer(self):
         """An image of what lies over Debian's tree: skep, the host's own files, the agent."""
         top = self._where / "top"
-        shutil.copytree(build.installed(self.replace_systemd), top, symlinks=True)
+        if self.install:
+            shutil.copytree(build.installed(self.replace_systemd), top, symlinks=True)
+        top.mkdir(exist_ok=True)
         hostfiles.prepare(top, self.suite + "-vm")
         (top / "usr/lib").mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / "test/skeplib/agent.py", top / "usr/lib/skep-agent.py")
         units = top / "etc/systemd/system"
         (units / "skep-agent.service").write_text(_AGENT_UNIT, encoding="ascii")
         wants = units / "multi-user.target.wants"
-        wants.mkdir(parents=True)
+        wants.mkdir(parents=True, exist_ok=True)
         (wants / "skep-agent.service").symlink_to("../skep-agent.service")
         image = self._where / "top.ext4"
         size = sum(p.lstat().st_size for p in top.rglob("*")) // 1024 * 2 + 16384
