@@ -154,9 +154,11 @@ static int man_option(const Setting *row, Buf *out) {
         if (r >= 0 && flag)
                 r = put_scdoc_marked(out, '*', flag);
         if (r >= 0 && row->metavar) {
-                r = buf_puts(out, flag ? "=" : " ");
+                bool optional = setting_argument(row) == 2; /* "[X]", shown as "[=X]" */
+
+                r = buf_puts(out, optional ? "\\[=" : flag ? "=" : " ");
                 if (r >= 0)
-                        r = put_scdoc(out, row->metavar);
+                        r = put_scdoc(out, row->metavar + optional);
         }
         if (r >= 0 && row->key) {
                 _cleanup_free_ char *key = str_format("%s=", row->key);
