@@ -3,6 +3,7 @@
  * that takes is in the other rooms. */
 #include <unistd.h>
 
+#include "app/help.h"
 #include "app/report.h"
 #include "base/fd.h"
 #include "spawn/engine.h"
@@ -66,6 +67,9 @@ int main(int argc, char **argv) {
         spec_init(&spec);
         engine_init(&engine, &spec, argv);
 
+        r = help_hidden(spec_help(), argv + (argc > 0));
+        if (r != 0)
+                return r < 0 ? EXIT_SETUP : 0;
         r = spec_read(argv + (argc > 0), &spec, &notes, &e);
         if (r == SPEC_READ_DONE)
                 return 0;
