@@ -30,8 +30,9 @@ static uint64_t source_size(int fd) {
         return at >= 0 && at <= st.st_size ? (uint64_t) (st.st_size - at) : UINT64_MAX;
 }
 
-/* Trees are not smaller than their archives, but for padding. */
-static int check_room(int pool_fd, uint64_t size, const char *root, Error *e) {
+/* Trees are not much smaller than their archives. */
+static int check_room(const ImportJob *job, int pool_fd, Error *e) {
+        uint64_t size = source_size(job->source_fd);
         struct statvfs v;
 
         if (size == UINT64_MAX || fstatvfs(pool_fd, &v) < 0)
@@ -40,8 +41,9 @@ static int check_room(int pool_fd, uint64_t size, const char *root, Error *e) {
         if (size / 2 > room)
                 return error_set(
                         e, ENOSPC,
-                        "the archive has %llu bytes, and %llu are free on the file system of %s",
-                        (unsigned long long) size, (unsigned long long) room, root);
+                        "%s: its %llu bytes do not fit: %llu are free on the file system of %s",
+                        job->source_name, (unsigned long long) size, (unsigned long long) room,
+                        job->root);
         return 0;
 }
 
@@ -216,7 +218,7 @@ int import_tar_run(const ImportJob *job, const ImportReporter *reporter, Error *
 
         r = lock_name(job, &lock, e);
         if (r >= 0)
-                r = check_room(pool_fd, source_size(job->source_fd), job->root, e);
+                r = check_room(job, pool_fd, e);
         if (r >= 0)
                 r = check_replaced(job, e);
         if (r >= 0)

@@ -272,9 +272,10 @@ static int open_target_parent(const Tree *t, const char *target, Error *e) {
         parent[n] = '\0';
         fd = path_open_beneath(t->root_fd, n ? parent : ".", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
         if (fd < 0)
-                return error_set(e, fd, "its link target '%.200s' is not in the tree: %s", target,
-                                 fd == -ELOOP ? "a symbolic link is on the way"
-                                              : error_errno_text(fd));
+                return error_set(e, fd, "its link target '%.200s' is not in the tree%s", target,
+                                 fd == -ELOOP || fd == -ENOTDIR
+                                         ? ": what leads to it is not a directory"
+                                         : "");
         return fd;
 }
 
