@@ -235,7 +235,7 @@ static const Step steps[] = {
         { "upper layer", PHASE_HOST, true, wants_ephemeral, apply_ephemeral, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
-        { "keeper", PHASE_HOST, true, NULL, apply_keeper, NULL },
+        { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
 
         { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
@@ -336,6 +336,8 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
                 r = payload_limits(e);
         if (r >= 0 && g->spec->start == START_AS_PID2)
                 r = run_stub(g, e);
+        if (r >= 0 && g->spec->user)
+                r = users_make_home(g->run.root_fd, &user, e);
         if (r >= 0)
                 r = payload_session(g->spec, &g->run, e);
         if (r >= 0)
@@ -445,12 +447,10 @@ static void reset_login_uid(void) {
 
 /* CLONE_CLEAR_SIGHAND leaves ignored what is ignored: by us, or by whoever started us. */
 static void release_signals(void) {
-        static const int often_ignored[] = { SIGPIPE, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
-                                             SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU };
         sigset_t none;
 
-        for (size_t i = 0; i < ELEMENTSOF(often_ignored); i++)
-                (void) signal(often_ignored[i], SIG_DFL);
+        for (int i = 1; i < NSIG; i++)
+                (void) signal(i, SIG_DFL);
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }

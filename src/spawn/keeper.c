@@ -55,6 +55,7 @@ int keeper_prepare(const Spec *spec, Run *run, Error *e) {
         int fd = notify_socket(e);
         if (fd < 0)
                 return fd;
+        (void) fd_close(run->notify_fd); /* that of the run before a reboot */
         run->notify_fd = fd;
         return 0;
 }

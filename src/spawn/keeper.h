@@ -7,7 +7,7 @@
 
 #include "spawn/run.h"
 
-/** keeper_prepare() - before the first start: make the notify socket (run->notify_fd, unbound;
+/** keeper_prepare() - before each start: make the notify socket (run->notify_fd, unbound;
  * SO_PASSCRED is set here, the builder binds it), block the signals that keeper_run() takes and
  * ignore SIGPIPE. A child that executes anything calls keeper_release_signals() first.
  * Return: 0 or -errno. */

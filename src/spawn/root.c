@@ -12,6 +12,26 @@
 #include "base/proc.h"
 #include "spawn/mount.h"
 
+static bool has(int root_fd, const char *path, int flags) {
+        _cleanup_fd_ int fd = path_open_in_root(root_fd, path, O_PATH | flags, 0);
+
+        return fd >= 0;
+}
+
+/* A typo must not fill somebody's home with mount points. */
+static int check_system(const Spec *spec, int root_fd, Error *e) {
+        if (spec->start == START_BOOT)
+                return has(root_fd, "/etc/os-release", 0) || has(root_fd, "/usr/lib/os-release", 0)
+                               ? 0
+                               : error_set(e, EINVAL,
+                                           "'%s' has no os-release, so it cannot be booted",
+                                           spec->directory);
+        return has(root_fd, "/usr", O_DIRECTORY)
+                       ? 0
+                       : error_set(e, EINVAL, "'%s' has no /usr, so it is no operating system",
+                                   spec->directory);
+}
+
 int root_open(const Spec *spec, Run *run, Error *e) {
         (void) fd_close(run->root_fd);
         run->root_fd = open_tree(AT_FDCWD, spec->directory,
@@ -25,7 +45,7 @@ int root_open(const Spec *spec, Run *run, Error *e) {
                 return error_set(e, errno, "cannot look at '%s': %m", spec->directory);
         if (!S_ISDIR(st.st_mode))
                 return error_set(e, ENOTDIR, "'%s' is not a directory", spec->directory);
-        return 0;
+        return check_system(spec, run->root_fd, e);
 }
 
 static int make_private(void) {
@@ -216,6 +236,15 @@ int root_adopt(Run *run, Error *e) {
         return r < 0 ? error_set(e, r, "cannot attach the root: %m") : 0;
 }
 
+/* Inside, as on any host, what is mounted is seen by the mount namespaces that services get. */
+static int make_shared(Error *e) {
+        struct mount_attr attr = { .propagation = MS_SHARED };
+
+        return mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0
+                       ? error_set(e, errno, "cannot make the mounts shared: %m")
+                       : 0;
+}
+
 int root_pivot(Run *run, Error *e) {
         if (fchdir(run->root_fd) < 0)
                 return error_set(e, errno, "cannot enter the root: %m");
@@ -223,12 +252,14 @@ int root_pivot(Run *run, Error *e) {
         if (syscall(SYS_pivot_root, ".", ".") >= 0) {
                 if (umount2(".", MNT_DETACH) < 0)
                         return error_set(e, errno, "cannot detach the host's root: %m");
-                return chdir("/") < 0 ? error_set(e, errno, "cannot enter the root: %m") : 0;
+                if (chdir("/") < 0)
+                        return error_set(e, errno, "cannot enter the root: %m");
+                return make_shared(e);
         }
 
         /* The initial ramfs cannot be pivoted away; our root goes on top of it, which is as good. */
         if (errno != EINVAL || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
             chdir("/") < 0)
                 return error_set(e, errno, "cannot change the root: %m");
-        return 0;
+        return make_shared(e);
 }

@@ -3,6 +3,11 @@
  * for nothing. */
 #include "spawn/users.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
 #include "base/parse.h"
 #include "base/path.h"
 
@@ -128,6 +133,33 @@ static int without_file(const char *who, User *ret) {
                 return fill(ret, fields, 0, 0);
         }
         return parse_uid(who, &uid) < 0 ? -ESRCH : fill(ret, fields, uid, uid);
+}
+
+int users_make_home(int root_fd, const User *u, Error *e) {
+        _cleanup_fd_ int there = path_open_in_root(root_fd, u->home, O_PATH, 0);
+        _cleanup_free_ char *above = NULL;
+        const char *name = path_last(u->home);
+
+        if (there != -ENOENT || !*name)
+                return 0;
+        above = strndup(u->home, (size_t) (name - u->home));
+        if (!above)
+                return error_oom(e);
+        _cleanup_fd_ int dir = path_mkdirs_in_root(root_fd, above, 0755, 0, 0);
+        if (dir == -EROFS)
+                return 0;
+        if (dir < 0)
+                return error_set(e, dir, "cannot make the home '%s' of user '%s': %m", u->home,
+                                 u->name);
+        if (mkdirat(dir, name, 0755) < 0)
+                return errno == EROFS || errno == EEXIST
+                               ? 0
+                               : error_set(e, errno, "cannot make the home '%s' of user '%s': %m",
+                                           u->home, u->name);
+        if (fchownat(dir, name, u->uid, u->gid, AT_SYMLINK_NOFOLLOW) < 0)
+                return error_set(e, errno, "cannot give user '%s' the home '%s': %m", u->name,
+                                 u->home);
+        return 0;
 }
 
 int users_find(int root_fd, const char *who, User *ret, Error *e) {

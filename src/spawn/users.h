@@ -36,3 +36,8 @@ int users_parse_groups(const char *text, User *u);
  * root and bare numbers are found even in an image that has no passwd file.
  * Return: 0 or -errno. */
 int users_find(int root_fd, const char *who, User *ret, Error *e);
+
+/** users_make_home() - make a user's home, with what is missing above it, unless it is there
+ * What is made above belongs to root. On a read-only root nothing is made. umask must be 0.
+ * Return: 0 or -errno. */
+int users_make_home(int root_fd, const User *u, Error *e);
