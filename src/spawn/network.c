@@ -278,7 +278,7 @@ int network_format(const Spec *spec, Buf *out) {
         if (!spec->veth)
                 return 0;
         network_veth_plan(spec->machine, &id, &v);
-        if (buf_printf(out, "veth %s", v.name) < 0 || format_mac(v.host_mac, out) < 0 ||
+        if (buf_printf(out, "  veth %s", v.name) < 0 || format_mac(v.host_mac, out) < 0 ||
             (!streq(v.name, v.full_name) && buf_printf(out, " altname %s", v.full_name) < 0) ||
             buf_printf(out, " peer %s", INSIDE_NAME) < 0 || format_mac(v.inside_mac, out) < 0)
                 return -ENOMEM;

@@ -17,6 +17,15 @@
 
 #include "base/path.h"
 
+/* Whoever asks first must not find a terminal of no size: the keeper comes later. */
+static void copy_size(int terminal_fd) {
+        struct winsize size;
+
+        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) >= 0 ||
+            ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0)
+                (void) ioctl(terminal_fd, TIOCSWINSZ, &size);
+}
+
 int payload_terminal(Run *run, Error *e) {
         _cleanup_fd_ int master = path_open_beneath(run->root_fd, "dev/pts/ptmx", O_RDWR | O_NOCTTY,
                                                     0);
@@ -29,6 +38,7 @@ int payload_terminal(Run *run, Error *e) {
         run->terminal_fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (run->terminal_fd < 0)
                 return error_set(e, errno, "cannot open the other side of the terminal: %m");
+        copy_size(run->terminal_fd);
         run->console_fd = TAKE_FD(master);
         return 0;
 }

@@ -10,6 +10,8 @@
 #include "base/path.h"
 #include "image/os-release.h"
 #include "spawn/capability.h"
+#include "spawn/cgroup-place.h"
+#include "spawn/network.h"
 
 #define CAP(x) (UINT64_C(1) << CAP_##x)
 
@@ -247,6 +249,15 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
                 r = buf_puts(out, "/run:\n");
         if (r >= 0)
                 r = node_plan_format(&p->run, out);
+        if (r >= 0)
+                r = buf_puts(out, spec_has_private_network(spec) ? "network: its own\n"
+                                                                 : "network: the host's\n");
+        if (r >= 0)
+                r = network_format(spec, out);
+        if (r >= 0)
+                r = buf_puts(out, "control group: ");
+        if (r >= 0)
+                r = cgroup_place_format(spec, out);
         if (r >= 0)
                 r = buf_puts(out, "environment:\n");
         STRV_FOREACH(v, p->environment)
