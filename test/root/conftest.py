@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from skeplib import build, trees
+from skeplib import build, kernel, trees
 from skeplib.spawner import Spawner, children, links, mounts, traces
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -48,6 +48,17 @@ def spawn(request, scratch):
     assert not killed, f"still running at the end of the test: {[p.args for p in killed]}"
     new = [m for m in mounts() if m not in before["mounts"] and str(scratch) not in m]
     assert not new, f"mounts left behind: {new}"
+
+
+@pytest.fixture
+def unit(spawn):
+    """A control group such as a service manager makes for a unit."""
+    where = kernel.cgroup2_mount() / f"skep-test-{os.getpid()}.service"
+    where.mkdir()
+    yield where
+    spawn.stop_all()
+    for folder, _, _ in os.walk(where, topdown=False):
+        os.rmdir(folder)
 
 
 @pytest.fixture

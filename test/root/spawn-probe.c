@@ -103,6 +103,7 @@ static int probe_tty(char **argv) {
         return 0;
 }
 
+/* Sends each argument as a message; at "wait" it waits for a line. */
 static int probe_notify(char **argv) {
         const char *path = getenv("NOTIFY_SOCKET");
         struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -111,8 +112,15 @@ static int probe_notify(char **argv) {
         if (!path || fd < 0)
                 return 1;
         strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
-        for (char **p = argv; *p; p++)
-                say(*p, sendto(fd, *p, strlen(*p), 0, (struct sockaddr *) &sa, sizeof(sa)));
+        for (char **p = argv; *p; p++) {
+                char line[16];
+
+                if (strcmp(*p, "wait") == 0) {
+                        fflush(stdout);
+                        (void) !fgets(line, sizeof(line), stdin);
+                } else
+                        say(*p, sendto(fd, *p, strlen(*p), 0, (struct sockaddr *) &sa, sizeof(sa)));
+        }
         return 0;
 }
 

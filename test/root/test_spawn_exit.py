@@ -69,7 +69,7 @@ def test_what_cannot_be_executed(spawn, busybox, command, status):
     (["--read-only=x", "true"], "read-only"),
     (["--uid=no/such", "true"], "no/such"),
     (["--uid=4294967295", "true"], "4294967295"),
-    (["-b", "-a"], "pid2"),
+    (["-b", "-a"], "-a"),
     (["--slice=nonsense/../x", "true"], "slice"),
     (["--property=nonsense", "true"], "nonsense"),
 ])
@@ -103,7 +103,7 @@ def test_empty_directory(spawn, scratch):
 
 
 def test_root_of_the_host_is_refused(spawn):
-    assert "'/'" in spawn.refuse("/", "true")
+    assert "root" in spawn.refuse("/", "true")
 
 
 def test_tree_that_is_the_root_by_another_name(spawn, scratch):
@@ -121,7 +121,7 @@ def test_name_already_taken(spawn, busybox, new_tree):
 
 @pytest.mark.parametrize("text, where", [
     ("[Exec]\nNoSuchKey=1\n", "2"),
-    ("[Nowhere]\nA=1\n", "1"),
+    ("[Nowhere]\nA=1\n", "2"),
     ("[Exec]\nReadOnly=yes\n", "2"),
     ("Boot=yes\n", "1"),
     ("[Exec\n", "1"),

@@ -161,12 +161,12 @@ def test_capabilities(spawn, busybox):
 
 def test_process_state(spawn, busybox):
     status = spawn.out(busybox, "cat", "/proc/self/status")
-    facts = dict(re.findall(r"^(\w+):\s+(.*)$", status, re.M))
+    facts = dict(re.findall(r"^(\w+):[ \t]*(.*)$", status, re.M))
     assert facts["NoNewPrivs"] == "0"
     assert facts["Seccomp"] == "2"
     assert facts["Seccomp_filters"] == str(1 + own_filters())
     assert facts["Umask"] == "0022"
-    assert facts["Groups"] in ("", "0", "0 ") or facts["Groups"].split() == ["0"]
+    assert facts["Groups"].split() in ([], ["0"])
     assert facts["NSpid"] == "1"
     state = spawn.ask(busybox, "state")
     assert {k: state[k] for k in ("blocked", "ignored", "pid", "ppid", "uid", "gid")} == {

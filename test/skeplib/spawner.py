@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Starts machines on the host, for the tests of the spawner."""
 
+import glob
+import itertools
 import os
-import pathlib
 import re
 import subprocess
 import time
@@ -53,9 +54,13 @@ class Spawner:
         return argv + [str(a) for a in args]
 
     def start(self, tree, *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-              stderr=subprocess.PIPE, env=None, pass_fds=(), cwd=None, **options):
+              stderr=subprocess.PIPE, env=None, pass_fds=(), cwd=None, cgroup=None, **options):
+        def enter():
+            (cgroup / "cgroup.procs").write_text("0", encoding="ascii")
+
         process = subprocess.Popen(self.argv(tree, *args, **options), stdin=stdin, stdout=stdout,
-                                   stderr=stderr, env=env, pass_fds=pass_fds, cwd=cwd, text=True)
+                                   stderr=stderr, env=env, pass_fds=pass_fds, cwd=cwd, text=True,
+                                   preexec_fn=enter if cgroup else None)
         self.started.append(process)
         return process
 
@@ -145,8 +150,8 @@ def links(name):
 def traces(name):
     """Paths on the host that bear the name of a machine."""
     top = kernel.cgroup2_mount() / kernel.cgroup_of().lstrip("/")
-    found = [p for p in top.rglob("*") if p.is_dir() and name in p.name]
-    for folder in ("/run/skep", "/run/systemd/nspawn", "/run/systemd/machines", "/tmp", "/var/tmp"):
-        if os.path.isdir(folder):
-            found += [p for p in pathlib.Path(folder).rglob("*") if name in p.name]
-    return found
+    patterns = (f"{top}/**/*", "/run/skep/*", "/run/systemd/nspawn/**/*", "/run/systemd/machines/*",
+                "/tmp/*", "/var/tmp/*")
+    found = itertools.chain.from_iterable(
+        glob.iglob(p, recursive=True, include_hidden=True) for p in patterns)
+    return [p for p in found if name in os.path.basename(p)]
