@@ -45,7 +45,9 @@ static int own_path(const Spec *spec, char **ret, Error *e) {
 
         if (r < 0)
                 return error_set(e, r, "cannot tell our control group: %m");
-        *ret = str_format("%s/skep-%s", streq(own, "/") ? "" : own, spec->machine);
+        /* A process that entered our namespaces from outside has its group above our tree. */
+        bool at_top = streq(own, "/") || streq(own, "/..") || str_skip_prefix(own, "/../");
+        *ret = str_format("%s/skep-%s", at_top ? "" : own, spec->machine);
         return *ret ? 0 : error_oom(e);
 }
 
