@@ -625,8 +625,8 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
 
 void engine_stop(Engine *g) {
         Run *run = &g->run;
-        int *const fds[] = { &run->leader_fd, &run->console_fd,   &run->kmsg_fd,
-                             &run->netns_fd,  &run->handshake_fd, &run->root_fd };
+        int *const fds[] = { &run->leader_fd,    &run->console_fd, &run->kmsg_fd,  &run->netns_fd,
+                             &run->handshake_fd, &run->root_fd,    &run->notify_fd };
 
         revert_steps(g, false);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
