@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What skep prints is, byte for byte, what Debian's own machinectl prints about the same machines and
+images; where one of the two releases has a form of its own, the newer one counts."""
+
+import json
+import re
+import time
+
+import pytest
+
+LAB_SUITES = ("bookworm", "trixie")
+
+
+@pytest.fixture(scope="module")
+def pool(lab):
+    """Two machines that run, one of them with addresses, and images of several kinds."""
+    for name in ("web", "db-1"):
+        lab.add_machine(name, lab.suite + "-guest")
+    lab.run("cd /var/lib/machines && truncate -s 10M disk.raw && truncate -s 1536 odd.raw && "
+            "chmod a-w disk.raw && mkdir .hidden empty 'a b' größe")
+    lab.run(["skep", "start", "web", "db-1"], timeout=60)
+    leader = lab.out(["skep", "show", "-P", "Leader", "web"])
+    lab.run(f"nsenter -t {leader} -n sh -c 'ip link set host0 up && "
+            "for a in 192.0.2.7/24 198.51.100.9/24 2001:db8::5/64; do "
+            "ip addr add $a dev host0 nodad; done; "
+            "until [ -z \"$(ip -o addr show tentative)\" ]; do sleep 0.1; done'")
+    for name in ("web", "db-1"):
+        lab.wait_for(f"systemctl -M {name} is-system-running | grep -E 'running|degraded'", timeout=30)
+    return lab
+
+
+def normal(text):
+    """Without what differs between releases, or from one moment to the next."""
+    text = re.sub(r"; [^;\n]* ago$", "; AGE", text, flags=re.M)
+    text = re.sub(r"^  UID Shift: ", "\tID Shift: ", text, flags=re.M)
+    text = re.sub(r"^NetworkInterfaces=.*$", "NetworkInterfaces=…", text, flags=re.M)
+    return re.sub(r"\b(\d+)\.0([KMGT])\b", r"\1\2", text)
+
+
+SAME = [
+    "list", "list --all", "list --no-legend", "list --all --max-addresses=all", "list --max-addresses=0",
+    "list --full", "list --output=json", "list -a -o json-pretty", "list -o json-seq", "list -o json-sse",
+    "list -a -o json --max-addresses=0",
+    "list-images", "list-images --all", "list-images --no-legend", "list-images -o json",
+    "list-images -a -o json-pretty", "list-images -o json-seq",
+    "show", "show web", "show db-1 web", "show .host", "show -a web", "show -p Name -p State web db-1",
+    "show -p SSHAddress web", "show --value -p Name -p State web db-1", "show -p Nothing web",
+    "show-image", "show-image disk", "show-image -a empty disk", "show-image -p Limit disk empty",
+    "image-status", "image-status disk", "image-status odd empty", "image-status größe",
+    "kill -s list", "-o help",
+]
+
+
+@pytest.mark.parametrize("line", SAME)
+def test_same_output(pool, line):
+    theirs, ours = (pool.run(f"{tool} {line}", check=False) for tool in ("machinectl", "skep"))
+    if line == "-o help":       # of the many modes skep has those that fit on one page
+        assert set(ours.stdout.split()) <= set(theirs.stdout.split())
+        return
+    if line == "kill -s list":  # the numbers that libc keeps for itself have no names of their own
+        theirs.stdout = re.sub(r"RTMIN\+0\b", "RTMIN", theirs.stdout).replace("SIGIO", "SIGPOLL")
+        theirs.stdout = re.sub(r"^(32|33) .*$", r"\1 …", theirs.stdout, flags=re.M)
+        ours.stdout = re.sub(r"^(32|33) .*$", r"\1 …", ours.stdout, flags=re.M)
+    assert normal(ours.stdout) == normal(theirs.stdout)
+    assert (ours.returncode, theirs.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize("line", ["status -n 0 web", "status -n 0 web db-1"])
+def test_same_status(pool, line):
+    """Processes come and go: some moment shows both the same."""
+    end = time.monotonic() + 10
+    while True:
+        theirs, ours = (normal(pool.out(f"{tool} {line}")) for tool in ("machinectl", "skep"))
+        theirs = re.sub(r"^\t Superv\.: .*\n", "", theirs, flags=re.M)
+        ours = re.sub(r"^\t Superv\.: .*\n", "", ours, flags=re.M)
+        if ours == theirs:
+            return
+        if time.monotonic() > end:
+            assert ours == theirs
+
+
+def test_same_journal_lines(pool):
+    pool.run("journalctl --sync")
+    theirs, ours = (pool.out(f"{tool} status -n 5 web").rsplit("\n\n", 1)[-1].splitlines()
+                    for tool in ("machinectl", "skep"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("line", [
+    "status nosuch", "show nosuch", "show-image nosuch", "image-status nosuch", "poweroff nosuch",
+    "reboot nosuch", "terminate nosuch", "kill nosuch", "start nosuch", "remove nosuch",
+    "shell nosuch /bin/true", "login nosuch", "nosuchverb", "kill", "clone one", "clone a b c", "status",
+    "kill -s NOPE web", "--nosuchoption", "list --max-addresses=x", "login web db-1", "start _x",
+])
+def test_same_failure(pool, line):
+    """The same exit status; and of ours one line that names the place."""
+    theirs, ours = (pool.run(f"{tool} {line}", check=False) for tool in ("machinectl", "skep"))
+    assert (ours.returncode, theirs.returncode) == (1, 1)
+    assert ours.stdout == ""
+    assert re.fullmatch(r"skep: [^\n]+\n", ours.stderr)
+
+
+def test_shape_of_json(pool):
+    """What the tables say, for programs."""
+    machines = json.loads(pool.out("skep list --json=short"))
+    assert [m["machine"] for m in machines] == ["db-1", "web"]
+    assert machines[1]["addresses"].split("\n") == ["192.0.2.7", "198.51.100.9", "2001:db8::5"] or \
+        set(machines[1]["addresses"].split("\n")) > {"192.0.2.7", "198.51.100.9", "2001:db8::5"}
+    images = json.loads(pool.out("skep list-images --json=pretty"))
+    assert images[0].keys() == {"name", "type", "ro", "usage", "created", "modified"}
+    assert json.loads(pool.out("skep -j list-transfers")) == []
+
+
+def test_show_as_json(pool):
+    shown = json.loads(pool.out("skep show --json=pretty web db-1"))
+    assert [m["Name"] for m in shown] == ["web", "db-1"]
+    assert shown[0]["Leader"] == int(pool.out("skep show -P Leader web"))
+    assert isinstance(shown[0]["NetworkInterfaces"][0], int)
+    some = json.loads(pool.out("skep show --json=short -p Name -p State web"))
+    assert some == [{"Name": "web", "State": "running"}]
+
+
+def test_one_failure_does_not_stop_the_others(pool):
+    done = pool.run("skep show -P Name web nosuch db-1 -- other", check=False)
+    assert done.stdout == "web\n\ndb-1\n"
+    assert len(done.stderr.splitlines()) == 2
+    assert done.returncode == 1
