@@ -9,6 +9,10 @@
 
 #define SYSTEMD_SYMBOLS(S)                                                                         \
         S(sd_bus_open_system)                                                                      \
+        S(sd_bus_new)                                                                              \
+        S(sd_bus_set_fd)                                                                           \
+        S(sd_bus_set_bus_client)                                                                   \
+        S(sd_bus_start)                                                                            \
         S(sd_bus_flush_close_unref)                                                                \
         S(sd_bus_get_fd)                                                                           \
         S(sd_bus_get_unique_name)                                                                  \

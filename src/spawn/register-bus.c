@@ -19,12 +19,22 @@
 #define MACHINES                                                                                   \
         "org.freedesktop.machine1", "/org/freedesktop/machine1", "org.freedesktop.machine1.Manager"
 
-int register_bus_open(RegisterBus *b, Error *e) {
+static int open_on_socket(RegisterBus *b, int socket) {
+        int r = b->sd.sd_bus_new(&b->bus);
+
+        if (r >= 0)
+                r = b->sd.sd_bus_set_fd(b->bus, socket, socket);
+        if (r >= 0)
+                r = b->sd.sd_bus_set_bus_client(b->bus, true);
+        return r < 0 ? r : b->sd.sd_bus_start(b->bus);
+}
+
+int register_bus_open(RegisterBus *b, int socket, Error *e) {
         *b = (RegisterBus){};
         if (systemd_load(&b->sd, e) < 0)
                 return -ENOTCONN;
 
-        int r = b->sd.sd_bus_open_system(&b->bus);
+        int r = socket >= 0 ? open_on_socket(b, socket) : b->sd.sd_bus_open_system(&b->bus);
         if (r < 0) {
                 (void) error_set(e, r, "cannot connect to the system bus: %m");
                 return -ENOTCONN;

@@ -11,9 +11,10 @@ typedef struct RegisterBus {
         sd_bus *bus;
 } RegisterBus;
 
-/** register_bus_open() - load the library and connect to the system bus
+/** register_bus_open() - load the library and open the system bus
+ * @socket:  connected to it, taken over; -EBADF = connect
  * Return: 0; -ENOTCONN with @e set, whatever the cause. */
-int register_bus_open(RegisterBus *b, Error *e);
+int register_bus_open(RegisterBus *b, int socket, Error *e);
 void register_bus_done(RegisterBus *b);
 
 /** register_bus_start_scope() - make the machine's scope around a process and wait until it is there

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -46,10 +47,24 @@ bool register_wants_scope(const Spec *spec) {
         return !spec->keep_unit && has_systemd();
 }
 
-_noreturn_ static void worker_main(int sock, BusWork work, const Spec *spec, const Run *run) {
+/* The bus tells its peers who connected. That is to be the process that stays: the machine manager
+ * keeps it as the machine's supervisor. An address of the user's choice is the library's to read. */
+static int connect_bus(void) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = BUS_SOCKET };
+
+        if (getenv("DBUS_SYSTEM_BUS_ADDRESS"))
+                return -EBADF;
+        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
+                return -EBADF;
+        return TAKE_FD(fd);
+}
+
+_noreturn_ static void worker_main(int sock, int bus, BusWork work, const Spec *spec,
+                                   const Run *run) {
         RegisterBus b = {};
         Error e = {};
-        int r = register_bus_open(&b, &e);
+        int r = register_bus_open(&b, bus, &e);
 
         if (r >= 0)
                 r = work(&b, spec, run, &e);
@@ -63,7 +78,7 @@ _noreturn_ static void worker_main(int sock, BusWork work, const Spec *spec, con
 
 /* Does something on the bus in a child, and waits for it. */
 static int on_the_bus(BusWork work, const Spec *spec, const Run *run, Error *e) {
-        _cleanup_fd_ int ours = -EBADF, theirs = -EBADF;
+        _cleanup_fd_ int ours = -EBADF, theirs = -EBADF, bus = -EBADF;
         int pair[2], r;
 
         if (!has_bus()) {
@@ -75,13 +90,15 @@ static int on_the_bus(BusWork work, const Spec *spec, const Run *run, Error *e) 
                 return error_set(e, r, "cannot create a socket: %m");
         ours = pair[0];
         theirs = pair[1];
+        bus = connect_bus();
 
         pid_t pid = fork();
         if (pid < 0)
                 return error_set(e, errno, "cannot fork: %m");
         if (pid == 0)
-                worker_main(theirs, work, spec, run);
+                worker_main(theirs, bus, work, spec, run);
         theirs = fd_close(theirs);
+        bus = fd_close(bus);
         r = handshake_expect(ours, HANDSHAKE_PHASE, 0, NULL, NULL, e);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
