@@ -18,3 +18,33 @@ Target target_of(const Machine *machine);
 /** target_open_root() - O_PATH descriptor of the machine's root, for *_in_root() lookups
  * Return: a descriptor; -ESRCH = the machine has ended; -errno. */
 int target_open_root(const Target *t, Error *e);
+
+enum {
+        ENTER_USER = 1 << 0,  /* and become its root */
+        ENTER_FILES = 1 << 1, /* mount namespace and root directory */
+        ENTER_PIDS = 1 << 2,
+        ENTER_REST = 1 << 3, /* UTS, IPC, network, control group namespace */
+};
+
+/** target_join() - this process goes into namespaces of the machine, never to come back
+ * Namespaces that we share already are left out. With ENTER_PIDS it is children that are inside. What
+ * the leader could never do (its bounding set, no_new_privs) cannot be done afterwards either. To be
+ * called in a child that has nothing of value open and is not dumpable.
+ * @root_fd: as target_open_root() gave it
+ * Return: 0 or -errno. */
+int target_join(const Target *t, int root_fd, unsigned flags, Error *e);
+/** target_run_inside() - have a function run by a child that has joined, and take its descriptor
+ * @f: sends HANDSHAKE_FD 0 on @sock. Return: 0 or -errno with @e set.
+ * @ret_fd: the descriptor
+ * Return: 0; what went wrong in the child; -errno. */
+int target_run_inside(const Target *t, int root_fd, unsigned flags,
+                      int (*f)(int root_fd, int sock, Error *e), int *ret_fd, Error *e);
+
+/** target_shares_namespace() - whether the leader is in the same namespace as we are
+ * @name: "user", "mnt", …
+ * Return: 1, 0, -errno. */
+int target_shares_namespace(const Target *t, const char *name, Error *e);
+/** target_open_pty() - a terminal of the machine
+ * @ret_path: "/dev/pts/N" in there
+ * Return: the master or -errno. */
+int target_open_pty(const Target *t, int root_fd, char **ret_path, Error *e);

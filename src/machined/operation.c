@@ -65,6 +65,9 @@ static void answered(Operation *o) {
         o->input = sd_event_source_disable_unref(o->input);
         o->sock = fd_close(o->sock);
         o->text = fd_close(o->text);
+        /* Ours would keep the peers of a session from seeing that the caller has closed its own. */
+        for (size_t i = 0; i < OPERATION_FDS_MAX; i++)
+                o->result.fds[i] = fd_close(o->result.fds[i]);
 }
 
 static void answer_error(Operation *o, int r, const Error *e) {
