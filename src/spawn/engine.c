@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -333,6 +334,8 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         int r = find_user(g, &user, e);
 
         if (r >= 0)
+                r = payload_make_home(g->spec, g->run.root_fd, &user, e);
+        if (r >= 0)
                 r = payload_limits(e);
         if (r >= 0 && g->spec->start == START_AS_PID2)
                 r = run_stub(g, e);
@@ -445,12 +448,21 @@ static void reset_login_uid(void) {
         (void) file_write(AT_FDCWD, "/proc/self/loginuid", "4294967295", 0, 0);
 }
 
-/* CLONE_CLEAR_SIGHAND leaves ignored what is ignored: by us, or by whoever started us. */
+/* CLONE_CLEAR_SIGHAND leaves ignored what is ignored: by us, or by whoever started us. Asking which
+ * those are is cheaper than resetting all 64. */
 static void release_signals(void) {
+        _cleanup_free_ char *status = NULL;
+        const char *line = NULL;
+        uint64_t ignored = 0;
         sigset_t none;
 
-        for (int i = 1; i < NSIG; i++)
-                (void) signal(i, SIG_DFL);
+        if (file_read(AT_FDCWD, "/proc/self/status", 65536, &status, NULL) >= 0)
+                line = strstr(status, "\nSigIgn:");
+        if (!line || sscanf(line, "\nSigIgn: %" SCNx64, &ignored) != 1)
+                ignored = UINT64_MAX;
+        for (int i = 1; i <= 64; i++)
+                if (ignored & (UINT64_C(1) << (i - 1)))
+                        (void) signal(i, SIG_DFL);
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -26,9 +26,10 @@ static int check_system(const Spec *spec, int root_fd, Error *e) {
                                : error_set(e, EINVAL,
                                            "'%s' has no os-release, so it cannot be booted",
                                            spec->directory);
-        return has(root_fd, "/usr", O_DIRECTORY)
+        return has(root_fd, "/usr", O_DIRECTORY) || has(root_fd, "/bin", O_DIRECTORY)
                        ? 0
-                       : error_set(e, EINVAL, "'%s' has no /usr, so it is no operating system",
+                       : error_set(e, EINVAL,
+                                   "'%s' has neither /usr nor /bin, so it is no operating system",
                                    spec->directory);
 }
 
