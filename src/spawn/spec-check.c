@@ -25,7 +25,7 @@ static int refuse(const Check *c, size_t field, Error *e, const char *sentence) 
 static int check_image(const Check *c, Error *e) {
         if (c->spec->directory && streq(c->spec->directory, "/") && !c->spec->ephemeral)
                 return refuse(c, FIELD(directory), e,
-                              "the host's own root can only be used with --ephemeral");
+                              "the host's own root '/' can only be used with --ephemeral");
         return 0;
 }
 

@@ -100,7 +100,7 @@ int spec_parse_setenv(const Setting *row, const char *value, void *at, Error *e)
                         return error_set(e, EINVAL, "'%.80s' is not the name of a variable", value);
                 const char *ours = getenv(value);
                 if (!ours)
-                        return error_set(e, ENXIO, "variable '%s' is not set here", value);
+                        return 0;
                 copied = str_format("%s=%s", value, ours);
                 if (!copied)
                         return error_oom(e);

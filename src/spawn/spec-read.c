@@ -5,11 +5,15 @@
 #include "spawn/spec-settings.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/parse.h"
 #include "base/path.h"
+#include "spawn/capability.h"
+#include "spawn/spec-parse.h"
 
 #define FILE_SIZE_MAX (1024 * 1024)
 
@@ -87,7 +91,7 @@ static int read_settings_file(Settings *s, const Spec *found, unsigned rank, Err
 }
 
 /* What the command line alone says, to find the settings file by. */
-static int resolve_command_line(const Settings *s, char *const *rest, SpecCommand *c, Error *e) {
+static int resolve_command_line(const Settings *s, SpecCommand *c, Error *e) {
         spec_init(&c->spec);
         int r = settings_apply(s, c, e);
 
@@ -134,17 +138,73 @@ static int check_start(const Settings *s, Error *e) {
         for (size_t i = 0; last && i < s->n; i++) {
                 const Assignment *a = s->list + i;
                 StartMode one = _START_MODE_INVALID, other = _START_MODE_INVALID;
-                char place[512], other_place[512];
 
                 if (a->row->at != last->row->at || a->rank != last->rank || a->row == last->row)
                         continue;
                 if (a->row->parse(a->row, a->value, &one, NULL) >= 0 && one >= 0 &&
                     last->row->parse(last->row, last->value, &other, NULL) >= 0 && other >= 0)
-                        return error_set(e, EINVAL, "%s and %s exclude each other",
-                                         settings_place(a, place, sizeof place),
-                                         settings_place(last, other_place, sizeof other_place));
+                        return error_set(e, EINVAL, "%s%s--%s and --%s exclude each other",
+                                         strempty(a->origin.file), a->origin.file ? ": " : "",
+                                         a->row->flag, last->row->flag);
         }
         return 0;
+}
+
+static int list_capabilities(Buf *out) {
+        for (unsigned i = 0; capability_name(i); i++)
+                if (buf_printf(out, "%s\n", capability_name(i)) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static int list_signals(Buf *out) {
+        for (int i = 1; i <= SIGRTMAX; i++)
+                if (buf_printf(out, "%s\n", signal_name(i)) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static int list_words(const char *words, Buf *out) {
+        _cleanup_strv_ char **list = NULL;
+
+        if (str_split(words, " ", &list) < 0)
+                return -ENOMEM;
+        STRV_FOREACH(word, list)
+                if (buf_printf(out, "%s\n", *word) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+/* --OPTION=help prints what there is to choose from. Return: 1 if that was asked for. */
+static int serve_values(const Settings *s, Error *e) {
+        static const char *const open_ended[] = { "files", "directories", "machines", "images" };
+        _cleanup_(buf_done) Buf out = {};
+        bool asked = false;
+        int r = 0;
+
+        for (size_t i = 0; i < s->n && r >= 0 && !asked; i++) {
+                const Setting *row = s->list[i].row;
+                bool is_choice = row->complete;
+
+                for (size_t j = 0; j < ELEMENTSOF(open_ended); j++)
+                        is_choice = is_choice && !streq(row->complete, open_ended[j]);
+                if (!streq(s->list[i].value, "help"))
+                        continue;
+                asked = is_choice || row->parse == spec_parse_capabilities ||
+                        row->parse == setting_signal;
+                if (is_choice)
+                        r = list_words(row->complete, &out);
+                else if (row->parse == spec_parse_capabilities)
+                        r = list_capabilities(&out);
+                else if (row->parse == setting_signal)
+                        r = list_signals(&out);
+        }
+        if (r < 0)
+                return error_oom(e);
+        if (!asked)
+                return 0;
+        r = fd_write_all(STDOUT_FILENO, out.p, out.n);
+        return r < 0 ? error_set(e, r, "cannot write: %m") : SPEC_READ_DONE;
 }
 
 int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
@@ -159,8 +219,10 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         if (r >= 0)
                 r = settings_from_argv(&s, argv, RANK_BELOW, settings_stop_at_first, &rest, e);
         if (r >= 0)
-                r = resolve_command_line(&s, rest, &first, e);
-        if (r < 0)
+                r = serve_values(&s, e);
+        if (r == 0)
+                r = resolve_command_line(&s, &first, e);
+        if (r != 0)
                 return r;
         if (first.help || first.version)
                 return serve_help(&first, e);
