@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the verbs of skep do, seen from outside, and what they say when they cannot."""
+
+import json
+import re
+import time
+
+import pytest
+
+from skeplib import trees
+
+LAB_SUITES = ("bookworm", "trixie")
+
+
+def skep(lab, line, check=True, **options):
+    return lab.run(f"skep {line}", check=check, **options)
+
+
+def refused(lab, line, *words, **options):
+    """The one line that a command which has to fail gives; it has @words in it."""
+    done = skep(lab, line, check=False, **options)
+    assert done.returncode == 1
+    assert re.fullmatch(r"skep: [^\n]+\n", done.stderr), done.stderr
+    for word in words:
+        assert word in done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def web(lab):
+    """A machine that runs, whatever the test before has done to it."""
+    if lab.run("test -d /var/lib/machines/web", check=False).returncode:
+        lab.add_machine("web", lab.suite + "-guest")
+    skep(lab, "start web", timeout=60)
+    lab.wait_for("systemctl -M web is-system-running | grep -E 'running|degraded'", timeout=30)
+    return lab
+
+
+def running(lab):
+    return [m["machine"] for m in json.loads(lab.out("skep list --json=short"))]
+
+
+def leader(lab):
+    return int(lab.out("skep show -P Leader web"))
+
+
+def test_start_waits_until_it_runs(web):
+    skep(web, "terminate --wait web")
+    assert running(web) == []
+    skep(web, "start web")
+    assert running(web) == ["web"]
+    assert web.out("systemctl is-active skep@web.service") == "active"
+    skep(web, "start web")      # it runs already: nothing to do
+
+
+def test_poweroff_waits_if_asked(web):
+    began = time.monotonic()
+    skep(web, "poweroff --wait web", timeout=60)
+    assert time.monotonic() - began < 30
+    assert running(web) == []
+    assert web.wait_for("systemctl is-active skep@web.service; test $? = 3")
+    journal = web.journal("-u", "skep@web.service", "-n", "200")
+    assert re.search(r"Reached target (poweroff.target|System Power Off)", journal)
+
+
+def test_reboot(web):
+    before = leader(web)
+    skep(web, "restart web")
+    web.wait_for(f"test $(skep show -P Leader web) != {before}", timeout=30)
+    assert running(web) == ["web"]
+
+
+def test_kill_signals_the_leader_or_all(web):
+    """SIGWINCH hurts nobody; one process in the guest waits for it."""
+    web.run("systemd-run -q -M web --unit=listener bash -c "
+            "'trap \"touch /run/heard\" WINCH; touch /run/listening; while :; do sleep 0.05; done'")
+    heard = f"/proc/{leader(web)}/root/run/heard"
+    web.wait_for(["test", "-e", heard.replace("heard", "listening")])
+    skep(web, "kill --kill-whom=leader -s WINCH web")
+    time.sleep(0.3)
+    assert web.run(["test", "-e", heard], check=False).returncode == 1
+    skep(web, "kill --signal=SIGWINCH web")
+    web.wait_for(["test", "-e", heard])
+    refused(web, "kill --kill-whom=nobody web")
+
+
+def test_terminate(web):
+    skep(web, "terminate --wait web")
+    assert running(web) == []
+
+
+def test_start_says_what_failed(lab):
+    lab.run("mkdir -p /var/lib/machines/hollow")
+    text = refused(lab, "start hollow", "hollow", "skep@hollow.service: exit-code: ", "journalctl -u")
+    assert "/var/lib/machines/hollow" in text or "/sbin/init" in text
+    refused(lab, "start nosuch", "'nosuch'", "skep list-images")
+    refused(lab, "start a_b", "'a_b' cannot be the name of a machine")
+    lab.run("rmdir /var/lib/machines/hollow; systemctl reset-failed")
+
+
+def test_start_without_the_template(lab):
+    lab.run("mkdir -p /var/lib/machines/plain && mkdir -p /run/systemd/system && "
+            "systemctl mask --runtime skep@plain.service")
+    refused(lab, "start plain", "plain", "masked")
+    lab.run("systemctl unmask --runtime skep@plain.service; rmdir /var/lib/machines/plain")
+
+
+def test_enable_and_disable(web):
+    link = "/etc/systemd/system/machines.target.wants/skep@web.service"
+    done = skep(web, "enable web")
+    assert link in done.stderr
+    assert web.run(["test", "-L", link], check=False).returncode == 0
+    assert web.out("systemctl is-enabled machines.target") == "enabled"
+    assert skep(web, "-q enable web").stderr == ""
+    skep(web, "disable --now web")
+    assert web.run(["test", "-L", link], check=False).returncode == 1
+    web.wait_for("test -z \"$(skep list --no-legend)\"", timeout=30)
+    skep(web, "enable --now web", timeout=60)
+    assert running(web) == ["web"]
+    skep(web, "-q disable web")
+    refused(web, "enable nosuch", "nosuch")
+
+
+def test_running_image_is_busy(web):
+    refused(web, "remove web", "cannot remove 'web'")
+    assert running(web) == ["web"]
+
+
+@pytest.mark.parametrize("kind", ["none", "gz", "xz", "zst"])
+def test_import_tar(lab, kind):
+    archive = lab.shared(trees.tar("bookworm-guest", kind))
+    done = skep(lab, f"import-tar {archive} imported", timeout=120)
+    lines = done.stderr.splitlines()
+    assert lines and all(re.fullmatch(r"skep|imported: \d+%.*", line) for line in lines), lines
+    assert "Debian" in lab.read("/var/lib/machines/imported/etc/os-release")
+    refused(lab, f"-q import-tar {archive} imported", "cannot import 'imported'", timeout=120)
+    skep(lab, f"-q import-tar --force --read-only {archive} imported", timeout=120)
+    assert lab.out("skep show-image -P ReadOnly imported") == "yes"
+    skep(lab, "read-only imported no")
+    skep(lab, "remove imported")
+
+
+def test_import_from_a_pipe_and_named_after_the_file(lab):
+    lab.run("mkdir -p /tmp/t/etc && echo x >/tmp/t/etc/x && tar -C /tmp/t -cf /tmp/tiny-1.tar .")
+    lab.run("cat /tmp/tiny-1.tar | skep -q import-tar - piped")
+    skep(lab, "-q import-tar /tmp/tiny-1.tar")
+    for name in ("piped", "tiny-1"):
+        assert lab.read(f"/var/lib/machines/{name}/etc/x") == "x\n"
+        skep(lab, f"remove {name}")
+    refused(lab, "import-tar -", "needs a name")
+    refused(lab, "import-tar /nosuch.tar", "cannot open '/nosuch.tar'", "No such file")
+    refused(lab, "import-tar /etc", "'/etc' is neither a file nor a pipe")
+
+
+def test_failed_import_names_the_cause(lab):
+    archive = lab.shared(trees.tar("bookworm-guest"))
+    lab.run(f"head -c 3000000 {archive} >/tmp/cut.tar")
+    refused(lab, "-q import-tar /tmp/cut.tar", "cannot import 'cut'", "the transfer failed: ")
+    assert lab.run("ls -A /var/lib/machines | grep cut", check=False).stdout == ""
+
+
+def test_list_and_cancel_transfer(lab):
+    feeder = lab.spawn("(head -c 100000 /dev/zero; sleep 60) | skep -q import-tar - slow; "
+                       "exit ${PIPESTATUS[1]}", start_new_session=True)
+    lab.wait_for("skep list-transfers --no-legend | grep slow")
+    transfers = json.loads(lab.out("skep list-transfers --json=short"))
+    assert [(t["type"], t["local"], t["remote"]) for t in transfers] == [("import-tar", "slow", None)]
+    lab.run("pkill -f '^sleep 60'", check=False)
+    table = skep(lab, "list-transfers").stdout.splitlines()
+    if len(table) > 1:
+        assert table[0].split() == ["ID", "PERCENT", "TYPE", "LOCAL", "REMOTE"]
+        skep(lab, f"cancel-transfer {transfers[0]['id']}", check=False)
+    assert feeder.wait(timeout=20) == 1
+    refused(lab, "cancel-transfer 4000000", "cannot cancel transfer 4000000")
+    refused(lab, "cancel-transfer x", "'x' is not the number of a transfer")
+    assert skep(lab, "list-transfers").stdout == "No transfers.\n"
+
+
+def test_no_bus_and_no_daemon(lab):
+    refused(lab, "list", "cannot connect to the system bus", "dbus.service",
+            env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nosuch"})
+    unit = lab.out("systemctl show -P Id dbus-org.freedesktop.machine1.service")
+    lab.run(f"systemctl mask --runtime {unit} && systemctl stop {unit}")
+    try:
+        refused(lab, "list")
+    finally:
+        lab.run(f"systemctl unmask --runtime {unit}")
+    assert skep(lab, "list").returncode == 0
+
+
+def test_other_users_are_refused_in_one_line(web):
+    """There is no agent to ask and nobody at a terminal."""
+    for line in ("terminate web", "remove web", "start web"):
+        done = web.run(f"setpriv --reuid=nobody --regid=nogroup --clear-groups skep {line}", check=False)
+        assert done.returncode == 1
+        assert re.fullmatch(r"skep: [^\n]+need to be root[^\n]*\n", done.stderr), done.stderr
+    assert web.out("setpriv --reuid=nobody --regid=nogroup --clear-groups skep list --no-legend "
+                   "--max-addresses=0").startswith("web ")
+    assert running(web) == ["web"]
+
+
+def test_bus_inside_a_machine(web):
+    """-M speaks to the bus of the guest: there is no skep in it."""
+    refused(web, "-M web list", "skep-machined.service is not installed")
+    refused(web, "-M nosuch list", "in machine 'nosuch'")
+    refused(web, "-M web -H elsewhere list", "--host and --machine")
+
+
+def test_help_version_and_completion(lab):
+    assert re.fullmatch(r"skep \d+\.\d+\n", skep(lab, "--version").stdout)
+    text = skep(lab, "--help").stdout
+    assert all(len(line) <= 80 for line in text.splitlines())
+    for verb in ("list", "shell", "import-tar", "cancel-transfer"):
+        assert re.search(rf"^  {verb}\b", text, flags=re.M)
+    lab.run("skep --print-completion=bash >/tmp/c && bash -n /tmp/c")
+
+
+def test_completion_offers_live_names(web):
+    script = ("source /usr/share/bash-completion/completions/skep; COMP_WORDS=(skep {words}); "
+              "COMP_CWORD={at}; $(complete -p skep | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
+              "echo \"${{COMPREPLY[@]}}\"")
+    assert "web" in web.out(script.format(words="status ''", at=2)).split()
+    assert "web" in web.out(script.format(words="start w", at=2)).split()
+    assert web.out(script.format(words="power", at=1)) == "poweroff"
+    assert "--no-legend" in web.out(script.format(words="--no", at=1)).split()
