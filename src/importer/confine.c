@@ -28,8 +28,10 @@ static int drop_capabilities(Error *e) {
 
         for (int cap = 0; cap < 64; cap++)
                 if (!(kept_capabilities & CAP_BIT(cap)) && prctl(PR_CAPBSET_DROP, cap) < 0) {
-                        if (errno == EINVAL)
-                                break; /* behind the last one that this kernel knows */
+                        /* Behind the last one that this kernel knows; or not ours to drop, and then
+                         * "no new privileges" keeps it away. */
+                        if (errno == EINVAL || geteuid() != 0)
+                                break;
                         return error_set(e, errno, "cannot drop capability %d: %m", cap);
                 }
 

@@ -34,6 +34,8 @@ struct Tree {
         Directory *directories;
         size_t n_directories, size_directories;
 
+        bool has_root; /* the archive says what the root is like */
+
         TreeSkipped skipped;
 };
 
@@ -159,6 +161,7 @@ static int make_room(int dir_fd, const char *name, bool for_directory, Error *e)
  * opened by name is stale. enter() left all levels below the parent, so nothing is. */
 
 static int remember(Tree *t, const char *path, TreeMeta *m, Error *e) {
+        t->has_root = t->has_root || !path[0];
         if (t->n_directories == t->size_directories) {
                 size_t size = t->size_directories ? t->size_directories * 2 : 256;
                 Directory *d = reallocarray(t->directories, size, sizeof *d);
@@ -356,10 +359,19 @@ int tree_node(Tree *t, const char *path, mode_t type, dev_t device, const TreeMe
         return finish_by_name(t, dir_fd, name, m, e);
 }
 
+/* A system of which only its owner may enter the root is of no use. */
+static int chmod_root(const Tree *t) {
+        _cleanup_fd_ int fd = openat(t->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? -1 : fchmod(fd, 0755);
+}
+
 int tree_finish(Tree *t, Error *e) {
         const TreeMade made = { .uid = t->uid, .gid = t->gid, .mode = UINT32_MAX };
 
         leave_to(t, 0);
+        if (!t->has_root && chmod_root(t) < 0)
+                return error_set(e, errno, "cannot set the mode of the root of the tree: %m");
         for (size_t i = 0; i < t->n_directories; i++) {
                 const Directory *d = t->directories + i;
                 _cleanup_fd_ int fd = path_open_beneath(t->root_fd, d->path[0] ? d->path : ".",

@@ -2,6 +2,7 @@
 /* Puts the chain of stages together and runs it in a confined child, see unpacker.h. */
 #include "importer/unpacker.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -34,6 +35,14 @@ static int build_chain(const UnpackJob *job, int root_fd, UnpackState *state, St
         return r;
 }
 
+static int sync_all(int root_fd, const char *place, Error *e) {
+        _cleanup_fd_ int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || syncfs(fd) < 0)
+                return error_set(e, errno, "cannot write it all to the disk of %s: %m", place);
+        return 0;
+}
+
 static int unpack(const UnpackJob *job, UnpackState *state, Error *e) {
         _cleanup_(stage_freep) Stage *chain = NULL;
         _cleanup_fd_ int root_fd = -EBADF;
@@ -44,13 +53,13 @@ static int unpack(const UnpackJob *job, UnpackState *state, Error *e) {
         (void) umask(0);
 
         r = confine_unpacker(job->target_fd, &root_fd, e);
+        /* A way around the read-only mounts, were it left open. */
+        (void) close(job->target_fd);
         if (r >= 0)
                 r = build_chain(job, root_fd, state, &chain, e);
         if (r >= 0)
                 r = source_run(job->source_fd, chain, &state->read, e);
-        if (r >= 0 && job->sync && syncfs(job->target_fd) < 0)
-                r = error_set(e, errno, "cannot write it all to the disk of %s: %m", job->place);
-        return r;
+        return r < 0 || !job->sync ? r : sync_all(root_fd, job->place, e);
 }
 
 _noreturn_ static void run_child(const UnpackJob *job, UnpackState *state, pid_t parent) {

@@ -164,7 +164,8 @@ def test_from_a_socket(run, pool, scratch):
 def test_missing_directories_are_made(run, pool, scratch):
     run(archives.write(scratch / "x", [file("a/b/c", b"1")]))
     assert (pool / "web/a/b/c").read_bytes() == b"1"
-    assert stat.S_IMODE(os.stat(pool / "web/a/b").st_mode) == 0o755
+    for name in ("web", "web/a", "web/a/b"):
+        assert stat.S_IMODE(os.stat(pool / name).st_mode) == 0o755
 
 
 def test_later_entries_replace_earlier_ones(run, pool, scratch):
