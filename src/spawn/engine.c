@@ -24,6 +24,7 @@
 #include "spawn/root.h"
 #include "spawn/runtime.h"
 #include "spawn/stub-init.h"
+#include "spawn/userns.h"
 
 typedef struct Step {
         const char *name;
@@ -394,27 +395,14 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
         inner_main(g);
 }
 
-static int write_map(pid_t pid, const char *file, const IdPlan *ids, Error *e) {
-        char path[64], line[64];
-        int r;
-
-        (void) snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
-        (void) snprintf(line, sizeof line, "0 %u %u\n", ids->base, ids->range);
-        r = file_write(AT_FDCWD, path, line, 0, 0);
-        return r < 0 ? error_set(e, r, "cannot write %s: %m", file) : 0;
-}
-
 static int set_maps(Engine *g, pid_t pid, Error *e) {
-        char path[64];
-        int r = write_map(pid, "uid_map", &g->plan.ids, e);
+        const IdPlan *ids = &g->plan.ids;
+        int r = userns_write_maps(pid, 0, ids->base, 0, ids->base, ids->range, e);
 
-        if (r >= 0)
-                r = write_map(pid, "gid_map", &g->plan.ids, e);
         if (r < 0)
                 return r;
-        (void) snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-        g->run.userns_fd = open(path, O_RDONLY | O_CLOEXEC);
-        return g->run.userns_fd < 0 ? error_set(e, errno, "cannot open the user namespace: %m") : 0;
+        g->run.userns_fd = userns_open(pid, e);
+        return MIN(g->run.userns_fd, 0);
 }
 
 /* The builder makes PID 1 early, as a sibling of its own, to have its user namespace at hand. */

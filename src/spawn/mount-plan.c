@@ -35,42 +35,42 @@ static const struct Row {
 #define B PHASE_BUILD
 #define I PHASE_INNER
         /* clang-format off */
-        { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_DEV, NOSUID|STRICT, "/dev", NULL, "mode=0755,size=4m,nr_inodes=64k" } },
-        { ALWAYS, { B, MOUNT_TMPFS, 0, NOSUID|NODEV|STRICT, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
-        { ALWAYS, { B, MOUNT_DEVPTS, 0, NOSUID|NOEXEC, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
-        { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_RUN, NOSUID|NODEV|STRICT, "/run", NULL, "mode=0755,size=20%,nr_inodes=800k" } },
-        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET, NOSUID|NODEV|STRICT, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
-        { HOST_NETWORK, { B, MOUNT_SYSFS, FIXED, NOTHING|RDONLY, "/sys", NULL, NULL } },
-        { HOST_NETWORK_WRITABLE, { B, MOUNT_SYSFS, FIXED, NOTHING, "/sys", NULL, NULL } },
+        { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_DEV, NOSUID|STRICT, 0, "/dev", NULL, "mode=0755,size=4m,nr_inodes=64k" } },
+        { ALWAYS, { B, MOUNT_TMPFS, 0, NOSUID|NODEV|STRICT, 0, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { ALWAYS, { B, MOUNT_DEVPTS, 0, NOSUID|NOEXEC, 0, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
+        { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_RUN, NOSUID|NODEV|STRICT, 0, "/run", NULL, "mode=0755,size=20%,nr_inodes=800k" } },
+        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET, NOSUID|NODEV|STRICT, 0, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { HOST_NETWORK, { B, MOUNT_SYSFS, FIXED, NOTHING|RDONLY, 0, "/sys", NULL, NULL } },
+        { HOST_NETWORK_WRITABLE, { B, MOUNT_SYSFS, FIXED, NOTHING, 0, "/sys", NULL, NULL } },
 
-        { OWN_NETWORK, { I, MOUNT_SYS_PARTS, FIXED, NOTHING|RDONLY, "/sys", NULL, "mode=0555,size=4m,nr_inodes=1k" } },
-        { OWN_NETWORK_WRITABLE, { I, MOUNT_SYSFS, FIXED, NOTHING, "/sys", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_CGROUP, 0, NOTHING, "/sys/fs/cgroup", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_MQUEUE, 0, NOTHING, "/dev/mqueue", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_PROC, FIXED, NOTHING, "/proc", NULL, NULL } },
-        { PROC_SYS_READ_ONLY, { I, MOUNT_SELF, 0, NOTHING|RDONLY, "/proc/sys", NULL, NULL } },
-        { PROC_SYS_NET_WRITABLE, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING, "/proc/sys/net", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, 0, NOTHING|RDONLY, "/proc/sys/kernel/random/boot_id", "/run/host/proc-sys-kernel-random-boot-id", NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MOUNT_IF_PRESENT, 0, "/proc/kmsg", "/run/host/proc-kmsg", NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/kallsyms", INACCESS, NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/kcore", INACCESS, NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/keys", INACCESS, NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/sysrq-trigger", INACCESS, NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, "/proc/timer_list", INACCESS, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/acpi", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/apm", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/asound", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/bus", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/fs", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/irq", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, "/proc/scsi", NULL, NULL } },
+        { OWN_NETWORK, { I, MOUNT_SYS_PARTS, FIXED, NOTHING|RDONLY, 0, "/sys", NULL, "mode=0555,size=4m,nr_inodes=1k" } },
+        { OWN_NETWORK_WRITABLE, { I, MOUNT_SYSFS, FIXED, NOTHING, 0, "/sys", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_CGROUP, 0, NOTHING, 0, "/sys/fs/cgroup", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_MQUEUE, 0, NOTHING, 0, "/dev/mqueue", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_PROC, FIXED, NOTHING, 0, "/proc", NULL, NULL } },
+        { PROC_SYS_READ_ONLY, { I, MOUNT_SELF, 0, NOTHING|RDONLY, 0, "/proc/sys", NULL, NULL } },
+        { PROC_SYS_NET_WRITABLE, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING, 0, "/proc/sys/net", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, 0, NOTHING|RDONLY, 0, "/proc/sys/kernel/random/boot_id", "/run/host/proc-sys-kernel-random-boot-id", NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MOUNT_IF_PRESENT, 0, 0, "/proc/kmsg", "/run/host/proc-kmsg", NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/kallsyms", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/kcore", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/keys", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/sysrq-trigger", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/timer_list", INACCESS, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/acpi", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/apm", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/asound", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/bus", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/fs", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/irq", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/scsi", NULL, NULL } },
         /* clang-format on */
 };
 
 /* After what the user asked for, which may lie in it. */
 static const MountItem closing_rows[] = {
-        { B, MOUNT_SELF, MOUNT_RECURSIVE, NOTHING | RDONLY, "/run/host", NULL, NULL },
-        { B, MOUNT_HOST, MOUNT_IF_PRESENT, NOTHING | RDONLY, "/run/host/os-release",
+        { B, MOUNT_SELF, MOUNT_RECURSIVE, NOTHING | RDONLY, 0, "/run/host", NULL, NULL },
+        { B, MOUNT_HOST, MOUNT_IF_PRESENT, NOTHING | RDONLY, 0, "/run/host/os-release",
           "/etc/os-release", NULL },
 };
 #undef B
@@ -180,8 +180,8 @@ static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
         ret->type = in_image ? MOUNT_IMAGE : MOUNT_HOST;
         ret->source = in_image ? in_image : m->source;
         ret->attributes = m->type == CUSTOM_MOUNT_BIND_READ_ONLY ? RDONLY : 0;
-        ret->flags |= (m->norecursive ? 0 : MOUNT_RECURSIVE) |
-                      (m->idmap == MOUNT_IDMAP_ALL ? MOUNT_IDMAPPED : 0);
+        ret->flags |= m->norecursive ? 0 : MOUNT_RECURSIVE;
+        ret->idmap = m->idmap;
         return 0;
 }
 
@@ -247,6 +247,13 @@ static const char *const type_names[_MOUNT_TYPE_MAX] = {
         [MOUNT_SELF] = "self",     [MOUNT_SYS_PARTS] = "sysfs-parts",
 };
 
+static const char *const idmap_names[_MOUNT_IDMAP_MAX] = {
+        [MOUNT_IDMAP_NO] = "",
+        [MOUNT_IDMAP_ALL] = " idmap",
+        [MOUNT_IDMAP_ROOT] = " rootidmap",
+        [MOUNT_IDMAP_OWNER] = " owneridmap",
+};
+
 static int format_attributes(uint64_t attributes, Buf *out) {
         int r = buf_puts(out, attributes & RDONLY ? " ro" : " rw");
 
@@ -270,7 +277,7 @@ int mount_plan_format(const MountPlan *p, Buf *out) {
                         r = buf_printf(out, " from %s", m->source);
                 if (r >= 0)
                         r = buf_printf(out, "%s%s%s\n", m->flags & MOUNT_MASK ? " mask" : "",
-                                       m->flags & MOUNT_IDMAPPED ? " idmapped" : "",
+                                       idmap_names[m->idmap],
                                        m->flags & MOUNT_IF_PRESENT ? " if-present" : "");
                 if (r < 0)
                         return r;

@@ -27,7 +27,6 @@ typedef enum MountFlags {
         MOUNT_FILL_DEV = 1 << 4,    /* put the device plan into it */
         MOUNT_FILL_RUN = 1 << 5,    /* put the run plan into it */
         MOUNT_MASK = 1 << 6,        /* afterwards it must be seen to be inaccessible */
-        MOUNT_IDMAPPED = 1 << 7,    /* apply the machine's ID map */
 } MountFlags;
 
 typedef struct MountItem {
@@ -35,6 +34,7 @@ typedef struct MountItem {
         MountType type;
         MountFlags flags;
         uint64_t attributes; /* MOUNT_ATTR_* */
+        MountIdmap idmap;    /* of a bind */
         const char *target;
         const char *source;  /* NULL where the type has none */
         const char *options; /* of the file system, "a=b,c"; NULL = none */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/userns.h"
 
 #define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
 #define NOTHING_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -84,6 +85,36 @@ static int set_attributes(int fd, uint64_t set, uint64_t clear, bool recursive) 
                        : 0;
 }
 
+/* Host's ID of who owns something in the image, whose files may be in the machine's range already. */
+static uid_t shown_id(const Run *run, uid_t id) {
+        bool shifted = id >= run->uid_base && id - run->uid_base < run->uid_range;
+
+        return shifted || run->uid_range == 0 ? id : run->uid_base + id;
+}
+
+/* Maps the one ID that owns a source: to root inside, or to whoever owns the mount point. */
+static int map_owner(const MountItem *m, int fd, const Run *run, Error *e) {
+        struct stat source, target = {};
+
+        if (fstat(fd, &source) < 0)
+                return error_set(e, errno, "cannot look at '%s': %m", m->source);
+        if (m->idmap == MOUNT_IDMAP_OWNER) {
+                _cleanup_fd_ int there = path_open_in_root(run->root_fd, m->target, O_PATH, 0);
+                if (there >= 0 && fstat(there, &target) < 0)
+                        return error_set(e, errno, "cannot look at '%s': %m", m->target);
+        }
+
+        _cleanup_fd_ int userns = userns_new(source.st_uid, shown_id(run, target.st_uid),
+                                             source.st_gid, shown_id(run, target.st_gid), 1, e);
+        if (userns < 0)
+                return userns;
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };
+        if (mount_setattr(fd, "", AT_EMPTY_PATH | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0),
+                          &attr, sizeof attr) < 0)
+                return error_set(e, errno, "cannot map the owner of '%s': %m", m->source);
+        return 0;
+}
+
 int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
         if (!run->source_fds) {
                 run->source_fds = malloc((plan->n + 1) * sizeof *run->source_fds);
@@ -104,6 +135,11 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
                 if (fd < 0 && !(errno == ENOENT && m->flags & MOUNT_IF_PRESENT))
                         return error_set(e, errno, "cannot open '%s' to bind it: %m", m->source);
                 run->source_fds[i] = fd < 0 ? -EBADF : fd;
+                if (fd >= 0 && (m->idmap == MOUNT_IDMAP_ROOT || m->idmap == MOUNT_IDMAP_OWNER)) {
+                        int r = map_owner(m, fd, run, e);
+                        if (r < 0)
+                                return r;
+                }
         }
         return 0;
 }
@@ -247,7 +283,7 @@ static int dress(const MountItem *m, int fd, const Run *run, Error *e) {
         struct mount_attr attr = { .attr_set = m->attributes,
                                    .attr_clr = clear,
                                    .propagation = MS_PRIVATE };
-        if (m->flags & MOUNT_IDMAPPED && run->userns_fd >= 0) {
+        if (m->idmap == MOUNT_IDMAP_ALL && run->userns_fd >= 0) {
                 attr.attr_set |= MOUNT_ATTR_IDMAP;
                 attr.userns_fd = (uint64_t) run->userns_fd;
         }

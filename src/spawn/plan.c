@@ -203,7 +203,7 @@ static int format_ids(const IdPlan *ids, Buf *out) {
 }
 
 static int format_capabilities(uint64_t capabilities, Buf *out) {
-        int r = buf_puts(out, "capabilities: ");
+        int r = buf_puts(out, "capabilities:");
 
         if (r >= 0)
                 r = capability_mask_format(capabilities, out);

@@ -17,7 +17,7 @@ typedef struct User {
 } User;
 
 #define USERS_FILE_MAX   (4U << 20) /* longest passwd or group file that is read, bytes */
-#define USERS_GROUPS_MAX 65536U
+#define USERS_GROUPS_MAX 8192U
 
 /** user_done() - free what a User holds */
 void user_done(User *u);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Making and mapping user namespaces. That of the machine itself is made with PID 1, by the engine. */
+#include "spawn/userns.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+
+static int write_map(pid_t pid, const char *file, uint32_t id, uint32_t to, uint32_t n, Error *e) {
+        char path[64], line[64];
+        int r;
+
+        (void) snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+        (void) snprintf(line, sizeof line, "%u %u %u\n", id, to, n);
+        r = file_write(AT_FDCWD, path, line, 0, 0);
+        return r < 0 ? error_set(e, r, "cannot write %s: %m", file) : 0;
+}
+
+int userns_write_maps(pid_t pid, uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n,
+                      Error *e) {
+        int r = write_map(pid, "uid_map", uid, to_uid, n, e);
+
+        return r < 0 ? r : write_map(pid, "gid_map", gid, to_gid, n, e);
+}
+
+int userns_open(pid_t pid, Error *e) {
+        char path[64];
+
+        (void) snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? error_set(e, errno, "cannot open the user namespace: %m") : fd;
+}
+
+int userns_new(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n, Error *e) {
+        int pidfd = -EBADF;
+        struct clone_args args = {
+                .flags = CLONE_NEWUSER | CLONE_PIDFD,
+                .pidfd = (uint64_t) (uintptr_t) &pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        pid_t pid = proc_clone3(&args);
+
+        if (pid < 0)
+                return error_set(e, pid, "cannot make a user namespace: %m");
+        if (pid == 0)
+                for (;;)
+                        (void) pause();
+
+        int fd = userns_write_maps(pid, uid, to_uid, gid, to_gid, n, e);
+        if (fd >= 0)
+                fd = userns_open(pid, e);
+        (void) proc_pidfd_signal(pidfd, SIGKILL);
+        (void) proc_wait(pidfd, NULL);
+        (void) close(pidfd);
+        return fd;
+}
