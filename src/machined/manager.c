@@ -68,6 +68,12 @@ int manager_add(Manager *m, Machine *machine, Error *e) {
                 return error_set(e, ERR_MACHINE_EXISTS, "Machine '%s' already exists",
                                  machine->name);
 
+        old = machine->leader.pid > 1 ? registry_by_leader(&m->registry, machine->leader.pid)
+                                      : NULL;
+        if (old && !manager_check_gone(m, old))
+                return error_set(e, ERR_MACHINE_EXISTS, "process %d leads machine '%s' already",
+                                 machine->leader.pid, old->name);
+
         int r = edge_attach(m, machine);
         if (r >= 0) {
                 r = registry_add(&m->registry, machine);
@@ -111,9 +117,11 @@ int manager_announce(Manager *m, Machine *machine, Error *e) {
         }
         emit(m, machine, "MachineNew");
         manager_edge(machine)->is_announced = true;
-        if (machine->class != MACHINE_HOST)
-                log_life(machine, MESSAGE_MACHINE_START, "New machine %s.");
         return 0;
+}
+
+void manager_log_new(const Machine *machine) {
+        log_life(machine, MESSAGE_MACHINE_START, "New machine %s.");
 }
 
 void manager_drop(Manager *m, Machine *machine) {
@@ -222,8 +230,12 @@ static int take_up(Manager *m, const char *name, Error *e) {
         r = manager_add(m, machine, e);
         if (r < 0)
                 return r;
-        r = manager_announce(m, TAKE_PTR(machine), e);
-        return r < 0 ? r : 1;
+        Machine *added = TAKE_PTR(machine);
+        r = manager_announce(m, added, e);
+        if (r < 0)
+                return r;
+        manager_log_new(added);
+        return 1;
 }
 
 static int take_up_all(Manager *m, Error *e) {

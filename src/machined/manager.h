@@ -51,6 +51,8 @@ static inline MachineEdge *manager_edge(const Machine *machine) {
 int manager_add(Manager *m, Machine *machine, Error *e);
 /** manager_announce() - write its file and tell everybody. Return: 0 or -errno. */
 int manager_announce(Manager *m, Machine *machine, Error *e);
+/** manager_log_new() - tell the journal, once whoever asked has been answered */
+void manager_log_new(const Machine *machine);
 /** manager_save() - write its file again; what goes wrong is logged */
 void manager_save(Manager *m, Machine *machine);
 /** manager_drop() - forget a machine: file, MachineRemoved, and the machine itself is freed */

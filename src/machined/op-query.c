@@ -20,10 +20,16 @@ static int refuse_vm(const Machine *machine, Error *e) {
                                    machine->name);
 }
 
+static int finish_fd(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_sent(sd_bus_reply_method_return(call, "h", result->fds[0]), e);
+}
+
 static int start(Manager *m, const OperationKind *kind, Machine *machine, sd_bus_message *call,
                  Error *e) {
         const Target target = target_of(machine);
 
+        if (machine->class == MACHINE_HOST && kind->finish != finish_fd)
+                return operation_here(kind, call, &target, e);
         return operation_start(m, kind, call, machine, &target, &target.pidfd,
                                target.pidfd >= 0 ? 1 : 0, e);
 }
@@ -137,10 +143,6 @@ static int work_open_root(const void *arg, const WorkerOut *out, Error *e) {
         if (fd < 0)
                 return error_set(e, errno, "cannot open the root directory: %m");
         return handshake_send_fd(out->sock, 0, fd);
-}
-
-static int finish_fd(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_sent(sd_bus_reply_method_return(call, "h", result->fds[0]), e);
 }
 
 int op_open_root(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {

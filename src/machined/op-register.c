@@ -256,8 +256,11 @@ static int take_in(Manager *m, const Registration *g, Machine *machine, sd_bus_m
                 manager_drop(m, machine);
                 return r;
         }
-        return g->wants_scope ? 0
-                              : op_sent(sd_bus_reply_method_return(call, "o", machine->path), e);
+        if (g->wants_scope)
+                return 0;
+        r = op_sent(sd_bus_reply_method_return(call, "o", machine->path), e);
+        manager_log_new(machine);
+        return r;
 }
 
 static int go(Manager *m, const Registration *g, sd_bus_message *call, Error *e) {

@@ -273,6 +273,21 @@ int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call,
         return 0;
 }
 
+int operation_here(const OperationKind *kind, sd_bus_message *call, const void *arg, Error *e) {
+        _cleanup_(buf_done) Buf text = {};
+        const WorkerOut out = { .sock = -EBADF, .text = -EBADF, .here = &text };
+        int r = buf_puts(&text, "");
+
+        if (r >= 0)
+                r = kind->work(arg, &out, e);
+        if (r < 0)
+                return r;
+        const OperationResult result = { .fds = { -EBADF, -EBADF },
+                                         .text = text.p,
+                                         .n_text = text.n };
+        return kind->finish(call, &result, e);
+}
+
 void operation_forget_machine(Manager *m, const Machine *machine) {
         for (Operation *o = m->operations; o; o = o->next) {
                 if (o->machine != machine)
@@ -297,7 +312,9 @@ void operation_done_all(Manager *m) {
 }
 
 int operation_send_text(const WorkerOut *out, const void *text, size_t n) {
-        return n > OPERATION_TEXT_MAX ? -EFBIG : fd_write_all(out->text, text, n);
+        if (n > OPERATION_TEXT_MAX)
+                return -EFBIG;
+        return out->here ? buf_append(out->here, text, n) : fd_write_all(out->text, text, n);
 }
 
 int operation_ready(const WorkerOut *out) {

@@ -3,6 +3,7 @@
  * gets descriptors, numbers and a text back, or one Error, and answers the call then. */
 #pragma once
 
+#include "base/text.h"
 #include "machined/manager.h"
 
 #define OPERATIONS_MAX     64
@@ -11,8 +12,9 @@
 
 /* What a worker has to give to the daemon. */
 typedef struct WorkerOut {
-        int sock; /* handshake: HANDSHAKE_FD and HANDSHAKE_ID, numbered from 0 */
-        int text; /* file in memory for a text */
+        int sock;  /* handshake: HANDSHAKE_FD and HANDSHAKE_ID, numbered from 0 */
+        int text;  /* file in memory for a text */
+        Buf *here; /* takes the text where nothing was forked */
 } WorkerOut;
 
 typedef struct OperationResult {
@@ -42,6 +44,9 @@ typedef struct OperationKind {
  * Return: 0; -ENOBUFS too many are running; -errno. */
 int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
                     const void *arg, const int *keep_fds, size_t n_keep, Error *e);
+/** operation_here() - do the work at once and in the daemon, where all that is looked at is the host's own
+ * Return: 0; what the work or the answer returned. */
+int operation_here(const OperationKind *kind, sd_bus_message *call, const void *arg, Error *e);
 /** operation_forget_machine() - a machine goes: whoever waits for work on it is told so */
 void operation_forget_machine(Manager *m, const Machine *machine);
 /** operation_done_all() - kill the workers that somebody waits for; sessions stay */

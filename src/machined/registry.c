@@ -26,7 +26,8 @@ static bool leader_counts(const Machine *m) {
 }
 
 int registry_add(Registry *r, Machine *m) {
-        if (map_get(&r->by_name, m->name))
+        if (map_get(&r->by_name, m->name) ||
+            (leader_counts(m) && map_get_number(&r->by_leader, (uint64_t) m->leader.pid)))
                 return -EEXIST;
         if (m->unit && map_get(&r->by_unit, m->unit))
                 m->owns_unit = false;
@@ -83,6 +84,10 @@ Machine *registry_by_unit(const Registry *r, const char *unit) {
         return map_get(&r->by_unit, unit);
 }
 
+Machine *registry_by_leader(const Registry *r, pid_t pid) {
+        return map_get_number(&r->by_leader, (uint64_t) pid);
+}
+
 static Machine *by_unit_of(const Registry *r, pid_t pid) {
         _cleanup_free_ char *path = NULL, *unit = NULL;
 
@@ -94,7 +99,7 @@ static Machine *by_unit_of(const Registry *r, pid_t pid) {
 
 Machine *registry_by_pid(const Registry *r, pid_t pid) {
         for (unsigned i = 0; i < PARENTS_MAX && pid > 1; i++) {
-                Machine *m = map_get_number(&r->by_leader, (uint64_t) pid);
+                Machine *m = registry_by_leader(r, pid);
                 if (!m)
                         m = by_unit_of(r, pid);
                 if (m)

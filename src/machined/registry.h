@@ -17,7 +17,8 @@ typedef struct Registry {
 void registry_done(Registry *r);
 /** registry_add() - the machine belongs to the registry from here on
  * A unit that another machine owns already is shared from now on as far as @m is concerned.
- * Return: 0; -EEXIST the name is taken; -ENOMEM; nothing changed then. */
+ * Return: 0; -EEXIST the name is taken, or the leader leads another machine; -ENOMEM; nothing changed
+ * then. */
 int registry_add(Registry *r, Machine *m);
 /** registry_remove() - the machine belongs to the caller again */
 void registry_remove(Registry *r, Machine *m);
@@ -29,6 +30,8 @@ int registry_set_unit(Registry *r, Machine *m, const char *unit);
 Machine *registry_by_name(const Registry *r, const char *name);
 /** registry_by_unit() - the machine that owns a unit */
 Machine *registry_by_unit(const Registry *r, const char *unit);
+/** registry_by_leader() - the machine that a process leads */
+Machine *registry_by_leader(const Registry *r, pid_t pid);
 /** registry_by_pid() - the machine that a process belongs to
  * A leader, else the machine that owns the process's unit, else the same for the parent, and so on. */
 Machine *registry_by_pid(const Registry *r, pid_t pid);

@@ -231,6 +231,8 @@ static void job_succeeded(Manager *m, Machine *machine) {
         else if (edge->create)
                 (void) bus_error_reply(edge->create, r, &e);
         edge->create = sd_bus_message_unref(edge->create);
+        if (r >= 0)
+                manager_log_new(machine);
 }
 
 static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error) {

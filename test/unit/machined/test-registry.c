@@ -43,6 +43,10 @@ static void test_names_are_taken_once(void **state) {
         add(&r, "a", NULL, 100);
         assert_int_equal(machine_new("a", &again), 0);
         CHECK_EQ(registry_add(&r, again), -EEXIST, "second of a name");
+        free(again->name);
+        again->name = strdup("b");
+        again->leader.pid = 100;
+        CHECK_EQ(registry_add(&r, again), -EEXIST, "second of a leader");
         CHECK_EQ(r.n, 1, "number");
 }
 
