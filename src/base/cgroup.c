@@ -21,13 +21,16 @@ static char *mountinfo_cgroup2(char *line) {
 }
 
 int cgroup_mount(char **ret) {
+        static const char *const usual[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
         _cleanup_free_ char *text = NULL;
         struct statfs fs;
 
-        if (statfs("/sys/fs/cgroup", &fs) >= 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
-                *ret = strdup("/sys/fs/cgroup");
-                return *ret ? 0 : -ENOMEM;
-        }
+        /* The two usual places first: the kernel takes long to write mountinfo down. */
+        for (size_t i = 0; i < ELEMENTSOF(usual); i++)
+                if (statfs(usual[i], &fs) >= 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
+                        *ret = strdup(usual[i]);
+                        return *ret ? 0 : -ENOMEM;
+                }
 
         int r = file_read(AT_FDCWD, "/proc/self/mountinfo", 16 * 1024 * 1024, &text, NULL);
         if (r < 0)

@@ -121,6 +121,18 @@ static int locate(const Spec *spec, Run *run, bool *ret_move, Error *e) {
         return r;
 }
 
+/* Below a unit: the supervisor, or systemd, may have processes beside those of the payload. */
+static int open_payload(int unit_fd, Run *run, Buf *missing, Error *e) {
+        if (enable_controllers(unit_fd, missing) < 0)
+                return error_oom(e);
+        if (mkdirat(unit_fd, "payload", 0755) < 0 && errno != EEXIST)
+                return error_set(e, errno, "cannot make the payload's control group: %m");
+        run->cgroup_fd = openat(unit_fd, "payload", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return run->cgroup_fd < 0
+                       ? error_set(e, errno, "cannot open the payload's control group: %m")
+                       : 0;
+}
+
 int cgroup_place_apply(const Spec *spec, Run *run, Buf *missing, Error *e) {
         bool move;
         int r = locate(spec, run, &move, e);
@@ -140,15 +152,14 @@ int cgroup_place_apply(const Spec *spec, Run *run, Buf *missing, Error *e) {
                 if (r < 0)
                         return r;
         }
-        r = enable_controllers(fd, missing);
-        if (r < 0)
-                return error_oom(e);
-
-        if (mkdirat(fd, "payload", 0755) < 0 && errno != EEXIST)
-                return error_set(e, errno, "cannot make the payload's control group: %m");
-        run->cgroup_fd = openat(fd, "payload", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (run->cgroup_fd < 0)
-                return error_set(e, errno, "cannot open the payload's control group: %m");
+        /* A group of our own holds nobody else: it can be the payload's as it is. */
+        if (run->cgroup_is_ours)
+                run->cgroup_fd = TAKE_FD(fd);
+        else {
+                r = open_payload(fd, run, missing, e);
+                if (r < 0)
+                        return r;
+        }
         return run->uid_range ? hand_over(run->cgroup_fd, run->uid_base, e) : 0;
 }
 
@@ -182,6 +193,9 @@ void cgroup_place_remove(const char *path) {
         if (cgroup_mount(&mount) < 0)
                 return;
         full = path_join(mount, path);
+        /* Mostly all have gone with PID 1. */
+        if (full && rmdir(full) >= 0)
+                return;
         kill_file = full ? path_join(full, "cgroup.kill") : NULL;
         if (!kill_file)
                 return;
@@ -190,15 +204,15 @@ void cgroup_place_remove(const char *path) {
 }
 
 void cgroup_place_revert(Run *run) {
-        if (run->cgroup_fd >= 0) {
+        if (run->cgroup_is_ours && run->cgroup)
+                cgroup_place_remove(run->cgroup);
+        else if (run->cgroup_fd >= 0) {
                 _cleanup_free_ char *payload = path_join(run->cgroup, "payload");
 
-                run->cgroup_fd = fd_close(run->cgroup_fd);
                 if (payload)
                         cgroup_place_remove(payload);
         }
-        if (run->cgroup_is_ours && run->cgroup)
-                cgroup_place_remove(run->cgroup);
+        run->cgroup_fd = fd_close(run->cgroup_fd);
         run->cgroup_is_ours = false;
         free(TAKE_PTR(run->cgroup));
 }
@@ -209,5 +223,6 @@ int cgroup_place_format(const Spec *spec, Buf *out) {
         int r;
 
         r = spec->keep_unit ? unit_path(&path, &move, NULL) : own_path(spec, &path, NULL);
-        return buf_printf(out, "%s/payload\n", r < 0 ? "(none)" : path);
+        return buf_printf(out, "%s%s\n", r < 0 ? "(none)" : path,
+                          r >= 0 && spec->keep_unit ? "/payload" : "");
 }

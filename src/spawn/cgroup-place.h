@@ -8,7 +8,7 @@
 /** cgroup_place_apply() - PHASE_HOST, once: make the group that PID 1 will be started in
  *
  * Under --keep-unit that is UNIT/payload, and we move to UNIT/supervisor; in a scope SCOPE/payload;
- * else CALLER/skep-NAME/payload. Controllers that the kernel has are handed down as far as it goes.
+ * else CALLER/skep-NAME. Controllers that the kernel has are handed down as far as it goes.
  * Without a cgroup2 mount nothing is made and run->cgroup_fd stays invalid.
  *
  * @run:      run->cgroup is the scope's path if there is a scope, else NULL

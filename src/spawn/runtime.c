@@ -13,6 +13,7 @@
 
 #define RUNTIME_DIR "/run/skep"
 #define SWEEP_MAX   16
+#define LOCK_TRIES  20 /* one a millisecond */
 
 /* Return: 0 and the locked directory; -EWOULDBLOCK somebody else has it; -ENOENT; -errno. */
 static int lock_directory(int parent_fd, const char *name, int *ret) {
@@ -58,19 +59,23 @@ static int open_parent(void) {
 
 int runtime_apply(const Spec *spec, Run *run, Error *e) {
         _cleanup_fd_ int parent = open_parent();
-        bool made = false;
+        unsigned tries = 0;
 
         if (parent < 0)
                 return error_set(e, parent, "cannot make '%s': %m", RUNTIME_DIR);
 
         for (;;) {
-                if (mkdirat(parent, spec->machine, 0700) >= 0)
-                        made = true;
-                else if (errno != EEXIST)
+                bool made = mkdirat(parent, spec->machine, 0700) >= 0;
+                if (!made && errno != EEXIST)
                         return error_set(e, errno, "cannot make '%s/%s': %m", RUNTIME_DIR,
                                          spec->machine);
 
                 int r = lock_directory(parent, spec->machine, &run->lock_fd);
+                /* Somebody who sweeps may hold it for a moment. */
+                if (r == -EWOULDBLOCK && tries++ < LOCK_TRIES) {
+                        (void) usleep(1000);
+                        continue;
+                }
                 if (r == -EWOULDBLOCK)
                         return error_set(e, EBUSY, "a machine '%s' is running already",
                                          spec->machine);
