@@ -11,13 +11,16 @@ from . import kernel
 
 _counter = itertools.count(1)
 
+
 def boot(root, share, hostname, log):
     """Start systemd of the tree @root as PID 1 of a host of its own.
 
     @share is shown inside at /srv/skep, read-only; the file @log takes what the booter has to say.
     Return: (process to kill, cgroup folder to remove)."""
     name = f"lab-{os.getpid()}-{next(_counter)}"
-    cgroup = kernel.cgroup2_mount() / kernel.cgroup_of().lstrip("/") / name
+    above = kernel.cgroup2_mount() / kernel.cgroup_of().lstrip("/")
+    _sweep(above)
+    cgroup = above / name
     cgroup.mkdir()
     procs = str(cgroup / "cgroup.procs")
 
@@ -38,3 +41,10 @@ def boot(root, share, hostname, log):
         process = subprocess.Popen([str(a) for a in argv], preexec_fn=enter,
                                    stdin=subprocess.DEVNULL, stdout=f, stderr=f)
     return process, cgroup
+
+
+def _sweep(above):
+    """Remove what a run left that was killed before it could."""
+    for old in above.glob("lab-*-*"):
+        if not os.path.exists("/proc/" + old.name.split("-")[1]):
+            kernel.remove_cgroup(old, patience=0)

@@ -97,9 +97,9 @@ def cgroup_of(pid="self"):
     raise RuntimeError(f"process {pid} is in no cgroup2")
 
 
-def remove_cgroup(top):
-    """Remove a control group and those in it, as soon as they are empty."""
-    end = time.monotonic() + 5
+def remove_cgroup(top, patience=5):
+    """Remove a control group and those in it, as soon as they are empty; @patience in seconds."""
+    end = time.monotonic() + patience
     while top is not None and top.exists():
         for folder, _, _ in os.walk(top, topdown=False):
             try:
