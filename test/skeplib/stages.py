@@ -216,6 +216,12 @@ def lab(context):
     return _pytest(context, "test/lab", env={"SKEP_BUILD": str(context.build("gcc"))})
 
 
+def tour(context):
+    """tools/try, from its first line to its last."""
+    context.must("tools/try", timeout=600)
+    return Result(passed=1)
+
+
 def vm(context):
     """System tests in a virtual machine."""
     return _pytest(context, "test/vm", env={"SKEP_BUILD": str(context.build("gcc"))})
