@@ -79,8 +79,9 @@ bool proc_pidfd_is_alive(int pidfd) {
 
 /* What the older call has no arguments for, or reads differently. */
 static bool needs_clone3(const struct clone_args *args) {
-        return args->flags >> 32 || (args->flags & (CSIGNAL | CLONE_PARENT_SETTID | CLONE_SETTLS)) ||
-               args->stack || args->set_tid_size > 0;
+        return args->flags >> 32 ||
+               (args->flags & (CSIGNAL | CLONE_PARENT_SETTID | CLONE_SETTLS)) || args->stack ||
+               args->set_tid_size > 0;
 }
 
 pid_t proc_clone3(struct clone_args *args) {

@@ -9,10 +9,10 @@
 #define BUS_MACHINE1_MANAGER "org.freedesktop.machine1.Manager"
 #define BUS_SKEP_MACHINE1    "io.skep.Machine1" /* on BUS_MACHINE1_PATH: commands with a status */
 
-#define BUS_IMPORT1_NAME     "org.freedesktop.import1"
-#define BUS_IMPORT1_PATH     "/org/freedesktop/import1"
-#define BUS_IMPORT1_TRANSFER "/org/freedesktop/import1/transfer" /* + "/_" number */
-#define BUS_IMPORT1_MANAGER  "org.freedesktop.import1.Manager"
+#define BUS_IMPORT1_NAME               "org.freedesktop.import1"
+#define BUS_IMPORT1_PATH               "/org/freedesktop/import1"
+#define BUS_IMPORT1_TRANSFER           "/org/freedesktop/import1/transfer" /* + "/_" number */
+#define BUS_IMPORT1_MANAGER            "org.freedesktop.import1.Manager"
 #define BUS_IMPORT1_TRANSFER_INTERFACE "org.freedesktop.import1.Transfer"
 
 #define BUS_SYSTEMD1_NAME    "org.freedesktop.systemd1"

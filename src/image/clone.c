@@ -52,7 +52,8 @@ static int clone_tree(Clone *c, bool read_only, Error *e) {
         if (subvolume_is(from)) {
                 r = subvolume_snapshot(from, c->pool_fd, c->temporary, read_only);
                 if (r >= 0 || (r != -EXDEV && r != -ENOTTY && r != -EINVAL))
-                        return r < 0 ? error_set(e, r, "cannot snapshot '%s': %m", c->image->path) : 0;
+                        return r < 0 ? error_set(e, r, "cannot snapshot '%s': %m", c->image->path)
+                                     : 0;
         }
 
         r = subvolume_create(c->pool_fd, c->temporary);
@@ -124,7 +125,8 @@ int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) 
         int r;
 
         if (i->type == IMAGE_BLOCK)
-                return error_set(e, EOPNOTSUPP, "'%s' is a device, which cannot be cloned", i->path);
+                return error_set(e, EOPNOTSUPP, "'%s' is a device, which cannot be cloned",
+                                 i->path);
         r = image_reserve_name(new_name, &name_lock, e);
         if (r < 0)
                 return r;
@@ -150,8 +152,9 @@ int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) 
         if (r < 0)
                 return r;
 
-        _cleanup_fd_ int dir_fd = i->directory ? open(i->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                                               : -EBADF;
+        _cleanup_fd_ int dir_fd = i->directory
+                                          ? open(i->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                          : -EBADF;
         if (dir_fd >= 0)
                 companions_copy(dir_fd, i->name, c.pool_fd, new_name);
         return 0;

@@ -162,7 +162,8 @@ static int copy_attributes(Copy *c, int from_dir, int to_dir, const char *name,
 }
 
 static int copy_regular(Copy *c, int from_dir, int to_dir, const char *name, Error *e) {
-        _cleanup_fd_ int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_fd_ int from = openat(from_dir, name,
+                                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         _cleanup_fd_ int to = -EBADF;
         int r;
 

@@ -29,8 +29,7 @@ static void make_tree(void) {
         assert_int_equal(symlink("other", in_scratch("tree/dead")), 0);
         assert_int_equal(mknod(in_scratch("tree/null"), S_IFCHR | 0666, makedev(1, 3)), 0);
         assert_int_equal(mkfifo(in_scratch("tree/fifo"), 0600), 0);
-        assert_int_equal(
-                setxattr(in_scratch("tree/etc/file"), "trusted.skep", "value", 5, 0), 0);
+        assert_int_equal(setxattr(in_scratch("tree/etc/file"), "trusted.skep", "value", 5, 0), 0);
         scratch_file("tree.nspawn", "[Exec]\nBoot=yes\n");
         assert_int_equal(chmod(in_scratch("tree/etc"), 01711), 0);
         assert_int_equal(utimensat(AT_FDCWD, in_scratch("tree/etc/file"), times, 0), 0);
