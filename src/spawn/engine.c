@@ -518,6 +518,10 @@ static int attach(Engine *g, Error *e) {
 
 /* Listens until the payload runs (end of file) or somebody gives up. */
 static int listen_to_children(Engine *g, Error *e) {
+        /* With nothing to do for them until they have closed their end, being woken up for each message
+         * would only take the processor away from them. */
+        if (!wants_phase(g, PHASE_ATTACH))
+                (void) fd_wait(g->run.handshake_fd, 0, UINT64_MAX);
         for (;;) {
                 HandshakeMessage m;
                 int r = handshake_receive(g->run.handshake_fd, &m);
