@@ -140,6 +140,30 @@ int proc_parent(pid_t pid, pid_t *ret) {
         return r;
 }
 
+int proc_takes_signal(pid_t pid, int signal) {
+        static const char *const masks[] = { "SigBlk", "SigCgt" };
+        char path[32];
+
+        (void) snprintf(path, sizeof path, "/proc/%d/status", pid);
+        for (size_t i = 0; i < ELEMENTSOF(masks); i++) {
+                _cleanup_free_ char *value = NULL, *hex = NULL;
+                uint64_t mask;
+                int r = proc_field(path, masks[i], &value);
+
+                if (r < 0)
+                        return r;
+                hex = str_format("0x%s", value);
+                if (!hex)
+                        return -ENOMEM;
+                r = parse_u64(hex, 0, UINT64_MAX, &mask);
+                if (r < 0)
+                        return r;
+                if (mask & (UINT64_C(1) << (signal - 1)))
+                        return 1;
+        }
+        return 0;
+}
+
 int proc_uid(pid_t pid, uid_t *ret) {
         uint64_t v;
         int r = status_number(pid, "Uid", &v);

@@ -32,6 +32,10 @@ int proc_wait(int pidfd, siginfo_t *ret);
 int proc_comm(pid_t pid, char **ret);
 /** proc_parent() - parent of a process; 0 for PID 1. Return: 0 or -errno. */
 int proc_parent(pid_t pid, pid_t *ret);
+/** proc_takes_signal() - whether a process catches a signal, or has it blocked to take it later
+ * One that does neither loses it if it is the init of a PID namespace.
+ * Return: 1 or 0; -errno. */
+int proc_takes_signal(pid_t pid, int signal);
 /** proc_uid() - real UID of a process. Return: 0 or -errno. */
 int proc_uid(pid_t pid, uid_t *ret);
 /** proc_ns_id() - inode of /proc/PID/ns/@name (pid 0 = ourselves). Return: 0 or -errno. */

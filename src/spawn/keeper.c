@@ -14,6 +14,10 @@
 #include "spawn/notify.h"
 
 #define DRAIN_USEC (1000 * 1000)
+/* How often, and for how long, a machine that is being stopped is looked at whether its init has come so
+ * far that it hears it. */
+#define ASK_AGAIN_USEC (UINT64_C(50) * 1000)
+#define ASK_UNTIL_USEC (UINT64_C(10) * 1000 * 1000)
 
 static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH };
 
@@ -33,6 +37,7 @@ typedef struct Keeper {
         bool has_console;
         bool is_ready;
         bool is_stopping;
+        uint64_t ask_until;     /* the init has still to be asked to stop; 0 = it was, or need not be */
         uint64_t watchdog_usec; /* between two signs of life; 0 = nobody wants any */
         uint64_t watchdog_last;
         PtyForward console;
@@ -90,12 +95,30 @@ static int shutdown_signal(const Spec *spec) {
         return spec->start == START_BOOT ? SIGRTMIN + 3 : SIGKILL;
 }
 
+/* Asks the init to stop, once it would hear it: a signal that the init of a PID namespace does not take
+ * is lost, and right after the start it takes none. */
+static void ask(Keeper *k) {
+        int signal = shutdown_signal(k->spec);
+
+        if (k->ask_until == 0)
+                return;
+        if (signal != SIGKILL && proc_takes_signal(k->run->leader, signal) == 0 &&
+            now_usec() < k->ask_until)
+                return;
+        kill_leader(k, signal);
+        k->ask_until = 0;
+}
+
 /* Asks once, then kills. */
 static void stop(Keeper *k) {
-        if (!k->is_stopping)
-                (void) notify_manager("STOPPING=1\nSTATUS=Stopping the machine.");
-        kill_leader(k, k->is_stopping ? SIGKILL : shutdown_signal(k->spec));
+        if (k->is_stopping) {
+                kill_leader(k, SIGKILL);
+                return;
+        }
+        (void) notify_manager("STOPPING=1\nSTATUS=Stopping the machine.");
         k->is_stopping = true;
+        k->ask_until = now_usec() + ASK_UNTIL_USEC;
+        ask(k);
 }
 
 static void tell_started(Keeper *k) {
@@ -167,6 +190,8 @@ static void show_life(Keeper *k) {
 static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error *e) {
         uint64_t msec = k->watchdog_usec / 1000;
 
+        if (k->ask_until != 0)
+                msec = ASK_AGAIN_USEC / 1000;
         fds[POLL_SIGNALS] = (struct pollfd){ .fd = k->signals_fd, .events = POLLIN };
         fds[POLL_LEADER] = (struct pollfd){ .fd = k->run->leader_fd, .events = POLLIN };
         fds[POLL_NOTIFY] = (struct pollfd){ .fd = k->run->notify_fd, .events = POLLIN };
@@ -180,6 +205,7 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
                 for (nfds_t i = 0; i < n; i++)
                         fds[i].revents = 0;
         show_life(k);
+        ask(k);
         return 0;
 }
 

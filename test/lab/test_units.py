@@ -133,6 +133,14 @@ def test_terminate_and_kill(lab):
         lab.run(f"systemctl reset-failed systemd-nspawn@{name}", check=False)
 
 
+def test_stop_right_after_start(lab):
+    """An init that has not come far enough to hear that it shall stop is asked until it does."""
+    name = guest(lab, "early")
+    for _ in range(5):
+        lab.run(f"systemctl start skep@{name} && systemctl stop skep@{name}", timeout=20)
+        assert lab.out(f"systemctl show --value -p Result skep@{name}") == "success"
+
+
 def test_in_use_is_refused(lab, up):
     done = lab.run(["machinectl", "remove", up], check=False)
     assert done.returncode != 0 and "use" in done.stderr

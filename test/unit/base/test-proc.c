@@ -81,6 +81,25 @@ static void hidden_clone3(void **state) {
         CHECK_EQ(status, 0, "child");
 }
 
+static void caught(int signal) {
+}
+
+static void taken_signals(void **state) {
+        sigset_t set;
+
+        CHECK_EQ(proc_takes_signal(getpid(), SIGRTMIN + 3), 0, "default");
+        (void) signal(SIGRTMIN + 3, caught);
+        CHECK_EQ(proc_takes_signal(getpid(), SIGRTMIN + 3), 1, "caught");
+        CHECK_EQ(proc_takes_signal(getpid(), SIGRTMIN + 4), 0, "another");
+        (void) signal(SIGRTMIN + 3, SIG_IGN);
+        CHECK_EQ(proc_takes_signal(getpid(), SIGRTMIN + 3), 0, "ignored");
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGTERM);
+        assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+        CHECK_EQ(proc_takes_signal(getpid(), SIGTERM), 1, "blocked");
+        assert_int_equal(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
+}
+
 static void id_maps(void **state) {
         _cleanup_(idmap_done) IdMap m = {};
         uint32_t v = 0;
@@ -177,6 +196,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pidfds),
                 cmocka_unit_test(hidden_clone3),
+                cmocka_unit_test(taken_signals),
                 cmocka_unit_test(id_maps),
                 cmocka_unit_test(units_of_cgroups),
                 cmocka_unit_test(handshake_carries_everything),
