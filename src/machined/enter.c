@@ -26,7 +26,8 @@ int target_open_root(const Target *t, Error *e) {
         char path[64];
 
         (void) snprintf(path, sizeof path, "/proc/%d/root", t->pid);
-        _cleanup_fd_ int fd = open(t->pid == 1 ? "/" : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* For the host, too: our own root may have less in it. */
+        _cleanup_fd_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_set(e, errno == ENOENT ? ESRCH : errno,
                                  "cannot open the root directory of machine '%s': %m", t->name);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "image/change.h"
+#include "image/clone.h"
 #include "image/metadata.h"
 #include "image/pool.h"
 #include "machined/op.h"
@@ -189,8 +190,27 @@ int op_image_read_only(Manager *m, const Image *image, sd_bus_message *call, Err
         return r <= 0 ? r : start_change(m, &kind, image, NULL, read_only, call, e);
 }
 
+static int work_clone(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        const Change *c = arg;
+        int r = find(c->name, &image, e);
+
+        return r < 0 ? r : image_clone(image, c->new_name, c->read_only, e);
+}
+
 int op_image_clone(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
-        return error_set(e, EOPNOTSUPP, "skep cannot clone images yet");
+        static const OperationKind kind = { "cloning the image", work_clone, finish_empty, 0,
+                                            false };
+        const char *new_name;
+        int read_only;
+        int r = op_read(call, e, "sb", &new_name, &read_only);
+
+        if (r < 0)
+                return r;
+        if (!image_name_is_valid(new_name))
+                return error_set(e, EINVAL, "'%.64s' is not a valid image name", new_name);
+        r = authorize(m, call, image, "clone", "new_name", new_name, e);
+        return r <= 0 ? r : start_change(m, &kind, image, new_name, read_only, call, e);
 }
 
 int op_image_limit(Manager *m, const Image *image, sd_bus_message *call, Error *e) {

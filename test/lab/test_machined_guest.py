@@ -266,3 +266,17 @@ def test_poweroff_and_reboot(lab):
     lab.wait_for("! machinectl show booted", timeout=20)
     assert lab.out("ls /run/systemd/machines") == ""
     assert machine1.machines(lab).keys() == {".host"}
+
+
+def test_nspawn_with_a_scope_of_its_own(lab):
+    """Outside of a unit, Debian's systemd-nspawn has us make a scope."""
+    lab.run("setsid systemd-nspawn -q -M scoped -D /var/lib/machines/plain --slice=machine.slice "
+            "--property=TasksMax=99 sleep 1000 >/run/scoped.log 2>&1 </dev/null &")
+    lab.wait_for("machinectl show scoped", timeout=10)
+    assert machine1.get(lab, "scoped", "Unit") == "machine-scoped.scope"
+    show = lab.out("systemctl show -pDelegate,TasksMax,Slice machine-scoped.scope")
+    assert "Delegate=yes" in show and "TasksMax=99" in show and "Slice=machine.slice" in show
+    assert machine1.run(lab, "scoped", ["/bin/sh", "-c", "exit 4"])["status"] == "exited 4\n"
+    lab.run("machinectl terminate scoped")
+    lab.wait_for("! machinectl show scoped", timeout=10)
+    lab.wait_for("! systemctl is-active -q machine-scoped.scope", timeout=10)

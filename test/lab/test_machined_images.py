@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images on the bus: listed, described, changed, removed."""
+
+import json
+
+import pytest
+
+from skeplib.machine1 import NAME, PATH, call, error, value
+
+LAB_SUITES = ("bookworm", "trixie")
+
+POOL = "/var/lib/machines"
+UNKNOWN = 2**64 - 1
+
+
+@pytest.fixture(autouse=True)
+def pool(lab):
+    lab.run(f"mkdir -p {POOL}/tree/etc {POOL}/tree/usr/lib {POOL}/.hidden '{POOL}/a b'; "
+            f"echo guest-7 >{POOL}/tree/etc/hostname; "
+            f"echo 0123456789abcdef0123456789abcdef >{POOL}/tree/etc/machine-id; "
+            f"echo PRETTY_HOSTNAME=Pretty >{POOL}/tree/etc/machine-info; "
+            f"truncate -s 1M {POOL}/disk.raw; echo x >{POOL}/file.txt")
+    lab.write(f"{POOL}/tree/usr/lib/os-release", 'ID=fancy\nNAME="Fancy \\"OS\\""\n')
+    yield
+    lab.run(f"chattr -R -i {POOL} 2>/dev/null; rm -rf {POOL}/* {POOL}/.[!.]*; "
+            "rm -rf /etc/systemd/nspawn")
+
+
+def images(lab):
+    return {row[0]: row for row in value(lab, "ListImages")[0]}
+
+
+def image(lab, name, prop):
+    path = value(lab, "GetImage s", name)[0]
+    return json.loads(lab.out(["busctl", "--json=short", "get-property", NAME, path,
+                               NAME + ".Image", prop]))["data"]
+
+
+def test_list(lab):
+    got = images(lab)
+    assert set(got) == {"tree", ".hidden", "a b", "disk", ".host"}
+    assert got["tree"][1:3] == ["directory", False]
+    assert got["disk"][1] == "raw"
+    assert got["a b"][6] == PATH + "/image/a_20b"
+    assert "5 images" not in lab.out("machinectl list-images")
+    assert "3 images listed" in lab.out("machinectl list-images")
+    nodes = lab.out(["busctl", "tree", "--list", NAME])
+    for label in ("_2ehost", "_2ehidden", "a_20b", "tree"):
+        assert f"{PATH}/image/{label}\n" in nodes + "\n"
+
+
+def test_properties(lab):
+    assert image(lab, "tree", "Name") == "tree"
+    assert image(lab, "tree", "Path") == POOL + "/tree"
+    assert image(lab, "tree", "Type") == "directory"
+    assert image(lab, "tree", "ReadOnly") is False
+    assert image(lab, "tree", "Usage") == UNKNOWN
+    assert image(lab, "tree", "CreationTimestamp") > 10**15
+    assert image(lab, "disk", "Limit") == 2**20
+    assert image(lab, "disk", "Path") == POOL + "/disk.raw"
+    assert "Path=" + POOL + "/tree" in lab.out("machinectl show-image tree")
+    assert "Hostname: guest-7" in lab.out("machinectl image-status tree --no-pager")
+    assert "PoolPath=" + POOL in lab.out("machinectl show-image")
+
+
+def test_what_images_say_of_themselves(lab):
+    assert value(lab, "GetImageHostname s", "tree") == ["guest-7"]
+    assert bytes(value(lab, "GetImageMachineID s", "tree")[0]).hex() == \
+        "0123456789abcdef0123456789abcdef"
+    assert value(lab, "GetImageOSRelease s", "tree") == [{"ID": "fancy", "NAME": 'Fancy "OS"'}]
+    assert value(lab, "GetImageMachineInfo s", "tree") == [{"PRETTY_HOSTNAME": "Pretty"}]
+    assert value(lab, "GetImageHostname s", ".hidden") == [""]
+    assert value(lab, "GetImageMachineID s", ".hidden") == [[]]
+    assert value(lab, "GetImageOSRelease s", ".hidden") == [{}]
+    # Links do not lead out of the image, and nobody waits for a FIFO.
+    lab.run(f"cd {POOL}/tree/etc; rm hostname machine-info; ln -s ../../../../../etc/passwd "
+            "hostname; mkfifo machine-info")
+    assert value(lab, "GetImageHostname s", "tree") == [""]
+    assert error(lab, "GetImageMachineInfo", "s", "tree")[0] != "no error"
+
+
+def test_rename_clone_read_only(lab):
+    lab.write("/etc/systemd/nspawn/tree.nspawn", "[Exec]\nBoot=no\n")
+    lab.run("machinectl rename tree fresh")
+    assert {"fresh"} <= set(images(lab)) and "tree" not in images(lab)
+    assert lab.run("test -e /etc/systemd/nspawn/fresh.nspawn -a "
+                   "! -e /etc/systemd/nspawn/tree.nspawn", check=False).returncode == 0
+    lab.run("machinectl clone fresh copy")
+    assert lab.read(f"{POOL}/copy/etc/hostname") == "guest-7\n"
+    assert error(lab, "CloneImage", "ssb", "fresh", "copy", False)[0] == \
+        "org.freedesktop.DBus.Error.FileExists"
+    assert error(lab, "RenameImage", "ss", "fresh", "copy")[0] == \
+        "org.freedesktop.DBus.Error.FileExists"
+    for bad in ("", ".", "a/b", "..", "x" * 300, ".#x"):
+        assert error(lab, "RenameImage", "ss", "fresh", bad)[0] == \
+            "org.freedesktop.DBus.Error.InvalidArgs", bad
+    lab.run("machinectl read-only disk")
+    assert image(lab, "disk", "ReadOnly") is True
+    assert lab.out(f"stat -c %a {POOL}/disk.raw") == "444"
+    lab.run("machinectl read-only disk no")
+    assert image(lab, "disk", "ReadOnly") is False
+
+
+def test_remove(lab):
+    lab.run("machinectl remove tree disk 'a b'")
+    assert set(images(lab)) == {".hidden", ".host"}
+    assert error(lab, "RemoveImage", "s", "tree")[0] == NAME + ".NoSuchImage"
+    assert error(lab, "RemoveImage", "s", "../etc")[0] != "no error"
+    assert error(lab, "RemoveImage", "s", ".host")[0] == "System.Error.EROFS"
+    assert lab.out(f"ls -A {POOL}") == "file.txt\n.hidden" or \
+        lab.out(f"ls -A {POOL}").split() == [".hidden", "file.txt"]
+
+
+def test_remove_in_use(lab):
+    lab.run("systemd-run -q -u user.service systemd-nspawn --register=no --keep-unit --as-pid2 "
+            f"-D {POOL}/tree --bind-ro=/usr --bind-ro=/lib --bind-ro=/lib64 --bind-ro=/bin "
+            "/bin/sleep 100", check=False)
+    lab.wait_for("pgrep -x sleep", timeout=5)
+    assert error(lab, "RemoveImage", "s", "tree")[0] == "System.Error.EBUSY"
+    lab.run("systemctl stop user.service")
+    call(lab, "RemoveImage s", "tree")
+
+
+def test_clean(lab):
+    assert value(lab, "CleanPool s", "hidden") == [[[".hidden", UNKNOWN]]]
+    assert {n for n, _ in value(lab, "CleanPool s", "all")[0]} == {"tree", "disk", "a b"}
+    assert set(images(lab)) == {".host"}
+    assert error(lab, "CleanPool", "s", "some")[0] == "org.freedesktop.DBus.Error.InvalidArgs"
+
+
+def test_not_done_yet_says_so(lab):
+    unsupported = "org.freedesktop.DBus.Error.NotSupported"
+    assert error(lab, "SetPoolLimit", "t", 1 << 30)[0] == unsupported
+    assert error(lab, "SetImageLimit", "st", "tree", 1 << 30)[0] == unsupported
+    name, text = error(lab, "GetImageHostname", "s", "disk")
+    assert name == unsupported and "disk images" in text
