@@ -17,6 +17,7 @@ typedef struct Packet {
 } Packet;
 
 #define PACKET_SHORT offsetof(Packet, error)
+_Static_assert(PACKET_SHORT == sizeof(HandshakeHead), "HandshakeHead is how a Packet begins");
 
 int handshake_pair(int ret[static 2]) {
         return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0 ? -errno : 0;

@@ -22,6 +22,13 @@ typedef struct HandshakeMessage {
         Error error;
 } HandshakeMessage;
 
+/* How a packet begins; only HANDSHAKE_ERROR has more, the Error. For who has no library to send with. */
+typedef struct HandshakeHead {
+        uint32_t type;
+        uint32_t number;
+        uint64_t value;
+} HandshakeHead;
+
 /** handshake_pair() - a connected pair, both close-on-exec. Return: 0 or -errno. */
 int handshake_pair(int ret[static 2]);
 /** handshake_send_phase() - tell that phase @phase is done. Return: 0 or -errno. */

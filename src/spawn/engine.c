@@ -23,7 +23,6 @@
 #include "spawn/register.h"
 #include "spawn/root.h"
 #include "spawn/runtime.h"
-#include "spawn/stub-init.h"
 #include "spawn/userns.h"
 
 typedef struct Step {
@@ -312,7 +311,7 @@ static int find_user(const Engine *g, User *ret, Error *e) {
 }
 
 /* The payload of a stub is its child; the stub itself stays root with the machine's capabilities. */
-static int run_stub(Engine *g, Error *e) {
+static int run_stub(Engine *g, int init_fd, Error *e) {
         User root = {};
         int r;
         pid_t pid = fork();
@@ -325,23 +324,23 @@ static int run_stub(Engine *g, Error *e) {
         r = payload_confine(g->spec, &g->plan, &root, e);
         if (r >= 0)
                 r = payload_die_with_parent(&g->run, e);
-        if (r < 0)
-                give_up(g, 0, e);
-        stub_init_run(pid, g->argv);
+        if (r >= 0)
+                r = payload_execute_stub(init_fd, pid, e);
+        give_up(g, 0, e);
 }
 
 static int become_payload(Engine *g, int *ret_status, Error *e) {
         _cleanup_(user_done) User user = {};
-        int r = find_user(g, &user, e);
+        int init_fd = -EBADF, r = find_user(g, &user, e);
 
         if (r >= 0)
                 r = payload_make_home(g->spec, g->run.root_fd, &user, e);
         if (r >= 0)
                 r = payload_limits(e);
+        if (r >= 0)
+                r = init_fd = payload_open_init(e);
         if (r >= 0 && g->spec->start == START_AS_PID2)
-                r = run_stub(g, e);
-        if (r >= 0 && g->spec->user)
-                r = users_make_home(g->run.root_fd, &user, e);
+                r = run_stub(g, init_fd, e);
         if (r >= 0)
                 r = payload_session(g->spec, &g->run, e);
         if (r >= 0)
@@ -349,7 +348,8 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         if (r >= 0)
                 r = payload_die_with_parent(&g->run, e);
         if (r >= 0)
-                r = payload_execute(g->spec, &g->plan, &user, ret_status, e);
+                r = payload_execute(g->spec, &g->plan, &user, init_fd, g->run.handshake_fd,
+                                    ret_status, e);
         return r;
 }
 
@@ -516,6 +516,23 @@ static int attach(Engine *g, Error *e) {
         return r < 0 ? error_set(e, r, "PID 1 went away: %m") : 0;
 }
 
+static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
+        const char *what = g->spec->argv && g->spec->start != START_BOOT ? g->spec->argv[0]
+                           : g->spec->start == START_BOOT                ? "init"
+                                                                         : "shell";
+
+        if (m->number == RUN_ID_EXIT) {
+                g->run.exit_status = (int) m->value;
+                return 0;
+        }
+        if (m->number != RUN_ID_EXECUTE || m->value == 0 || m->value > 4095)
+                return error_set(e, EPROTO, "PID 1 sent a number that nobody knows");
+        /* It is there itself: what is not found is what executes it. */
+        g->run.exit_status = m->value == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+        return error_set(e, (int) m->value, "cannot execute '%s' of the image: %m%s", what,
+                         m->value == ENOENT ? " (its interpreter)" : "");
+}
+
 /* Listens until the payload runs (end of file) or somebody gives up. */
 static int listen_to_children(Engine *g, Error *e) {
         /* With nothing to do for them until they have closed their end, being woken up for each message
@@ -537,7 +554,7 @@ static int listen_to_children(Engine *g, Error *e) {
                         fd = m.fd;
                         break;
                 case HANDSHAKE_ID:
-                        g->run.exit_status = (int) m.value;
+                        r = take_id(g, &m, e);
                         break;
                 case HANDSHAKE_PHASE:
                         r = attach(g, e);
@@ -594,8 +611,8 @@ static void kill_and_reap(int pidfd) {
         (void) proc_wait(pidfd, NULL);
 }
 
-void engine_init(Engine *g, const Spec *spec, char **argv) {
-        *g = (Engine){ .spec = spec, .argv = argv, .run = RUN_NULL, .adopted_fd = -EBADF };
+void engine_init(Engine *g, const Spec *spec) {
+        *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF };
 }
 
 int engine_plan(Engine *g, Error *e) {

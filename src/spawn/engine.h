@@ -7,7 +7,6 @@
 
 typedef struct Engine {
         const Spec *spec;
-        char **argv; /* of this process, which a stub writes its own name over */
         Plan plan;
         Run run;
         ImageLock *image_lock;
@@ -16,9 +15,8 @@ typedef struct Engine {
         Buf notes;      /* sentences for the user, one a line */
 } Engine;
 
-/** engine_init() - for a Spec that outlives it
- * @argv: as main() got it */
-void engine_init(Engine *g, const Spec *spec, char **argv);
+/** engine_init() - for a Spec that outlives it */
+void engine_init(Engine *g, const Spec *spec);
 /** engine_done() - take back everything that start and prepare did, and free it */
 void engine_done(Engine *g);
 

@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
 
         report_init("skep-spawn");
         spec_init(&spec);
-        engine_init(&engine, &spec, argv);
+        engine_init(&engine, &spec);
 
         r = help_hidden(spec_help(), argv + (argc > 0));
         if (r != 0)

@@ -10,12 +10,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/init/init.h"
 
 /* Whoever asks first must not find a terminal of no size: the keeper comes later. */
 static void copy_size(int terminal_fd) {
@@ -25,6 +27,10 @@ static void copy_size(int terminal_fd) {
             ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0)
                 (void) ioctl(terminal_fd, TIOCSWINSZ, &size);
 }
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
 
 int payload_terminal(Run *run, Error *e) {
         _cleanup_fd_ int master = path_open_beneath(run->root_fd, "dev/pts/ptmx", O_RDWR | O_NOCTTY,
@@ -190,67 +196,77 @@ static int complete_environment(const Plan *plan, const User *u, char ***ret) {
         return r;
 }
 
-/* Tries one program. Return: as execve(), but -ENOENT for whatever means "not here". */
-static int try_program(const char *path, char **argv, char **env) {
-        (void) execve(path, argv, env);
+/* Looks for one program. Return: 0; -ENOENT for whatever means "not here"; -errno. */
+static int look_for(const char *path) {
+        if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) >= 0)
+                return 0;
         return errno == ENOTDIR ? -ENOENT : -errno;
 }
 
-static int search_path(char **argv, char **env, const char *path) {
+/* A later directory may have one that runs where an earlier one has one that does not. */
+static int search_path(const char *name, const char *path, char **ret) {
         int result = -ENOENT;
 
-        if (strchr(argv[0], '/'))
-                return try_program(argv[0], argv, env);
+        if (strchr(name, '/')) {
+                *ret = strdup(name);
+                return *ret ? look_for(name) : -ENOMEM;
+        }
         for (const char *p = path; *p; p += strcspn(p, ":"), p += *p == ':') {
-                _cleanup_free_ char *full = str_format("%.*s/%s", (int) strcspn(p, ":"), p,
-                                                       argv[0]);
+                _cleanup_free_ char *full = str_format("%.*s/%s", (int) strcspn(p, ":"), p, name);
                 if (!full)
                         return -ENOMEM;
-                int r = try_program(full, argv, env);
-                if (r != -ENOENT)
-                        result = r; /* goes on: a later directory may have one that runs */
+                int r = look_for(full);
+                if (r == -ENOENT)
+                        continue;
+                result = r;
+                if (r >= 0) {
+                        *ret = TAKE_PTR(full);
+                        return 0;
+                }
         }
         return result;
 }
 
-static int execute_shell(const User *u, char **env, const char **ret_what) {
-        const char *shells[] = { u->shell, "/bin/bash", "/bin/sh" };
+static int first_of(const char *const *paths, size_t n, char **ret) {
         int r = -ENOENT;
 
-        for (size_t i = 0; i < ELEMENTSOF(shells); i++) {
-                if (!shells[i])
+        for (size_t i = 0; i < n; i++) {
+                r = paths[i] ? look_for(paths[i]) : -ENOENT;
+                if (r == -ENOENT)
                         continue;
-                _cleanup_free_ char *name = str_format("-%s", path_last(shells[i]));
-                char *argv[] = { name, NULL };
-                if (!name)
-                        return -ENOMEM;
-                *ret_what = shells[i];
-                r = try_program(shells[i], argv, env);
-                if (r != -ENOENT)
-                        return r;
+                *ret = strdup(paths[i]);
+                return *ret ? r : -ENOMEM;
         }
         return r;
 }
 
-static int execute_init(char *const *arguments, char **env, const char **ret_what) {
+/* Which program is to be executed, and by what arguments.
+ * @ret_what: what to call it in a message, valid as long as @spec and @u */
+static int find_program(const Spec *spec, const User *u, char *const *env, char **ret_program,
+                        char ***ret_argv, const char **ret_what) {
         static const char *const inits[] = { "/usr/lib/systemd/systemd", "/lib/systemd/systemd",
                                              "/sbin/init" };
-        size_t n = strv_length(arguments);
-        _cleanup_free_ char **argv = calloc(n + 2, sizeof *argv);
-        int r = -ENOENT;
+        const char *shells[] = { u->shell, "/bin/bash", "/bin/sh" };
+        int r;
 
-        if (!argv)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++)
-                argv[i + 1] = arguments[i];
-        for (size_t i = 0; i < ELEMENTSOF(inits); i++) {
-                argv[0] = (char *) inits[i];
-                *ret_what = inits[i];
-                r = try_program(inits[i], argv, env);
-                if (r != -ENOENT)
-                        return r;
+        if (spec->start == START_BOOT) {
+                *ret_what = "/sbin/init";
+                r = first_of(inits, ELEMENTSOF(inits), ret_program);
+                if (r >= 0)
+                        r = strv_append(ret_argv, *ret_program);
+                STRV_FOREACH(a, spec->argv)
+                        if (r >= 0)
+                                r = strv_append(ret_argv, *a);
+                return r;
         }
-        return r;
+        if (!spec->argv) {
+                *ret_what = "/bin/sh";
+                r = first_of(shells, ELEMENTSOF(shells), ret_program);
+                return r < 0 ? r : strv_append_format(ret_argv, "-%s", path_last(*ret_program));
+        }
+        *ret_what = spec->argv[0];
+        r = search_path(spec->argv[0], strempty(strv_env_get(env, "PATH")), ret_program);
+        return r < 0 ? r : strv_copy(spec->argv, ret_argv);
 }
 
 /* A user without a home gets one; root's is the image's affair. The filter and the identity are still
@@ -291,8 +307,31 @@ static int enter_directory(const Spec *spec, const User *u, Error *e) {
         return chdir("/") < 0 ? error_set(e, errno, "cannot enter '/': %m") : 0;
 }
 
-int payload_execute(const Spec *spec, const Plan *plan, const User *u, int *ret_status, Error *e) {
-        _cleanup_strv_ char **env = NULL;
+int payload_open_init(Error *e) {
+        const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+        _cleanup_fd_ int fd = memfd_create("skep-init", flags | MFD_EXEC);
+
+        if (fd < 0 && errno == EINVAL) /* before Linux 6.3 all of them can be executed */
+                fd = memfd_create("skep-init", flags);
+        if (fd < 0)
+                return error_set(e, errno, "cannot make a file in memory: %m");
+        int r = fd_write_all(fd, init_image, init_image_size);
+        if (r < 0)
+                return error_set(e, r, "cannot write to memory: %m");
+        if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+                return error_set(e, errno, "cannot seal skep-init: %m");
+        return TAKE_FD(fd);
+}
+
+static int execute_init(int init_fd, char **argv, char **env, Error *e) {
+        (void) execveat(init_fd, "", argv, env, AT_EMPTY_PATH);
+        return error_set(e, errno, "cannot execute skep-init: %m");
+}
+
+int payload_execute(const Spec *spec, const Plan *plan, const User *u, int init_fd, int sock,
+                    int *ret_status, Error *e) {
+        _cleanup_strv_ char **env = NULL, **argv = NULL, **all = NULL;
+        _cleanup_free_ char *program = NULL;
         const char *what = NULL;
         int r = enter_directory(spec, u, e);
 
@@ -300,17 +339,36 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, int *ret_
                 return r;
         if (complete_environment(plan, u, &env) < 0)
                 return error_oom(e);
+        r = find_program(spec, u, env, &program, &argv, &what);
+        if (r < 0) {
+                *ret_status = r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+                return error_set(e, r, "cannot execute '%s' of the image: %m", what);
+        }
+
+        r = strv_append_format(&all, "skep-init");
+        if (r >= 0)
+                r = strv_append(&all, "exec");
+        if (r >= 0)
+                r = strv_append_format(&all, "%d", sock);
+        if (r >= 0)
+                r = strv_append(&all, program);
+        STRV_FOREACH(a, argv)
+                if (r >= 0)
+                        r = strv_append(&all, *a);
+        if (r < 0)
+                return error_oom(e);
+
         (void) umask(0022);
         (void) close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        r = fd_set_cloexec(sock, false);
+        return r < 0 ? error_set(e, r, "cannot pass on the socket: %m")
+                     : execute_init(init_fd, all, env, e);
+}
 
-        if (spec->start == START_BOOT)
-                r = execute_init(spec->argv, env, &what);
-        else if (!spec->argv)
-                r = execute_shell(u, env, &what);
-        else {
-                what = spec->argv[0];
-                r = search_path(spec->argv, env, strempty(strv_env_get(env, "PATH")));
-        }
-        *ret_status = r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-        return error_set(e, r, "cannot execute '%s' of the image: %m", what);
+int payload_execute_stub(int init_fd, pid_t child, Error *e) {
+        char pid[16];
+        char *argv[] = { (char *) "skep-init", (char *) "stub", pid, NULL }, *env[] = { NULL };
+
+        (void) snprintf(pid, sizeof pid, "%d", child);
+        return execute_init(init_fd, argv, env, e);
 }

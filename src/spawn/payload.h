@@ -30,7 +30,18 @@ int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e)
  * Return: 0 or -errno. */
 int payload_die_with_parent(Run *run, Error *e);
 
-/** payload_execute() - execute what the Spec says, with an environment completed for @u
+/** payload_open_init() - a sealed copy of skep-init in memory; before the filter
+ * Return: its descriptor or -errno. */
+int payload_open_init(Error *e);
+
+/** payload_execute() - let skep-init execute what the Spec says, with an environment completed for @u
+ * @init_fd:    of payload_open_init()
+ * @socket:     where skep-init says RUN_ID_EXECUTE if the payload cannot be executed
  * @ret_status: EXIT_NOT_FOUND or EXIT_NOT_EXECUTABLE
  * Return: never on success; -errno. */
-int payload_execute(const Spec *spec, const Plan *plan, const User *u, int *ret_status, Error *e);
+int payload_execute(const Spec *spec, const Plan *plan, const User *u, int init_fd, int socket,
+                    int *ret_status, Error *e);
+
+/** payload_execute_stub() - become PID 1 to a child that becomes the payload
+ * Return: never on success; -errno. */
+int payload_execute_stub(int init_fd, pid_t child, Error *e);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-init, see init.h. Runs inside, confined as the payload is, on nothing but system calls: it has
+ * no library to load, and nobody to talk to but the socket it is given. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "spawn/init/system.h"
+#include "base/handshake.h"
+#include "spawn/run.h"
+
+#define STOP_SECONDS  90 /* how long the payload has from SIGTERM on */
+#define REAL_TIME_MIN 34 /* SIGRTMIN as C libraries and inits count */
+#define ALL_SIGNALS   (~0UL)
+
+typedef enum Wish {
+        WISH_NOTHING,
+        WISH_POWEROFF,
+        WISH_REBOOT,
+} Wish;
+
+void init_main(long *stack) __attribute__((noreturn, used));
+
+__attribute__((noreturn)) static void quit(int status) {
+        for (;;)
+                (void) system_call(SYS_exit_group, status, 0, 0, 0);
+}
+
+static int number_of(const char *s) {
+        int n = 0;
+
+        for (; *s >= '0' && *s <= '9'; s++)
+                n = n * 10 + *s - '0';
+        return n;
+}
+
+/* What a signal to PID 1 asks for, as an init would understand it. */
+static Wish wish_of(long signal) {
+        switch (signal) {
+        case REAL_TIME_MIN + 3:
+        case REAL_TIME_MIN + 4:
+        case REAL_TIME_MIN + 13:
+        case REAL_TIME_MIN + 14:
+                return WISH_POWEROFF;
+        case SIGINT:
+        case REAL_TIME_MIN + 5:
+        case REAL_TIME_MIN + 6:
+        case REAL_TIME_MIN + 15:
+        case REAL_TIME_MIN + 16:
+                return WISH_REBOOT;
+        default:
+                return WISH_NOTHING;
+        }
+}
+
+/* Our supervisor sees it in the signal that we die from. */
+__attribute__((noreturn)) static void go_down(Wish wish) {
+        (void) system_call(SYS_reboot, (long) LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+                           wish == WISH_REBOOT ? (long) LINUX_REBOOT_CMD_RESTART
+                                               : (long) LINUX_REBOOT_CMD_POWER_OFF,
+                           0);
+        quit(wish == WISH_REBOOT ? 255 : 0);
+}
+
+/* Reaps whatever has ended; when that was the payload, so do we. */
+static void reap(int payload, Wish wish) {
+        for (;;) {
+                int status = 0;
+                long pid = system_call(SYS_wait4, -1, (long) &status, 1 /* WNOHANG */, 0);
+
+                if (pid <= 0)
+                        return;
+                if (pid != payload)
+                        continue;
+                if (wish != WISH_NOTHING)
+                        go_down(wish);
+                quit((status & 0x7f) == 0 ? (status >> 8) & 0xff : 255);
+        }
+}
+
+__attribute__((noreturn)) static void be_stub(int payload) {
+        const unsigned long all = ALL_SIGNALS;
+        struct {
+                long seconds, nanoseconds;
+        } patience = { STOP_SECONDS, 0 };
+        Wish wish = WISH_NOTHING;
+
+        (void) system_call(SYS_prctl, PR_SET_NAME, (long) "skep-init", 0, 0);
+        (void) system_call(SYS_rt_sigprocmask, SIG_BLOCK, (long) &all, 0, sizeof all);
+        (void) system_call(SYS_close_range, 0, ~0U, 0, 0);
+
+        for (;;) {
+                reap(payload, wish);
+                long signal = system_call(SYS_rt_sigtimedwait, (long) &all, 0,
+                                          wish == WISH_NOTHING ? 0 : (long) &patience, sizeof all);
+                if (signal == -EAGAIN)
+                        go_down(wish);
+                if (signal < 0 || wish != WISH_NOTHING || wish_of(signal) == WISH_NOTHING)
+                        continue;
+                wish = wish_of(signal);
+                (void) system_call(SYS_kill, payload, SIGTERM, 0, 0);
+                (void) system_call(SYS_kill, payload, SIGCONT, 0, 0);
+                (void) system_call(SYS_kill, payload, SIGHUP, 0, 0);
+        }
+}
+
+/* Executes the payload. The socket closes with that, which is how the supervisor knows. */
+__attribute__((noreturn)) static void become(int socket, const char *program, char **argv,
+                                             char **environment) {
+        (void) system_call(SYS_fcntl, socket, F_SETFD, FD_CLOEXEC, 0);
+        long r = system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0);
+        HandshakeHead message = { .type = HANDSHAKE_ID,
+                                  .number = RUN_ID_EXECUTE,
+                                  .value = (uint64_t) -r };
+
+        (void) system_call(SYS_write, socket, (long) &message, sizeof message, 0);
+        quit(EXIT_NOT_EXECUTABLE);
+}
+
+void init_main(long *stack) {
+        long argc = stack[0];
+        char **argv = (char **) (stack + 1), **environment = argv + argc + 1;
+
+        if (argc == 3 && argv[1][0] == 's')
+                be_stub(number_of(argv[2]));
+        if (argc > 4 && argv[1][0] == 'e')
+                become(number_of(argv[2]), argv[3], argv + 4, environment);
+        quit(EXIT_SETUP);
+}

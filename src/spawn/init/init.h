@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-init: the only program of ours that is ever executed inside a machine. A few kilobytes without a
+ * library, kept as bytes in skep-spawn and executed from a sealed memory file. So no process inside
+ * has a file of the host as its /proc/PID/exe, which a payload that is the host's root could change.
+ *
+ *   skep-init exec SOCKET PROGRAM ARGV…   become the payload; SOCKET learns when that fails
+ *   skep-init stub PID                    be PID 1 to the payload, which has this PID */
+#pragma once
+
+#include <stddef.h>
+
+extern const unsigned char init_image[];
+extern const size_t init_image_size;
