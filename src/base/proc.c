@@ -161,7 +161,15 @@ int proc_takes_signal(pid_t pid, int signal) {
                 if (mask & (UINT64_C(1) << (signal - 1)))
                         return 1;
         }
-        return 0;
+
+        /* Who waits in sigtimedwait() has what it waits for unblocked meanwhile, and takes it. */
+        _cleanup_free_ char *call = NULL;
+        (void) snprintf(path, sizeof path, "/proc/%d/syscall", pid);
+        if (file_read_line(AT_FDCWD, path, &call) < 0)
+                return 0;
+        call[strcspn(call, " ")] = '\0';
+        uint64_t number;
+        return parse_u64(call, 0, UINT32_MAX, &number) >= 0 && number == SYS_rt_sigtimedwait;
 }
 
 int proc_uid(pid_t pid, uid_t *ret) {

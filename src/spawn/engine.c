@@ -333,8 +333,8 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         _cleanup_(user_done) User user = {};
         int init_fd = -EBADF, r = find_user(g, &user, e);
 
-        if (r >= 0)
-                r = payload_make_home(g->spec, g->run.root_fd, &user, e);
+        if (r >= 0 && g->spec->user)
+                r = users_make_home(g->run.root_fd, &user, e);
         if (r >= 0)
                 r = payload_limits(e);
         if (r >= 0)

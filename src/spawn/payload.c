@@ -269,31 +269,6 @@ static int find_program(const Spec *spec, const User *u, char *const *env, char 
         return r < 0 ? r : strv_copy(spec->argv, ret_argv);
 }
 
-/* A user without a home gets one; root's is the image's affair. The filter and the identity are still
- * to come, so that this is done as root, inside the image's own root. */
-int payload_make_home(const Spec *spec, int root_fd, const User *u, Error *e) {
-        if (!spec->user || u->uid == 0 || streq(u->home, "/"))
-                return 0;
-
-        int fd = path_open_in_root(root_fd, u->home, O_PATH | O_DIRECTORY, 0);
-        if (fd == -ENOENT) {
-                _cleanup_free_ char *parent = strndup(u->home,
-                                                      (size_t) (path_last(u->home) - u->home));
-                if (!parent)
-                        return error_oom(e);
-                fd = path_mkdirs_in_root(root_fd, parent, 0775, 0, 0);
-                if (fd >= 0)
-                        (void) close(fd);
-                fd = path_mkdirs_in_root(root_fd, u->home, 0755, u->uid, u->gid);
-        }
-        if (fd < 0)
-                return fd == -EROFS ? 0
-                                    : error_set(e, fd, "cannot make the home '%s' of the image: %m",
-                                                u->home);
-        (void) close(fd);
-        return 0;
-}
-
 static int enter_directory(const Spec *spec, const User *u, Error *e) {
         bool shell = !spec->argv && spec->start != START_BOOT;
         const char *where = spec->working_directory ? spec->working_directory

@@ -17,9 +17,6 @@ int payload_session(const Spec *spec, Run *run, Error *e);
 /** payload_limits() - PHASE_FINAL: resource limits as the kernel gives them to its first process */
 int payload_limits(Error *e);
 
-/** payload_make_home() - PHASE_FINAL: make the home of a user who was asked for and has none */
-int payload_make_home(const Spec *spec, int root_fd, const User *u, Error *e);
-
 /** payload_confine() - PHASE_FINAL: filter, bounding set, user and groups, capabilities
  * @u: who the payload runs as
  * Return: 0 or -errno. */
