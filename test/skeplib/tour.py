@@ -74,16 +74,17 @@ def walk(tour):
 
     tour.say("It reboots: the same machine, another PID 1.")
     before = lab.out(leader)
+    tour.step("skep show web --property=Leader", "Leader=")
     tour.step("skep reboot web")
     tour.quietly(f"test \"$({leader})\" != '{before}' && "
                  "systemctl -M web is-system-running | grep -qE 'running|degraded'", timeout=60)
-    tour.step("skep shell web /bin/cat /etc/os-release", "Debian")
+    tour.step("skep show web --property=Leader", "Leader=")
 
-    tour.say("It powers off, and the list is empty.")
+    tour.say("It powers off, its image goes, and the list is empty.")
     tour.step("skep poweroff web")
     tour.quietly("! skep list --no-legend | grep -q web", timeout=60)
-    tour.step("skep list", "No machines")
     tour.step("skep remove web")
+    tour.step("skep list", "No machines")
 
 
 def prepare(suite):
