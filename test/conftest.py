@@ -118,10 +118,10 @@ def scratch(request):
     where.rmdir()
 
 
-@pytest.fixture(scope="module")
-def vm(request):
-    """A booted virtual machine, shared by the tests of a module."""
+@pytest.fixture(scope="session")
+def vm():
+    """A booted virtual machine, shared by all tests: it takes long to boot."""
     from skeplib.vm import Vm  # qemu is wanted by few
 
-    with Vm(**_wishes(request.module)) as booted:
+    with Vm() as booted:
         yield booted
