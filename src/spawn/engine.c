@@ -358,7 +358,7 @@ _noreturn_ static void inner_main(Engine *g) {
         Error e = {};
         int status = 0, r = apply_phase(g, PHASE_INNER, &e);
 
-        if (r >= 0 && wants_phase(g, PHASE_ATTACH)) {
+        if (r >= 0 && g->attaches) {
                 r = handshake_send_phase(g->run.handshake_fd, PHASE_INNER);
                 if (r >= 0)
                         r = handshake_expect(g->run.handshake_fd, HANDSHAKE_PHASE, PHASE_ATTACH,
@@ -537,7 +537,7 @@ static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
 static int listen_to_children(Engine *g, Error *e) {
         /* With nothing to do for them until they have closed their end, being woken up for each message
          * would only take the processor away from them. */
-        if (!wants_phase(g, PHASE_ATTACH))
+        if (!g->attaches)
                 (void) fd_wait(g->run.handshake_fd, 0, UINT64_MAX);
         for (;;) {
                 HandshakeMessage m;
@@ -584,6 +584,7 @@ static int launch(Engine *g, int *ret_builder, Error *e) {
         if (r < 0)
                 return error_set(e, r, "cannot make a socket pair: %m");
         g->run.handshake_fd = pair[0];
+        g->attaches = wants_phase(g, PHASE_ATTACH);
         pid_t pid = proc_clone3(&args);
         if (pid < 0) {
                 (void) close(pair[1]);
@@ -646,8 +647,8 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
 
 void engine_stop(Engine *g) {
         Run *run = &g->run;
-        int *const fds[] = { &run->leader_fd,    &run->console_fd, &run->kmsg_fd,  &run->netns_fd,
-                             &run->handshake_fd, &run->root_fd,    &run->notify_fd };
+        int *const fds[] = { &run->leader_fd,    &run->console_fd, &run->kmsg_fd,   &run->netns_fd,
+                             &run->handshake_fd, &run->root_fd,    &run->notify_fd, &run->bus_fd };
 
         revert_steps(g, false);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
@@ -661,7 +662,7 @@ void run_done(Run *r) {
         int *const fds[] = { &r->lock_fd,       &r->notify_fd, &r->ephemeral_fd, &r->cgroup_fd,
                              &r->range_lock_fd, &r->scope_fd,  &r->scope_pidfd,  &r->leader_fd,
                              &r->console_fd,    &r->kmsg_fd,   &r->netns_fd,     &r->handshake_fd,
-                             &r->root_fd,       &r->userns_fd, &r->terminal_fd };
+                             &r->root_fd,       &r->userns_fd, &r->terminal_fd,  &r->bus_fd };
 
         kill_and_reap(r->leader_fd);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)

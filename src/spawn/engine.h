@@ -12,6 +12,7 @@ typedef struct Engine {
         ImageLock *image_lock;
         int adopted_fd; /* the builder's: to PID 1 in a user namespace */
         bool prepared;  /* steps that are done once are done */
+        bool attaches;  /* PHASE_ATTACH has steps; PID 1 cannot tell, it no longer sees the host */
         Buf notes;      /* sentences for the user, one a line */
 } Engine;
 

@@ -10,6 +10,7 @@
 
 #include "base/parse.h"
 #include "base/proc.h"
+#include "spawn/bus-watch.h"
 #include "spawn/console.h"
 #include "spawn/notify.h"
 
@@ -26,6 +27,7 @@ enum {
         POLL_SIGNALS,
         POLL_LEADER,
         POLL_NOTIFY,
+        POLL_BUS,
         POLL_CONSOLE,
         _POLL_MAX = POLL_CONSOLE + PTY_FORWARD_FDS,
 };
@@ -37,9 +39,10 @@ typedef struct Keeper {
         bool has_console;
         bool is_ready;
         bool is_stopping;
-        uint64_t ask_until;     /* the init has still to be asked to stop; 0 = it was, or need not be */
+        uint64_t ask_until; /* the init has still to be asked to stop; 0 = it was, or need not be */
         uint64_t watchdog_usec; /* between two signs of life; 0 = nobody wants any */
         uint64_t watchdog_last;
+        BusWatch bus;
         PtyForward console;
 } Keeper;
 
@@ -89,7 +92,7 @@ static void kill_leader(Keeper *k, int signal) {
         (void) proc_pidfd_signal(k->run->leader_fd, signal);
 }
 
-static int shutdown_signal(const Spec *spec) {
+int keeper_shutdown_signal(const Spec *spec) {
         if (spec->kill_signal != KILL_SIGNAL_UNSET)
                 return spec->kill_signal;
         return spec->start == START_BOOT ? SIGRTMIN + 3 : SIGKILL;
@@ -98,7 +101,7 @@ static int shutdown_signal(const Spec *spec) {
 /* Asks the init to stop, once it would hear it: a signal that the init of a PID namespace does not take
  * is lost, and right after the start it takes none. */
 static void ask(Keeper *k) {
-        int signal = shutdown_signal(k->spec);
+        int signal = keeper_shutdown_signal(k->spec);
 
         if (k->ask_until == 0)
                 return;
@@ -195,6 +198,7 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
         fds[POLL_SIGNALS] = (struct pollfd){ .fd = k->signals_fd, .events = POLLIN };
         fds[POLL_LEADER] = (struct pollfd){ .fd = k->run->leader_fd, .events = POLLIN };
         fds[POLL_NOTIFY] = (struct pollfd){ .fd = k->run->notify_fd, .events = POLLIN };
+        fds[POLL_BUS] = (struct pollfd){ .fd = k->bus.fd, .events = POLLIN };
         if (k->has_console)
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
         nfds_t n = k->has_console ? _POLL_MAX : POLL_CONSOLE;
@@ -220,6 +224,8 @@ static int loop(Keeper *k, Error *e) {
                         take_signal(k);
                 if (fds[POLL_NOTIFY].revents)
                         take_notification(k);
+                if (fds[POLL_BUS].revents && bus_watch_read(&k->bus) && !k->is_stopping)
+                        stop(k);
                 if (k->has_console) {
                         r = pump_console(k, fds + POLL_CONSOLE, e);
                         if (r < 0)
@@ -270,6 +276,9 @@ static void keeper_close(Keeper *k) {
 int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
         Keeper k = { .spec = spec, .run = run, .watchdog_usec = watchdog_interval() };
         siginfo_t info = {};
+
+        k.bus.fd = run->bus_fd;
+        k.bus.manager = run->bus_manager;
         int r = keeper_open(&k, e);
 
         if (r >= 0) {

@@ -34,6 +34,9 @@ typedef enum KeeperResult {
  * Return: a KeeperResult or -errno. */
 int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e);
 
+/** keeper_shutdown_signal() - what asks PID 1 to shut down; SIGKILL if nothing does */
+int keeper_shutdown_signal(const Spec *spec);
+
 /** keeper_status() - what we exit with, from how PID 1 ended
  * @info: as waitid(2) filled it
  * Return: a KeeperResult. */

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "spawn/bus-watch.h"
+#include "spawn/keeper.h"
 #include "spawn/property.h"
 
 #define CALL_USEC   (20 * 1000 * 1000)
@@ -16,6 +18,7 @@
 
 #define MANAGER                                                                                    \
         "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+#define BUS "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus"
 #define MACHINES                                                                                   \
         "org.freedesktop.machine1", "/org/freedesktop/machine1", "org.freedesktop.machine1.Manager"
 
@@ -30,7 +33,7 @@ static int open_on_socket(RegisterBus *b, int socket) {
 }
 
 int register_bus_open(RegisterBus *b, int socket, Error *e) {
-        *b = (RegisterBus){};
+        *b = (RegisterBus){ .is_lent = socket >= 0 };
         if (systemd_load(&b->sd, e) < 0)
                 return -ENOTCONN;
 
@@ -252,6 +255,7 @@ static int append_devices(const RegisterBus *b, sd_bus_message *m, const Spec *s
 static int append_scope_properties(const RegisterBus *b, sd_bus_message *m, const Spec *spec,
                                    pid_t pid, Error *e) {
         _cleanup_free_ char *description = str_format("Machine %s", spec->machine);
+        const char *controller = NULL;
         int r;
 
         if (!description)
@@ -262,11 +266,14 @@ static int append_scope_properties(const RegisterBus *b, sd_bus_message *m, cons
                                         "Delegate", "b", 1, "CollectMode", "s",
                                         "inactive-or-failed", "TasksMax", "t",
                                         (uint64_t) TASKS_MAX);
-        if (r >= 0 && spec->start == START_BOOT)
+        /* The controller is asked to stop the machine. The signal is for when there is none any more. */
+        if (r >= 0)
                 r = b->sd.sd_bus_message_append(m, "(sv)", "KillSignal", "i",
-                                                (int32_t) (spec->kill_signal == KILL_SIGNAL_UNSET
-                                                                   ? SIGRTMIN + 3
-                                                                   : spec->kill_signal));
+                                                (int32_t) keeper_shutdown_signal(spec));
+        if (r >= 0 && b->is_lent)
+                r = b->sd.sd_bus_get_unique_name(b->bus, &controller);
+        if (r >= 0 && controller)
+                r = b->sd.sd_bus_message_append(m, "(sv)", "Controller", "s", controller);
         if (r < 0)
                 return error_set(e, r, "cannot make a message: %m");
         r = append_devices(b, m, spec, e);
@@ -313,6 +320,26 @@ int register_bus_start_scope(RegisterBus *b, const Spec *spec, const char *unit,
                                                 unit);
                 (void) poll(NULL, 0, 10);
         }
+}
+
+int register_bus_find_manager(RegisterBus *b, uint64_t *ret, Error *e) {
+        static const char rule[] = "type='signal',sender='org.freedesktop.DBus',"
+                                   "member='NameOwnerChanged',arg0='org.freedesktop.systemd1'";
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        const char *owner;
+
+        int r = b->sd.sd_bus_call_method(b->bus, BUS, "AddMatch", &error, NULL, "s", rule);
+        if (r >= 0)
+                r = b->sd.sd_bus_call_method(b->bus, BUS, "GetNameOwner", &error, &reply, "s",
+                                             "org.freedesktop.systemd1");
+        if (r < 0)
+                return bus_failure(b, "cannot find the service manager on the bus", r, &error, e);
+        r = b->sd.sd_bus_message_read(reply, "s", &owner);
+        if (r >= 0)
+                r = bus_name_parse(owner, ret);
+        (void) b->sd.sd_bus_message_unref(reply);
+        return r < 0 ? error_set(e, r, "the name of the service manager on the bus is odd") : 0;
 }
 
 int register_bus_stop_scope(RegisterBus *b, const char *unit, Error *e) {

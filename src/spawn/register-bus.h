@@ -9,6 +9,7 @@
 typedef struct RegisterBus {
         Systemd sd;
         sd_bus *bus;
+        bool is_lent; /* the connection stays open when we are gone, and is the scope's controller */
 } RegisterBus;
 
 /** register_bus_open() - load the library and open the system bus
@@ -24,6 +25,11 @@ void register_bus_done(RegisterBus *b);
  * Return: 0; -EEXIST a scope of that name is there; other -errno. */
 int register_bus_start_scope(RegisterBus *b, const Spec *spec, const char *unit, pid_t pid,
                              Error *e);
+/** register_bus_find_manager() - who the service manager is on the bus, and whoever it will be: the bus is
+ * asked to tell of changes on this connection
+ * @ret: it is ":1.N"
+ * Return: 0 or -errno. */
+int register_bus_find_manager(RegisterBus *b, uint64_t *ret, Error *e);
 /** register_bus_stop_scope() - stop it and wait until it is gone. Return: 0 or -errno. */
 int register_bus_stop_scope(RegisterBus *b, const char *unit, Error *e);
 /** register_bus_register() - enter the machine at the machine manager

@@ -20,6 +20,8 @@
 
 typedef int (*BusWork)(RegisterBus *b, const Spec *spec, const Run *run, Error *e);
 
+enum { BUS_MANAGER }; /* ID that is told of a connection that is kept */
+
 char *register_scope_name(const char *machine) {
         _cleanup_(buf_done) Buf name = {};
         int r = buf_puts(&name, "machine-");
@@ -60,14 +62,19 @@ static int connect_bus(void) {
         return TAKE_FD(fd);
 }
 
-_noreturn_ static void worker_main(int sock, int bus, BusWork work, const Spec *spec,
+_noreturn_ static void worker_main(int sock, int bus, BusWork work, bool keep, const Spec *spec,
                                    const Run *run) {
         RegisterBus b = {};
         Error e = {};
+        uint64_t manager = 0;
         int r = register_bus_open(&b, bus, &e);
 
+        if (r >= 0 && keep)
+                r = register_bus_find_manager(&b, &manager, &e);
         if (r >= 0)
                 r = work(&b, spec, run, &e);
+        if (r >= 0 && keep)
+                (void) handshake_send_id(sock, BUS_MANAGER, manager);
         register_bus_done(&b);
         if (r < 0)
                 (void) handshake_send_error(sock, &e);
@@ -76,8 +83,9 @@ _noreturn_ static void worker_main(int sock, int bus, BusWork work, const Spec *
         _exit(0);
 }
 
-/* Does something on the bus in a child, and waits for it. */
-static int on_the_bus(BusWork work, const Spec *spec, const Run *run, Error *e) {
+/* Does something on the bus in a child, and waits for it.
+ * @keeper: keeps the connection; NULL = it ends with the child */
+static int on_the_bus(BusWork work, const Spec *spec, const Run *run, Run *keeper, Error *e) {
         _cleanup_fd_ int ours = -EBADF, theirs = -EBADF, bus = -EBADF;
         int pair[2], r;
 
@@ -91,15 +99,21 @@ static int on_the_bus(BusWork work, const Spec *spec, const Run *run, Error *e) 
         ours = pair[0];
         theirs = pair[1];
         bus = connect_bus();
+        bool keep = keeper && bus >= 0;
 
         pid_t pid = fork();
         if (pid < 0)
                 return error_set(e, errno, "cannot fork: %m");
         if (pid == 0)
-                worker_main(theirs, bus, work, spec, run);
+                worker_main(theirs, bus, work, keep, spec, run);
         theirs = fd_close(theirs);
-        bus = fd_close(bus);
-        r = handshake_expect(ours, HANDSHAKE_PHASE, 0, NULL, NULL, e);
+        if (keep)
+                r = handshake_expect(ours, HANDSHAKE_ID, BUS_MANAGER, NULL, &keeper->bus_manager,
+                                     e);
+        if (r >= 0)
+                r = handshake_expect(ours, HANDSHAKE_PHASE, 0, NULL, NULL, e);
+        if (r >= 0 && keep)
+                keeper->bus_fd = TAKE_FD(bus);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         return r;
@@ -181,7 +195,7 @@ int register_scope(const Spec *spec, Run *run, Error *e) {
                 return 0;
         int r = start_placeholder(run, &pid, e);
         if (r >= 0)
-                r = on_the_bus(work_start_scope, spec, run, e);
+                r = on_the_bus(work_start_scope, spec, run, run, e);
         if (r >= 0) {
                 run->has_scope = true;
                 r = settle_placeholder(run, pid, e);
@@ -217,7 +231,7 @@ bool register_wants(const Spec *spec) {
 }
 
 int register_apply(const Spec *spec, Run *run, Error *e) {
-        int r = on_the_bus(work_register, spec, run, e);
+        int r = on_the_bus(work_register, spec, run, NULL, e);
 
         if (r < 0)
                 return r != -EEXIST && spec->register_mode == REGISTER_AUTO ? REGISTER_WITHOUT : r;
@@ -238,6 +252,6 @@ static int work_revert(RegisterBus *b, const Spec *spec, const Run *run, Error *
 void register_revert(const Spec *spec, Run *run) {
         if (!run->is_registered && !run->has_scope)
                 return;
-        (void) on_the_bus(work_revert, spec, run, NULL);
+        (void) on_the_bus(work_revert, spec, run, NULL, NULL);
         run->is_registered = run->has_scope = false;
 }

@@ -66,6 +66,8 @@ typedef struct Run {
         bool has_scope;       /* register_scope() made one */
         bool is_registered;   /* machined knows the machine from us */
         int scope_fd;         /* keeps the placeholder of register_scope(); closing it ends it */
+        int bus_fd;           /* connection that is the scope's controller; -EBADF = none */
+        uint64_t bus_manager; /* the service manager is ":1.N" on it */
         int scope_pidfd;      /* that placeholder */
         char **network_names; /* host's ends of links that network_apply() made */
         int *network_indices; /* their interface numbers */
@@ -96,6 +98,7 @@ typedef struct Run {
                 .range_lock_fd = -EBADF,                                                           \
                 .scope_fd = -EBADF,                                                                \
                 .scope_pidfd = -EBADF,                                                             \
+                .bus_fd = -EBADF,                                                                  \
                 .leader_fd = -EBADF,                                                               \
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \
