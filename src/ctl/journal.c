@@ -136,7 +136,7 @@ static int put_time(const char *mode, const Entry *at, Buf *out) {
                 { "with-unit", "%a %Y-%m-%d %H:%M:%S %Z" },
                 { "short-full", "%a %Y-%m-%d %H:%M:%S %Z" },
                 { "short-precise", "%b %d %H:%M:%S", .micro = true },
-                { "short-iso", "%Y-%m-%dT%H:%M:%S%z" },
+                { "short-iso", "%Y-%m-%dT%H:%M:%S", .zone_after = true },
                 { "short-iso-precise", "%Y-%m-%dT%H:%M:%S", .micro = true, .zone_after = true },
         };
         time_t t = (time_t) (at->realtime / USEC_PER_SEC);
@@ -155,9 +155,11 @@ static int put_time(const char *mode, const Entry *at, Buf *out) {
                 (void) strftime(text, sizeof(text), forms[i].format, &tm);
                 if (forms[i].zone_after)
                         (void) strftime(zone, sizeof(zone), "%z", &tm);
-                return forms[i].micro ? buf_printf(out, "%s.%06" PRIu64 "%s", text,
-                                                   at->realtime % USEC_PER_SEC, zone)
-                                      : buf_puts(out, text);
+                int r = buf_puts(out, text);
+                if (r >= 0 && forms[i].micro)
+                        r = buf_printf(out, ".%06" PRIu64, at->realtime % USEC_PER_SEC);
+                /* "+0100" in the form that ISO 8601 has beside hyphens and colons */
+                return r < 0 || !*zone ? r : buf_printf(out, "%.3s:%s", zone, zone + 3);
         }
         return -EINVAL;
 }
@@ -206,7 +208,43 @@ static int put_short(sd_journal *j, const char *mode, const Entry *at, Buf *out)
         return r;
 }
 
+/* Text that is fit to be shown as a string, anything else as an array of bytes. */
+static int put_json_value(const char *s, size_t n, Buf *out) {
+        bool plain = str_is_utf8(s, n);
+        int r;
+
+        for (size_t i = 0; i < n && plain; i++)
+                plain = (unsigned char) s[i] >= ' ' || s[i] == '\n' || s[i] == '\t';
+        if (plain) {
+                _cleanup_free_ char *text = strndup(s, n);
+
+                return text ? json_puts(out, text) : -ENOMEM;
+        }
+        r = buf_puts(out, "[");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = buf_printf(out, "%s%u", i > 0 ? "," : "", (unsigned char) s[i]);
+        return r < 0 ? r : buf_puts(out, "]");
+}
+
+static int put_json_field(const char *data, size_t n, bool pretty, Buf *out) {
+        const char *equals = memchr(data, '=', n);
+        _cleanup_free_ char *name = equals ? strndup(data, (size_t) (equals - data)) : NULL;
+        int r;
+
+        if (!equals)
+                return 0;
+        if (!name)
+                return -ENOMEM;
+        r = buf_puts(out, pretty ? ",\n\t" : ",");
+        if (r >= 0)
+                r = json_puts(out, name);
+        if (r >= 0)
+                r = buf_puts(out, pretty ? " : " : ":");
+        return r < 0 ? r : put_json_value(equals + 1, n - (size_t) (equals + 1 - data), out);
+}
+
 static int put_json(sd_journal *j, const char *mode, const Entry *at, Buf *out) {
+        _cleanup_free_ char *cursor = NULL;
         bool pretty = streq(mode, "json-pretty");
         const void *data;
         size_t n;
@@ -215,28 +253,19 @@ static int put_json(sd_journal *j, const char *mode, const Entry *at, Buf *out) 
                                           : 0;
 
         if (r >= 0)
+                r = sd_journal_get_cursor(j, &cursor);
+        if (r >= 0)
                 r = buf_printf(out,
-                               pretty ? "{\n\t\"__REALTIME_TIMESTAMP\" : \"%" PRIu64 "\",\n"
+                               pretty ? "{\n\t\"__CURSOR\" : \"%s\",\n"
+                                        "\t\"__REALTIME_TIMESTAMP\" : \"%" PRIu64 "\",\n"
                                         "\t\"__MONOTONIC_TIMESTAMP\" : \"%" PRIu64 "\""
-                                      : "{\"__REALTIME_TIMESTAMP\":\"%" PRIu64 "\","
+                                      : "{\"__CURSOR\":\"%s\","
+                                        "\"__REALTIME_TIMESTAMP\":\"%" PRIu64 "\","
                                         "\"__MONOTONIC_TIMESTAMP\":\"%" PRIu64 "\"",
-                               at->realtime, at->monotonic);
+                               cursor, at->realtime, at->monotonic);
         sd_journal_restart_data(j);
-        while (r >= 0 && sd_journal_enumerate_data(j, &data, &n) > 0) {
-                _cleanup_free_ char *s = strndup(data, n);
-                char *equals = s ? strchr(s, '=') : NULL;
-
-                if (!equals)
-                        continue;
-                *equals = 0;
-                r = buf_puts(out, pretty ? ",\n\t" : ",");
-                if (r >= 0)
-                        r = json_puts(out, s);
-                if (r >= 0)
-                        r = buf_puts(out, pretty ? " : " : ":");
-                if (r >= 0)
-                        r = json_puts(out, equals + 1);
-        }
+        while (r >= 0 && sd_journal_enumerate_data(j, &data, &n) > 0)
+                r = put_json_field(data, n, pretty, out);
         if (r >= 0)
                 r = buf_puts(out, pretty ? "\n}\n" : "}\n");
         if (r >= 0 && streq(mode, "json-sse"))

@@ -121,6 +121,23 @@ def test_enable_and_disable(web):
     refused(web, "enable nosuch", "nosuch")
 
 
+def test_image_verbs(lab):
+    lab.run("mkdir -p /var/lib/machines/one/etc && echo name1 >/var/lib/machines/one/etc/hostname")
+    skep(lab, "clone one two")
+    assert lab.read("/var/lib/machines/two/etc/hostname") == "name1\n"
+    refused(lab, "clone one two", "cannot clone 'one' as 'two'")
+    skep(lab, "rename two three")
+    skep(lab, "read-only three")
+    assert lab.out("skep show-image -P ReadOnly three") == "yes"
+    skep(lab, "read-only three no")
+    assert "\tHostname: name1\n" in skep(lab, "image-status three").stdout
+    refused(lab, "read-only three maybe", "'maybe' is neither yes nor no")
+    skep(lab, "remove one three")
+    names = [i["name"] for i in json.loads(lab.out("skep list-images -j"))]
+    assert not {"one", "two", "three"} & set(names)
+    refused(lab, "remove one", "cannot remove 'one'")
+
+
 def test_running_image_is_busy(web):
     refused(web, "remove web", "cannot remove 'web'")
     assert running(web) == ["web"]
