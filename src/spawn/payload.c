@@ -334,7 +334,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, int init_
                 return error_oom(e);
 
         (void) umask(0022);
-        (void) close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+                return error_set(e, errno, "cannot keep our descriptors to ourselves: %m");
         r = fd_set_cloexec(sock, false);
         return r < 0 ? error_set(e, r, "cannot pass on the socket: %m")
                      : execute_init(init_fd, all, env, e);
