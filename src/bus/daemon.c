@@ -138,7 +138,14 @@ int daemon_run(Daemon *d, const char *name, Error *e) {
         (void) sd_notify(false, "STOPPING=1");
         if (r < 0)
                 return error_set(e, r, "the event loop failed: %m");
-        if (error_is_set(&d->error) && e)
-                *e = d->error;
-        return d->error.code;
+        if (error_is_set(&d->error)) {
+                if (e)
+                        *e = d->error;
+                return d->error.code;
+        }
+        /* The library ends the loop with a failure when the bus goes away. */
+        int code = 0;
+        if (sd_event_get_exit_code(d->event, &code) >= 0 && code != 0)
+                return error_set(e, ECONNRESET, "the connection to the bus is lost");
+        return 0;
 }

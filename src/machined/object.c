@@ -182,7 +182,9 @@ static int get_id(sd_bus *bus, const char *path, const char *interface, const ch
                   sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Machine *machine = userdata;
 
-        return sd_bus_message_append_array(reply, 'y', machine->id.bytes, sizeof machine->id.bytes);
+        return sd_bus_message_append_array(reply, 'y', machine->id.bytes,
+                                           id128_is_null(&machine->id) ? 0
+                                                                       : sizeof machine->id.bytes);
 }
 
 static int get_class(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -9,6 +9,8 @@
 #include "machined/scope.h"
 
 #define SERVICE_LENGTH_MAX 256
+/* Of one user who is not root. */
+#define MACHINES_PER_USER_MAX 1024
 
 typedef struct Registration {
         const char *name;
@@ -230,9 +232,15 @@ static int authorize(Manager *m, const Registration *g, sd_bus_message *call, Er
                             details, POLKIT_NOBODY, e);
 }
 
-static int check_owner(const Machine *machine, Error *e) {
+static int check_owner(const Manager *m, const Machine *machine, Error *e) {
+        unsigned n = 0;
+
         if (machine->uid == 0)
                 return 0;
+        for (const Machine *i = m->registry.first; i; i = i->next)
+                n += i->uid == machine->uid;
+        if (n >= MACHINES_PER_USER_MAX)
+                return error_set(e, ENOBUFS, "user %u has too many machines", machine->uid);
         int r = machine_uid_owns_process(machine->uid, &machine->leader, e);
         if (r == 0)
                 return error_set(e, EACCES, "process %d does not belong to user %u",
@@ -284,7 +292,7 @@ static int go(Manager *m, const Registration *g, sd_bus_message *call, Error *e)
         if (r >= 0)
                 r = pin_leader(g, caller, machine, e);
         if (r >= 0)
-                r = check_owner(machine, e);
+                r = check_owner(m, machine, e);
         return r < 0 ? r : take_in(m, g, TAKE_PTR(machine), call, e);
 }
 

@@ -6,6 +6,7 @@ import json
 NAME = "org.freedesktop.machine1"
 PATH = "/org/freedesktop/machine1"
 MANAGER = NAME + ".Manager"
+CALL = f"busctl call {NAME} {PATH} {MANAGER}"
 
 _CALL = """
 import ast, dbus, sys
