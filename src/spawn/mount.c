@@ -4,7 +4,10 @@
  * this do nothing else. */
 #include "spawn/mount.h"
 
+#include <linux/securebits.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -144,8 +147,17 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
         return 0;
 }
 
-/* Makes a missing mount point of the kind that the source is. */
-static int make_target(const MountItem *m, int source_fd, uid_t uid, const Run *run) {
+/* A mount that maps IDs takes new files only from owners that it knows, and the host's root is none. Its
+ * capabilities stay. */
+static int act_as(uid_t uid) {
+        if (uid != 0 && prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+                return -errno;
+        (void) setfsgid(uid);
+        (void) setfsuid(uid);
+        return 0;
+}
+
+static int make_target_as(const MountItem *m, int source_fd, uid_t uid, const Run *run) {
         _cleanup_free_ char *parent = NULL;
         struct stat st = { .st_mode = S_IFDIR };
 
@@ -168,6 +180,16 @@ static int make_target(const MountItem *m, int source_fd, uid_t uid, const Run *
         if (uid != 0 && fchown(fd, uid, uid) < 0)
                 return -errno;
         return path_open_in_root(run->root_fd, m->target, O_PATH, 0);
+}
+
+/* Makes a missing mount point of the kind that the source is. */
+static int make_target(const MountItem *m, int source_fd, uid_t uid, const Run *run) {
+        int r = act_as(uid);
+
+        if (r >= 0)
+                r = make_target_as(m, source_fd, uid, run);
+        (void) act_as(0);
+        return r;
 }
 
 /* Return: descriptor of the mount point; -ENOENT when it is missing and may be. */
