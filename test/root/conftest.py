@@ -83,6 +83,15 @@ def busybox(new_tree):
     return new_tree()
 
 
+@pytest.fixture
+def folder(scratch):
+    """A folder of the host to be bound, with an awkward name."""
+    where = scratch / "a folder:odd"
+    (where / "sub").mkdir(parents=True)
+    (where / "file").write_text("content\n")
+    return where
+
+
 @pytest.fixture(params=["busybox", "bookworm-guest", "trixie-guest"])
 def any_tree(request, new_tree):
     """A writable tree of every kind."""

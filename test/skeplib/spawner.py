@@ -122,6 +122,11 @@ def wait_until(condition, timeout=5, what="that"):
         time.sleep(0.005)
 
 
+def bind_source(path):
+    """A path as --bind= takes it."""
+    return str(path).replace(":", "\\:")
+
+
 def leader_of(process):
     """PID of the first process of the machine that @process keeps."""
     found = []

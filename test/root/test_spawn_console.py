@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The console of a machine."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+
+import pytest
+
+
+def test_console_pipe_keeps_streams_apart(spawn, busybox):
+    done = spawn.run(busybox, "/bin/sh", "-c", "echo out; echo err >&2; [ -e /dev/console ]; echo $?")
+    assert (done.stdout, done.stderr) == ("out\n1\n", "err\n")
+
+
+def test_console_pipe_is_binary_safe(spawn, busybox, scratch):
+    data = os.urandom(1 << 20)
+    (scratch / "in").write_bytes(data)
+    with open(scratch / "in", "rb") as stdin, open(scratch / "out", "wb") as stdout:
+        spawn.run(busybox, "cat", stdin=stdin, stdout=stdout)
+    assert (scratch / "out").read_bytes() == data
+
+
+def test_short_form_of_pipe(spawn, busybox):
+    assert spawn.out(busybox, "-P", "echo", "x", console=None) == "x"
+
+
+def test_console_read_only(spawn, busybox):
+    out = spawn.out(busybox, "/probe", "tty", console="read-only")
+    facts = dict(line.split() for line in out.replace("\r", "").splitlines())
+    assert (facts["0"], facts["1"], facts["2"]) == ("tty", "tty", "tty")
+    assert facts["controlling"] == "ok"
+
+
+def test_console_default_without_a_terminal(spawn, busybox):
+    assert "tty" in spawn.out(busybox, "/probe", "tty", console=None)
+
+
+def test_console_passive(spawn, busybox):
+    assert spawn.out(busybox, "echo", "unseen", console="passive") == ""
+
+
+def test_console_autopipe(spawn, busybox):
+    assert spawn.out(busybox, "/probe", "tty", console="autopipe").splitlines()[1] == "1 other"
+
+
+class Terminal:
+    """A pseudo-terminal with skep-spawn on it."""
+
+    def __init__(self, spawn, tree, *args, rows=33, columns=101):
+        self.master, slave = pty.openpty()
+        self.slave_path = os.ttyname(slave)
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(slave)
+        self.process = spawn.start(tree, *args, stdin=slave, stdout=slave, stderr=slave,
+                                   console=None)
+        self.slave = slave
+        self.text = ""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def expect(self, what, timeout=5):
+        end = time.monotonic() + timeout
+        while what not in self.text:
+            if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
+                pytest.fail(f"no {what!r} in {self.text!r}")
+            try:
+                self.text += os.read(self.master, 4096).decode(errors="replace")
+            except OSError:
+                pytest.fail(f"ended without {what!r}: {self.text!r}")
+
+    def send(self, data):
+        os.write(self.master, data)
+
+    def end(self, timeout=5):
+        self.process.wait(timeout)
+        after = termios.tcgetattr(self.slave)
+        os.close(self.slave)
+        os.close(self.master)
+        assert after == self.before, "the terminal was left in another mode"
+        return self.process.returncode
+
+
+def test_console_interactive(spawn, busybox):
+    terminal = Terminal(spawn, busybox, "/bin/sh", "-c",
+                        "/probe tty; read -r line; echo got-$line; exit 4")
+    terminal.expect("rows 33")
+    terminal.expect("columns 101")
+    terminal.send(b"hello\n")
+    terminal.expect("got-hello")
+    assert terminal.end() == 4
+
+
+def test_console_resize(spawn, busybox):
+    terminal = Terminal(spawn, busybox, "/bin/sh", "-c",
+                        "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done")
+    terminal.expect("ready")
+    terminal.resize(20, 70)
+    os.kill(terminal.process.pid, signal.SIGWINCH)
+    terminal.expect("20 70")
+    assert terminal.end() == 0
+
+
+def test_three_escapes_end_the_machine(spawn, busybox):
+    terminal = Terminal(spawn, busybox, "/probe", "signal")
+    terminal.expect("waiting")
+    terminal.send(b"\x1d\x1d\x1d")
+    assert terminal.end() != 0
+
+
+def test_control_c_goes_to_the_payload(spawn, busybox):
+    terminal = Terminal(spawn, busybox, "-a", "/bin/sh", "-c",
+                        "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done")
+    terminal.expect("ready")
+    terminal.send(b"\x03")
+    terminal.expect("caught")
+    assert terminal.end() == 5
