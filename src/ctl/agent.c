@@ -21,9 +21,8 @@ static void run_agent(int notify_fd, pid_t parent) {
                 _exit(EXIT_FAILURE);
         if (fd_set_cloexec(notify_fd, false) < 0)
                 _exit(EXIT_FAILURE);
-        /* Its own group: what the user types to us does not hit it. */
-        (void) setpgid(0, 0);
-        (void) signal(SIGTTOU, SIG_IGN);
+        /* It stays in our process group: from the background it could not read the terminal. */
+        (void) signal(SIGPIPE, SIG_DFL);
         (void) snprintf(fd, sizeof(fd), "%d", notify_fd);
         (void) execlp("pkttyagent", "pkttyagent", "--notify-fd", fd, "--fallback", NULL);
         _exit(EXIT_FAILURE);

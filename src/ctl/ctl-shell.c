@@ -145,6 +145,7 @@ static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error 
         ssize_t n;
         int r;
 
+        agent_stop(&c->agent); /* the terminal is the command's from here on */
         say_hello(s);
         r = pty_forward_init(&f, STDIN_FILENO, STDOUT_FILENO, pty, 0, e);
         if (r < 0)
@@ -211,6 +212,7 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
         m = sd_bus_message_unref(m);
         reply = sd_bus_message_unref(reply);
         streams_close_far(&streams);
+        agent_stop(&c->agent);
         r = streams_run(&streams, status_fd, text, sizeof(text), e);
         return r < 0 ? r : exit_status_parse(text, e);
 }
@@ -330,6 +332,7 @@ static int login_on_pty(Ctl *c, const ShellCall *s, int pty, Login *login, Error
         if (signals < 0)
                 return error_set(e, errno, "cannot catch signals: %m");
 
+        agent_stop(&c->agent); /* the terminal is the command's from here on */
         say_hello(s);
         r = pty_forward_init(&f, STDIN_FILENO, STDOUT_FILENO, pty, PTY_FORWARD_HOLD, e);
         if (r < 0)

@@ -89,3 +89,18 @@ def test_status_fits(lab):
     assert any(line.endswith("…") for line in inside)
     text = plain(shown(lab, "LC_ALL=C skep --no-pager status -n 0 web", columns=60))
     assert re.search(r"\|-payload\n", text) and text.isascii()
+
+
+def test_password_is_asked_for(lab):
+    """Somebody who is not root, at a terminal: pkttyagent asks, and the call waits for the answer."""
+    lab.run("useradd -m visitor")
+    with Terminal(lab, "su --pty - visitor -c 'skep terminate --wait web'") as terminal:
+        terminal.expect("Password: ")
+        terminal.type("skep\r")
+        status, text = terminal.end()
+        assert status == 0, text
+    assert lab.out("skep list --no-legend") == ""
+    lab.run("skep start web", timeout=60)
+    with Terminal(lab, "su --pty - visitor -c 'skep --no-ask-password terminate web'") as terminal:
+        status, text = terminal.end()
+        assert status == 1 and "need to be root" in text
