@@ -121,3 +121,41 @@ def test_control_c_goes_to_the_payload(spawn, busybox):
     terminal.send(b"\x03")
     terminal.expect("caught")
     assert terminal.end() == 5
+
+
+@pytest.mark.parametrize("key, number", [(b"p", 4), (b"r", 5)])
+def test_hotkeys_ask_the_first_process(spawn, busybox, key, number):
+    terminal = Terminal(spawn, busybox, "/probe", "signal")
+    terminal.expect("waiting")
+    terminal.send(b"\x1d\x1d" + key)
+    terminal.expect(f"{signal.SIGRTMIN + number}")
+    terminal.end()
+
+
+def test_everything_written_is_shown(spawn, busybox):
+    """Also what the payload wrote in its last moment."""
+    out = spawn.out(busybox, "/bin/sh", "-c", "seq 1 30000", console="read-only")
+    assert out == "\n".join(str(i) for i in range(1, 30001))
+
+
+def test_input_from_a_pipe_ends(spawn, busybox):
+    out = spawn.out(busybox, "/bin/sh", "-c", "cat; echo end", console="interactive",
+                    input="one\ntwo")
+    assert out.endswith("twoend"), out
+
+
+def test_reader_that_goes_away_does_not_stop_the_payload(spawn, busybox):
+    process = spawn.start(busybox, "/bin/sh", "-c", "seq 1 30000; echo $? >/done",
+                          console="read-only")
+    assert process.stdout.readline() == "1\n"
+    process.stdout.close()
+    assert process.wait(10) == 0
+    assert (busybox / "done").read_text() == "0\n"
+
+
+def test_console_outlives_those_who_have_it_open(spawn, busybox):
+    """Nobody inside has the terminal open for a moment, as when a getty is restarted."""
+    out = spawn.out(busybox, "-a", "/bin/sh", "-c",
+                    "exec </dev/null >/dev/null 2>&1; sleep 0.2; echo again >/dev/console",
+                    console="read-only")
+    assert out == "again"

@@ -153,6 +153,35 @@ def test_veth_of_a_long_name(spawn, busybox):
     process.communicate(timeout=5)
 
 
+@pytest.fixture
+def link(spawn):
+    """link(alias) is a veth pair in the way of the machine's own."""
+    spawn.name = f"t{os.getpid()}"
+    name = f"ve-{spawn.name}"
+
+    def make(alias):
+        subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", "vt-other"],
+                       check=True)
+        if alias:
+            subprocess.run(["ip", "link", "set", name, "alias", alias], check=True)
+        return name
+
+    yield make
+    subprocess.run(["ip", "link", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+
+def test_link_of_a_dead_keeper_is_replaced(spawn, busybox, link):
+    link("skep 4194303 1")
+    assert spawn.sh(busybox, "ls /sys/class/net", "-n").split() == ["host0", "lo"]
+
+
+@pytest.mark.parametrize("alias", [None, "something else", f"skep {os.getpid()} 1 more"])
+def test_link_of_somebody_else_is_left_alone(spawn, busybox, link, alias):
+    name = link(alias)
+    assert name in spawn.refuse(busybox, "-n", "true")
+    subprocess.run(["ip", "link", "show", name], stdout=subprocess.DEVNULL, check=True)
+
+
 # --- capabilities ---------------------------------------------------------------------------------
 
 def bounding(spawn, tree, *options):
