@@ -30,20 +30,21 @@ def program(name):
 
 
 @functools.lru_cache(maxsize=None)
-def installed(replace_systemd=True):
-    """A tree of what `meson install` puts on a host, from a build with prefix /usr.
+def installed(replace_systemd=True, prefix="/usr"):
+    """A tree of what `meson install` puts on a host.
 
     It is named after its content and never changed, for labs have it mounted."""
     given = os.environ.get("SKEP_LAB_ROOT" if replace_systemd else "SKEP_LAB_ROOT_BESIDE")
-    if given:
+    if given and prefix == "/usr":
         return pathlib.Path(given)
 
-    build = TOP / ("build-lab" if replace_systemd else "build-lab-beside")
+    build = TOP / ("build-lab" + ("" if replace_systemd else "-beside")
+                   + ("" if prefix == "/usr" else prefix.replace("/", "-")))
     build.mkdir(exist_ok=True)
     with open(build / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (build / "build.ninja").exists():
-            _quiet("meson", "setup", build, TOP, "--prefix=/usr", "--buildtype=debugoptimized",
+            _quiet("meson", "setup", build, TOP, f"--prefix={prefix}", "--buildtype=debugoptimized",
                    "-Dtests=false", f"-Dreplace-systemd={'true' if replace_systemd else 'false'}")
         _quiet("ninja", "-C", build)
         root = build / ("root-" + _content(build))
