@@ -83,13 +83,30 @@ static const char *hint(const sd_bus_error *error, const char *destination) {
         return NULL;
 }
 
-static int failure(Error *e, int r, const sd_bus_error *error, const char *destination) {
+static int broken(Ctl *c, int r, Error *e) {
+        if (c->o.host)
+                return error_set(e, r, "the connection to host '%s' broke", c->o.host);
+        if (c->o.machine)
+                return error_set(e, r, "the connection into machine '%s' broke", c->o.machine);
+        return error_set(e, r, "the connection to the system bus broke");
+}
+
+static int failure(Ctl *c, int r, const sd_bus_error *error, const char *destination, Error *e) {
         const char *more;
 
+        if (r == -ENOTCONN || r == -ECONNRESET ||
+            sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED))
+                return broken(c, r, e);
         if (!sd_bus_error_is_set(error))
                 return error_set(e, r, "%m");
         more = hint(error, destination);
         (void) bus_error_get(e, r, error);
+        if (e) {
+                /* The text may quote what is foreign to the daemon too. */
+                _cleanup_free_ char *printable = text_printable(e->text, false);
+
+                (void) snprintf(e->text, sizeof(e->text), "%s", strempty(printable));
+        }
         if (more && e) {
                 size_t n = strlen(e->text);
 
@@ -113,7 +130,7 @@ int client_send(Ctl *c, sd_bus_message *m, bool acts, sd_bus_message **ret, Erro
                 agent_start(&c->agent);
         r = sd_bus_call(c->bus, m, acts ? NO_LIMIT : 0, &error, &reply);
         if (r < 0)
-                return failure(e, r, &error, sd_bus_message_get_destination(m));
+                return failure(c, r, &error, sd_bus_message_get_destination(m), e);
         if (ret)
                 *ret = TAKE_PTR(reply);
         return 0;
@@ -257,7 +274,7 @@ int client_wait(Ctl *c, bool (*done)(void *), void *userdata, Error *e) {
                 if (r == 0)
                         r = sd_bus_wait(c->bus, UINT64_MAX);
                 if (r < 0 && r != -EINTR)
-                        return error_set(e, r, "the bus connection broke: %m");
+                        return broken(c, r, e);
         }
         return 0;
 }

@@ -223,6 +223,44 @@ def test_bus_inside_a_machine(web):
     refused(web, "-M web -H elsewhere list", "--host and --machine")
 
 
+def test_daemon_inside_a_machine(lab):
+    """A machine that is a host of machines itself: its daemon answers, not ours."""
+    lab.add_machine("inner", lab.suite + "-lab")
+    lab.run("skep start inner", timeout=60)
+    try:
+        lab.wait_for("systemctl -M inner is-system-running | grep -E 'running|degraded'", timeout=60)
+        machines = json.loads(skep(lab, "-M inner list -a -j").stdout)
+        assert [(m["machine"], m["class"]) for m in machines] == [(".host", "host")]
+        assert skep(lab, "--machine=inner show -P Leader .host").stdout == "1\n"
+        lab.run("mkdir /var/lib/machines/inner/var/lib/machines/deep")
+        assert "deep" in skep(lab, "-M inner list-images --no-legend").stdout
+        skep(lab, "-M inner remove deep")
+        lab.run("test ! -e /var/lib/machines/inner/var/lib/machines/deep")
+        done = skep(lab, "-M inner status .host")
+        assert "Debian GNU/Linux" in done.stdout
+    finally:
+        skep(lab, "terminate --wait inner", timeout=60)
+        skep(lab, "remove inner")
+
+
+def test_daemon_of_another_host(web):
+    """The bridge is real, ssh is not: it runs here what it should run there."""
+    web.write("/usr/local/bin/ssh", """#!/bin/sh
+echo "$@" >/tmp/ssh-was-given
+while [ "$1" != -- ]; do shift; done
+[ "$2" != elsewhere ] || { echo "ssh: no way to $2" >&2; exit 255; }
+shift 2
+exec "$@"
+""", mode=0o755)
+    assert skep(web, "-H admin@there list --no-legend").stdout.startswith("web ")
+    assert "admin@there" in web.read("/tmp/ssh-was-given")
+    refused(web, "-H there shell web /bin/true", "use ssh")
+    done = skep(web, "-H elsewhere list", check=False)
+    assert (done.returncode, done.stderr) == (
+        1, "ssh: no way to elsewhere\nskep: the connection to host 'elsewhere' broke\n")
+    web.run("rm /usr/local/bin/ssh")
+
+
 def test_help_version_and_completion(lab):
     assert re.fullmatch(r"skep \d+\.\d+\n", skep(lab, "--version").stdout)
     text = skep(lab, "--help").stdout
