@@ -98,8 +98,6 @@ static int write_at(SinkTar *s, int fd, const void *data, size_t n, off_t offset
                 return error_set(e, errno, "cannot seek in it: %m");
 
         int r = fd_write_all(fd, data, n);
-        if (r == -ENOSPC || r == -EDQUOT)
-                return error_set(e, r, "the file system of %s is full", s->place);
         return r < 0 ? error_set(e, r, "cannot write it: %m") : 0;
 }
 
@@ -176,8 +174,6 @@ static int add_file(SinkTar *s, const char *path, struct archive_entry *entry, c
         _cleanup_fd_ int fd = -EBADF;
         int r = tree_file(s->tree, path, m, &fd, e);
 
-        if (r == -ENOSPC || r == -EDQUOT)
-                return error_set(e, r, "the file system of %s is full", s->place);
         return r < 0 ? r : fill(s, fd, entry, m, e);
 }
 
@@ -211,6 +207,14 @@ static int add_entry(SinkTar *s, struct archive_entry *entry, const char *name, 
         }
 }
 
+/* Whichever call it was that found no more room, the disk is what the user wants to hear of. A refusal by
+ * reserve() has said so, with figures. */
+static int name_full_disk(const SinkTar *s, int r, Error *e) {
+        if ((r == -ENOSPC && !(e && strstr(e->text, "do not fit"))) || r == -EDQUOT)
+                return error_set(e, r, "the file system of %s is full", s->place);
+        return r;
+}
+
 static int add_next(SinkTar *s, struct archive_entry *entry, Error *e) {
         const char *name = archive_entry_pathname(entry);
 
@@ -221,7 +225,7 @@ static int add_next(SinkTar *s, struct archive_entry *entry, Error *e) {
         int r = add_entry(s, entry, name, e);
         if (r < 0) {
                 _cleanup_free_ char *shown = str_escape(name, "'");
-                return error_wrap(e, r, "entry '%.200s'", strempty(shown));
+                return error_wrap(e, name_full_disk(s, r, e), "entry '%.200s'", strempty(shown));
         }
         if (s->progress)
                 (void) atomic_fetch_add_explicit(&s->progress->entries, 1, memory_order_relaxed);
@@ -252,7 +256,7 @@ static int unpack(SinkTar *s, Error *e) {
                                          "the archive is cut off: it has no end mark after its %llu"
                                          " bytes of tar data",
                                          (unsigned long long) s->offset);
-        return tree_finish(s->tree, e);
+        return name_full_disk(s, tree_finish(s->tree, e), e);
 }
 
 static int open_archive(SinkTar *s, Error *e) {

@@ -14,9 +14,12 @@
 #include "image/subvolume.h"
 #include "image/temporary.h"
 
-static int set_immutable(int fd, bool on) {
+/* A subvolume has a mark of its own for it; of a directory it is the top that is made immutable. */
+static int set_read_only(int fd, bool on) {
         int flags;
 
+        if (subvolume_is(fd))
+                return subvolume_set_read_only(fd, on);
         if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
                 return errno == ENOTTY ? -EOPNOTSUPP : -errno;
         flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
@@ -75,7 +78,8 @@ static int make_temp(Staging *s, Error *e) {
                 int r = temporary_name(s->name, &temp);
                 if (r < 0)
                         return error_set(e, r, "cannot make a temporary name: %m");
-                if (mkdirat(s->pool_fd, temp, 0700) < 0)
+                /* A subvolume where there are some, so that clones of the image cost nothing. */
+                if (subvolume_create(s->pool_fd, temp) < 0 && mkdirat(s->pool_fd, temp, 0700) < 0)
                         return error_set(e, errno,
                                          "cannot make a temporary directory in the pool: %m");
 
@@ -111,9 +115,9 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
 
         /* Found out now rather than after the work. */
         if (options->read_only) {
-                r = set_immutable(s.fd, true);
+                r = set_read_only(s.fd, true);
                 if (r >= 0)
-                        r = set_immutable(s.fd, false);
+                        r = set_read_only(s.fd, false);
                 if (r < 0)
                         return error_set(e, r,
                                          "this file system cannot make an image read-only: %m");
@@ -124,75 +128,13 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
         return 0;
 }
 
-static bool is_os_tree(int fd) {
-        static const char *const files[] = { "etc/os-release", "usr/lib/os-release" };
-
-        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
-                _cleanup_fd_ int file = path_open_in_root(fd, files[i], O_PATH, 0);
-                if (file >= 0)
-                        return true;
-        }
-        return false;
-}
-
-/* Name of the only thing in a directory. Return: 1 there is one; 0 none or several; -errno. */
-static int only_child(int dir_fd, char ret[static NAME_MAX + 1]) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-        unsigned n = 0;
-
-        if (!d) {
-                (void) fd_close(fd);
-                return -errno;
-        }
-        for (struct dirent *de; n < 2 && (de = readdir(d));) {
-                if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-                        continue;
-                (void) snprintf(ret, NAME_MAX + 1, "%s", de->d_name);
-                n++;
-        }
-        return n == 1;
-}
-
-int staging_unwrap(Staging *s, Error *e) {
-        char child[NAME_MAX + 1];
-        int r;
-
-        if (is_os_tree(s->fd))
-                return 0;
-        r = only_child(s->fd, child);
-        if (r < 0)
-                return error_set(e, r, "cannot list the new tree: %m");
-        if (r == 0)
-                return 0;
-
-        /* Locked before it is moved, so that no sweep can take it. */
-        _cleanup_fd_ int fd = lock_temp(s->fd, child);
-        if (fd < 0 || !is_os_tree(fd))
-                return 0;
-
-        _cleanup_free_ char *temp = NULL;
-        r = temporary_name(s->name, &temp);
-        if (r < 0)
-                return error_set(e, r, "cannot make a temporary name: %m");
-        if (renameat2(s->fd, child, s->pool_fd, temp, RENAME_NOREPLACE) < 0)
-                return error_set(e, errno, "cannot move the tree out of its directory: %m");
-
-        (void) unlinkat(s->pool_fd, s->temp, AT_REMOVEDIR);
-        free(s->temp);
-        s->temp = TAKE_PTR(temp);
-        (void) close(s->fd);
-        s->fd = TAKE_FD(fd);
-        return 1;
-}
-
 /* Puts the tree in place of what is there, which then has the temporary name. */
 static int exchange(Staging *s, Error *e) {
         _cleanup_fd_ int old = openat(s->pool_fd, s->name,
                                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
         if (old >= 0)
-                (void) set_immutable(old, false);
+                (void) set_read_only(old, false);
         if (renameat2(s->pool_fd, s->temp, s->pool_fd, s->name, RENAME_EXCHANGE) < 0)
                 return error_set(e, errno, "cannot replace image '%s': %m", s->name);
         return 0;
@@ -230,7 +172,7 @@ int staging_commit(Staging *s, const StagingOptions *options, Error *e) {
 
         /* Not earlier: what is immutable cannot be renamed. */
         if (options->read_only) {
-                r = set_immutable(s->fd, true);
+                r = set_read_only(s->fd, true);
                 if (r < 0)
                         return error_set(e, r, "cannot make image '%s' read-only: %m", s->name);
         }

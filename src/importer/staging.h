@@ -15,8 +15,8 @@ typedef struct Staging {
 } Staging;
 
 typedef struct StagingOptions {
-        bool force;     /* replace what has the name */
-        bool read_only; /* set the immutable flag on the top directory */
+        bool force; /* replace what has the name */
+        bool read_only; /* mark the image so: a subvolume as such, else its top directory as immutable */
         bool sync;      /* make the new name durable, too */
 } StagingOptions;
 
@@ -27,9 +27,6 @@ typedef struct StagingOptions {
  * wanted and the file system cannot; -errno. */
 int staging_begin(int pool_fd, const char *name, const StagingOptions *options, Staging *ret,
                   Error *e);
-/** staging_unwrap() - if the tree is one directory with an OS tree in it, keep only that
- * Return: 1 done; 0 nothing to do; -errno. */
-int staging_unwrap(Staging *s, Error *e);
 /** staging_commit() - give the tree its name. Return: 0; -EEXIST as above; -errno. */
 int staging_commit(Staging *s, const StagingOptions *options, Error *e);
 /** staging_done() - remove what was not committed, let go of the lock */

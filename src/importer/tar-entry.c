@@ -8,25 +8,6 @@
 
 #include "base/text.h"
 
-static int add_xattr(TreeMeta *m, const char *name, const void *value, size_t size) {
-        TreeXattr *x = reallocarray(m->xattrs, m->n_xattrs + 1, sizeof *x);
-
-        if (!x)
-                return -ENOMEM;
-        m->xattrs = x;
-        x += m->n_xattrs;
-        *x = (TreeXattr){ .name = strdup(name), .value = malloc(size + 1), .size = size };
-        if (!x->name || !x->value) {
-                free(x->name);
-                free(x->value);
-                return -ENOMEM;
-        }
-        if (size > 0)
-                memcpy(x->value, value, size);
-        m->n_xattrs++;
-        return 0;
-}
-
 static int read_xattrs(struct archive_entry *entry, TreeMeta *m) {
         const char *name;
         const void *value;
@@ -34,7 +15,7 @@ static int read_xattrs(struct archive_entry *entry, TreeMeta *m) {
         int n = archive_entry_xattr_reset(entry);
 
         while (n-- > 0 && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-                int r = add_xattr(m, name, value, size);
+                int r = tree_meta_add_xattr(m, name, value, size);
                 if (r < 0)
                         return r;
         }
@@ -94,7 +75,7 @@ static int read_acl(struct archive_entry *entry, int type, const char *name, Tre
         int r = buf_append(&b, &version, sizeof version);
         for (size_t i = 0; i < ELEMENTSOF(acl_tags) && r >= 0; i++)
                 r = collect_acl(entry, type, i, &b, skipped);
-        return r < 0 ? r : add_xattr(m, name, b.p, b.n);
+        return r < 0 ? r : tree_meta_add_xattr(m, name, b.p, b.n);
 }
 
 static bool id_is_valid(int64_t id) {

@@ -16,6 +16,7 @@
 #include "image/lock.h"
 #include "image/temporary.h"
 #include "importer/unpacker.h"
+#include "importer/unwrap.h"
 
 #define PROGRESS_EVERY_USEC 100000
 
@@ -171,7 +172,7 @@ static int check_replaced(const ImportJob *job, Error *e) {
 
 static int commit(const ImportJob *job, Staging *staging, Error *e) {
         _cleanup_image_lock_ ImageLock *lock = NULL;
-        int r = staging_unwrap(staging, e);
+        int r = unwrap_tree(staging->fd, e);
 
         if (r >= 0)
                 r = lock_replaced(job, &lock, e);

@@ -16,6 +16,25 @@ void tree_meta_done(TreeMeta *m) {
         *m = (TreeMeta){};
 }
 
+int tree_meta_add_xattr(TreeMeta *m, const char *name, const void *value, size_t size) {
+        TreeXattr *x = reallocarray(m->xattrs, m->n_xattrs + 1, sizeof *x);
+
+        if (!x)
+                return -ENOMEM;
+        m->xattrs = x;
+        x += m->n_xattrs;
+        *x = (TreeXattr){ .name = strdup(name), .value = malloc(size + 1), .size = size };
+        if (!x->name || !x->value) {
+                free(x->name);
+                free(x->value);
+                return -ENOMEM;
+        }
+        if (size > 0)
+                memcpy(x->value, value, size);
+        m->n_xattrs++;
+        return 0;
+}
+
 /* Attributes that mean something in a machine and that the unpacker may set. Labels (security.selinux)
  * belong to a host's policy, trusted.* to a host's overlays. */
 static bool xattr_is_wanted(const char *name) {

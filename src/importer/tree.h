@@ -34,6 +34,8 @@ typedef struct TreeSkipped {
 } TreeSkipped;
 
 void tree_meta_done(TreeMeta *m);
+/** tree_meta_add_xattr() - add one extended attribute; both parts are copied. Return: 0 or -ENOMEM. */
+int tree_meta_add_xattr(TreeMeta *m, const char *name, const void *value, size_t size);
 
 /** tree_new() - start below @root_fd, which is borrowed and has to be an empty directory
  * The caller's umask must be 0. Return: 0 or -errno. */

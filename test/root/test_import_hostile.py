@@ -175,10 +175,13 @@ def test_many_small_fill_the_disk(attack, place):
     kernel.umount(small)
 
 
-def test_no_inodes_left(attack, place):
+@pytest.mark.parametrize("make", [file, directory, lambda n: symlink(n, "x"),
+                                  lambda n: archives.node(n, "p")],
+                         ids=["files", "directories", "links", "nodes"])
+def test_no_inodes_left(attack, place, make):
     small = place / "pool"
     kernel.mount("small", small, "tmpfs", 0, "size=64M,nr_inodes=200")
-    web, said = attack(archives.write(place / "x.tar", [file(f"f{i}") for i in range(500)]))
+    web, said = attack(archives.write(place / "x.tar", [make(f"f{i}") for i in range(500)]))
     assert web is None and "is full" in said and str(small) in said
     kernel.umount(small)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What goes into an archive comes out of it: every kind of entry, archiver and packing."""
 
+import fcntl
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ import tarfile
 
 import pytest
 
-from skeplib import archives
+from skeplib import archives, kernel, must_run
 from skeplib.archives import directory, file, hardlink, node, symlink
 
 
@@ -252,6 +253,48 @@ def test_no_unwrap(run, pool, scratch, entries):
     assert sorted(os.listdir(pool / "web")) == sorted({e["name"].split("/")[0] for e in entries})
 
 
+@pytest.fixture(name="on_disk", params=["btrfs", "ext4"])
+def make_on_disk(request, scratch, pool):
+    """The pool on a file system of that kind."""
+    try:
+        with open(scratch / "disk", "wb") as f:
+            f.truncate(300 << 20)
+        subprocess.run([f"mkfs.{request.param}", "-q", scratch / "disk"], check=True)
+        subprocess.run(["mount", "-o", "loop", scratch / "disk", pool], check=True)
+    except (OSError, subprocess.CalledProcessError) as problem:
+        must_run(f"no {request.param} here: {problem}")
+    yield request.param
+    kernel.umount(pool)
+
+
+def is_subvolume(path):
+    return os.stat(path).st_ino == 256
+
+
+def test_file_systems(run, pool, scratch, guest_tar, on_disk):
+    """As on a real disk: subvolumes where there are such, all marks and replacements, nothing left."""
+    archive = guest_tar("busybox", "none")
+    left = sorted(os.listdir(pool))
+    run(archive)
+    assert is_subvolume(pool / "web") == (on_disk == "btrfs")
+    assert stat.S_IMODE((pool / "web").stat().st_mode) == 0o755
+    run(archive, "--force", "--read-only")
+    with pytest.raises(OSError):
+        (pool / "web/x").touch()
+    run(archive, "--force")
+    (pool / "web/x").touch()
+    wrapped = archives.write(scratch / "x", [
+        directory("top", mode=0o751, uid=7, mtime=5), directory("top/etc"), directory("top/top"),
+        file("top/etc/os-release", b"ID=debian\n")])
+    run(wrapped, "--force", "--read-only")
+    assert sorted(os.listdir(pool / "web")) == ["etc", "top"]
+    status = (pool / "web").stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_mtime) == (0o751, 7, 5)
+    done = run(archives.write(scratch / "bad", [file("a", b"1"), file("../x")]), name="bad", check=False)
+    assert done.returncode == 1
+    assert sorted(os.listdir(pool)) == sorted([*left, "web"])
+
+
 def test_name_from_the_archive(program, pool, scratch):
     archive = archives.write(scratch / "my-image.v2.tar.gz", [file("a", b"1")], "gz")
     subprocess.run([program("skep-import"), "-q", f"--image-root={pool}", "tar", archive], check=True)
@@ -268,6 +311,18 @@ def test_taken_and_force(run, pool, scratch):
     run(second, "--force")
     assert os.listdir(pool / "web") == ["b"]
     assert os.listdir(pool) == ["web"]
+
+
+def test_force_on_what_is_in_use(run, pool, scratch):
+    """A machine that runs from it holds its lock."""
+    first = archives.write(scratch / "1", [file("a", b"1")])
+    run(first)
+    with open(pool / ".#web.lck", "w", encoding="ascii") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        done = run(first, "--force", check=False)
+        assert done.returncode == 1 and "in use" in done.stderr
+    os.unlink(pool / ".#web.lck")
+    assert os.listdir(pool) == ["web"] and os.listdir(pool / "web") == ["a"]
 
 
 def test_force_on_nothing(run, pool, scratch):
