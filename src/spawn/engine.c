@@ -41,7 +41,7 @@ static int apply_runtime(Engine *g, Error *e) {
 }
 
 static void revert_runtime(Engine *g) {
-        runtime_revert(&g->run);
+        runtime_revert(g->spec, &g->run);
 }
 
 static int apply_image_lock(Engine *g, Error *e) {
@@ -229,7 +229,7 @@ static void revert_registration(Engine *g) {
 }
 
 static const Step steps[] = {
-        { "runtime directory", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
+        { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },

@@ -171,7 +171,7 @@ static int overlay(Run *run, bool read_only, Error *e) {
         return 0;
 }
 
-/* Attaches the root on the runtime directory (or @below it), which only this namespace sees. Not over
+/* Attaches the root on run->runtime (or @below it), which only this namespace sees. Not over
  * "/", where it could not be told from what lies under it when that is to go. */
 static int attach_on_runtime(const Run *run, const char *below, Error *e) {
         _cleanup_free_ char *path = below ? path_join(run->runtime, below) : strdup(run->runtime);

@@ -11,7 +11,7 @@
 int root_open(const Spec *spec, Run *run, Error *e);
 
 /** root_prepare_ephemeral() - PHASE_HOST, once: make the mount namespace that holds the upper layer
- * It is a tmpfs over the runtime directory that only this namespace sees; it lives until the machine
+ * It is a tmpfs over run->runtime that only this namespace sees; it lives until the machine
  * is gone for good, so that what the payload wrote survives its reboots.
  * Return: 0 or -errno. */
 int root_prepare_ephemeral(const IdPlan *ids, Run *run, Error *e);
@@ -22,7 +22,7 @@ int root_prepare_ephemeral(const IdPlan *ids, Run *run, Error *e);
 int root_isolate(const Spec *spec, Run *run, Error *e);
 
 /** root_attach() - PHASE_BUILD: missing base directories, ID map, overlay, read-only; then attach it
- * on the runtime directory as this namespace sees it, where it lies ready for root_pivot()
+ * on run->runtime as this namespace sees it, where it lies ready for root_pivot()
  * Return: 0 or -errno. */
 int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e);
 

@@ -4,7 +4,7 @@
  *
  * Who does what, in this order:
  *
- *   PHASE_HOST    supervisor  before any child: lock, runtime directory, control group, sources of mounts
+ *   PHASE_HOST    supervisor  before any child: lock, runtime file, control group, sources of mounts
  *   PHASE_BUILD   builder     in a mount namespace of its own, still with the host's privileges: root,
  *                             API file systems, devices. Without a user namespace builder and PID 1
  *                             are the same process; with one the builder ends after this phase.
@@ -52,8 +52,8 @@ enum {
 
 typedef struct Run {
         /* made once, kept over reboots of the payload */
-        int lock_fd;          /* of the runtime directory's owner */
-        char *runtime;        /* /run/skep/NAME */
+        int lock_fd;          /* our locked file in /run/skep/spawn */
+        char *runtime;        /* a folder of the host that a mount namespace of our own may cover */
         int notify_fd;        /* datagram socket bound to /run/host/notify inside */
         int ephemeral_fd;     /* mount namespace that holds the upper layer */
         char *cgroup;         /* path of the machine's group below the cgroup2 mount, "/…" */

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runtime directories of machines, see runtime.h. The lock is the kernel's: it goes with its owner
- * however that ends. */
+/* Runtime files of machines, see runtime.h. The lock is the kernel's: it goes with its owner however that
+ * ends. */
 #include "spawn/runtime.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/path.h"
 #include "spawn/cgroup-place.h"
 
-#define RUNTIME_DIR "/run/skep"
+#define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
 #define LOCK_TRIES  20 /* one a millisecond */
 
-/* Return: 0 and the locked directory; -EWOULDBLOCK somebody else has it; -ENOENT; -errno. */
-static int lock_directory(int parent_fd, const char *name, int *ret) {
-        _cleanup_fd_ int fd = openat(parent_fd, name,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+/* Return: 0 and the locked file; -EWOULDBLOCK somebody else has it; -ENOENT it is being removed; -errno. */
+static int lock_file(int dir_fd, const char *name, int flags, int *ret) {
+        _cleanup_fd_ int fd = openat(dir_fd, name,
+                                     O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC |
+                                             flags,
+                                     0600);
         struct stat st;
 
         if (fd < 0)
@@ -33,101 +36,94 @@ static int lock_directory(int parent_fd, const char *name, int *ret) {
         return 0;
 }
 
-static void remove_leftovers(int parent_fd, const char *name, int fd) {
-        char path[PATH_MAX];
-        ssize_t n = readlinkat(fd, "cgroup", path, sizeof path - 1);
+/* Removes what the file of a dead supervisor tells of; the file is empty then. */
+static void remove_leftovers(int fd) {
+        _cleanup_free_ char *path = NULL;
 
-        if (n > 0) {
-                path[n] = '\0';
-                if (path_is_absolute_clean(path) && path[1])
-                        cgroup_place_remove(path);
-        }
-        (void) unlinkat(fd, "cgroup", 0);
-        (void) unlinkat(parent_fd, name, AT_REMOVEDIR);
+        if (fd_read_all(fd, PATH_MAX, &path, NULL) < 0 || !*path)
+                return;
+        if (path_is_absolute_clean(path) && path[1])
+                cgroup_place_remove(path);
+        (void) ftruncate(fd, 0);
 }
 
-static int open_parent(void) {
+static int open_directory(void) {
         int fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd >= 0 || errno != ENOENT)
                 return fd < 0 ? -errno : fd;
-        if (mkdir(RUNTIME_DIR, 0755) < 0 && errno != EEXIST)
-                return -errno;
+        int r = path_mkdirs(RUNTIME_DIR, 0755);
+        if (r < 0)
+                return r;
         fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
 
 int runtime_apply(const Spec *spec, Run *run, Error *e) {
-        _cleanup_fd_ int parent = open_parent();
+        _cleanup_fd_ int dir = open_directory();
         unsigned tries = 0;
+        int r;
 
-        if (parent < 0)
-                return error_set(e, parent, "cannot make '%s': %m", RUNTIME_DIR);
+        if (dir < 0)
+                return error_set(e, dir, "cannot make '%s': %m", RUNTIME_DIR);
 
+        /* Somebody who sweeps may hold it, or take it away, just now. */
         for (;;) {
-                bool made = mkdirat(parent, spec->machine, 0700) >= 0;
-                if (!made && errno != EEXIST)
-                        return error_set(e, errno, "cannot make '%s/%s': %m", RUNTIME_DIR,
-                                         spec->machine);
-
-                int r = lock_directory(parent, spec->machine, &run->lock_fd);
-                /* Somebody who sweeps may hold it for a moment. */
-                if (r == -EWOULDBLOCK && tries++ < LOCK_TRIES) {
-                        (void) usleep(1000);
-                        continue;
-                }
-                if (r == -EWOULDBLOCK)
-                        return error_set(e, EBUSY, "a machine '%s' is running already",
-                                         spec->machine);
-                if (r == -ENOENT)
-                        continue;
-                if (r < 0)
-                        return error_set(e, r, "cannot lock '%s/%s': %m", RUNTIME_DIR,
-                                         spec->machine);
-                if (made)
+                r = lock_file(dir, spec->machine, O_CREAT, &run->lock_fd);
+                if (r != -ENOENT && r != -EWOULDBLOCK)
                         break;
-                remove_leftovers(parent, spec->machine, run->lock_fd);
-                run->lock_fd = fd_close(run->lock_fd);
+                if (tries++ >= LOCK_TRIES)
+                        break;
+                if (r == -EWOULDBLOCK)
+                        (void) usleep(1000);
         }
+        if (r == -EWOULDBLOCK)
+                return error_set(e, EBUSY, "a machine '%s' is running already", spec->machine);
+        if (r < 0)
+                return error_set(e, r, "cannot lock '%s/%s': %m", RUNTIME_DIR, spec->machine);
 
-        run->runtime = path_join(RUNTIME_DIR, spec->machine);
+        remove_leftovers(run->lock_fd);
+        run->runtime = strdup(RUNTIME_DIR);
         return run->runtime ? 0 : error_oom(e);
 }
 
 int runtime_note_cgroup(Run *run, Error *e) {
-        /* After a reboot of the payload it is there already, and the same. */
-        if (!run->cgroup_is_ours || symlinkat(run->cgroup, run->lock_fd, "cgroup") >= 0 ||
-            errno == EEXIST)
+        if (!run->cgroup_is_ours)
                 return 0;
-        return error_set(e, errno, "cannot write to '%s': %m", run->runtime);
+        size_t n = strlen(run->cgroup);
+        if (pwrite(run->lock_fd, run->cgroup, n, 0) == (ssize_t) n)
+                return 0;
+        return error_set(e, errno, "cannot write to the machine's file in '%s': %m", RUNTIME_DIR);
 }
 
-void runtime_revert(Run *run) {
-        if (run->lock_fd < 0)
-                return;
-        (void) unlinkat(run->lock_fd, "cgroup", 0);
-        (void) rmdir(run->runtime);
+void runtime_revert(const Spec *spec, Run *run) {
+        _cleanup_fd_ int dir = run->lock_fd < 0 ? -EBADF : open_directory();
+
+        if (dir >= 0)
+                (void) unlinkat(dir, spec->machine, 0);
         run->lock_fd = fd_close(run->lock_fd);
 }
 
 void runtime_sweep(void) {
-        _cleanup_fd_ int parent = open_parent();
+        _cleanup_fd_ int dir = open_directory();
         _cleanup_dir_ DIR *d = NULL;
         unsigned seen = 0;
 
-        if (parent < 0)
+        if (dir < 0)
                 return;
-        int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         d = fd < 0 ? NULL : fdopendir(fd);
         if (!d)
                 return;
         for (struct dirent *entry = readdir(d); entry && seen < SWEEP_MAX; entry = readdir(d)) {
-                _cleanup_fd_ int dir = -EBADF;
+                _cleanup_fd_ int file = -EBADF;
 
                 if (entry->d_name[0] == '.')
                         continue;
                 seen++;
-                if (lock_directory(parent, entry->d_name, &dir) >= 0)
-                        remove_leftovers(parent, entry->d_name, dir);
+                if (lock_file(dir, entry->d_name, 0, &file) < 0)
+                        continue;
+                remove_leftovers(file);
+                (void) unlinkat(dir, entry->d_name, 0);
         }
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* /run/skep/NAME: there is one for each machine that runs, locked by its supervisor. One that nobody
- * locks is what a killed supervisor left, and says what else it left. */
+/* /run/skep/spawn/NAME: there is one for each machine that runs, a file locked by its supervisor. One
+ * that nobody locks is what a killed supervisor left, and says what else it left. A file and no folder:
+ * where /run is on a disk, it costs no block to be given back at each end. */
 #pragma once
 
 #include "spawn/run.h"
 
-/** runtime_apply() - PHASE_HOST, once: make and lock the directory of this machine
+/** runtime_apply() - PHASE_HOST, once: make and lock the file of this machine
  * What a dead supervisor of the same name left is swept first.
  * Return: 0; -EBUSY when the machine is running; -errno. */
 int runtime_apply(const Spec *spec, Run *run, Error *e);
@@ -13,9 +14,9 @@ int runtime_apply(const Spec *spec, Run *run, Error *e);
 /** runtime_note_cgroup() - write down which control group is to be removed if we cannot */
 int runtime_note_cgroup(Run *run, Error *e);
 
-/** runtime_revert() - remove the directory and unlock it */
-void runtime_revert(Run *run);
+/** runtime_revert() - remove the file and unlock it */
+void runtime_revert(const Spec *spec, Run *run);
 
 /** runtime_sweep() - remove what dead supervisors of other machines left
- * Looks at a few directories only, so that its cost does not grow with what runs. */
+ * Looks at a few files only, so that its cost does not grow with what runs. */
 void runtime_sweep(void);

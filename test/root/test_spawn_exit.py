@@ -253,3 +253,21 @@ def test_full_memory_file_system(spawn, busybox, scratch):
         pass
     line = spawn.refuse(full, "--tmpfs=/a/b/c", "true")
     assert "No space left" in line and "/a" in line
+
+
+@pytest.mark.parametrize("name", ["import", "spawn", "lock", "skep"])
+def test_names_that_skep_uses_itself(spawn, busybox, name):
+    """A machine may be called like a folder of ours, and takes nothing from it."""
+    before = set(os.listdir("/run/skep")) if os.path.isdir("/run/skep") else set()
+    assert spawn.out(busybox, "hostname", name=name) == name
+    assert before <= set(os.listdir("/run/skep"))
+
+
+def test_starts_side_by_side_do_not_sweep_one_another(spawn, busybox):
+    started = []
+    for round_ in range(4):
+        started += [spawn.start(busybox, "--read-only", "true", name=f"{spawn.name}-{round_}-{i}")
+                    for i in range(8)]
+    for process in started:
+        err = process.communicate(timeout=20)[1]
+        assert process.returncode == 0, err

@@ -155,7 +155,7 @@ def links(name):
 def traces(name):
     """Paths on the host that bear the name of a machine."""
     top = kernel.cgroup2_mount() / kernel.cgroup_of().lstrip("/")
-    patterns = (f"{top}/**/*", "/run/skep/*", "/run/systemd/nspawn/**/*", "/run/systemd/machines/*",
+    patterns = (f"{top}/**/*", "/run/skep/**/*", "/run/systemd/nspawn/**/*", "/run/systemd/machines/*",
                 "/tmp/*", "/var/tmp/*")
     found = itertools.chain.from_iterable(
         glob.iglob(p, recursive=True, include_hidden=True) for p in patterns)
