@@ -40,6 +40,11 @@ static int run(Engine *g, int *ret_status, Error *e) {
                 if (g->notes.n > 0)
                         report_lines(&g->notes);
                 runtime_sweep();
+                if (g->spec->console == CONSOLE_INTERACTIVE)
+                        report_note(
+                                "^] three times within a second ends '%s'; ^] ^] p powers it off,"
+                                " ^] ^] r reboots it",
+                                g->spec->machine);
 
                 r = keeper_run(g->spec, &g->run, ret_status, e);
                 engine_stop(g);
