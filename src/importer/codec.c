@@ -95,7 +95,9 @@ static int codec_push(Stage *stage, const void *data, size_t n, Error *e) {
 
 static int codec_end(Stage *stage, Error *e) {
         CodecStage *s = (CodecStage *) stage;
-        CodecIo io = { .last = true };
+        /* Nothing, but at a place: codecs move the pointer on by what they took. */
+        static const uint8_t nothing[1];
+        CodecIo io = { .in = nothing, .last = true };
         int r = codec_run(s, &io, e);
 
         if (r < 0)
