@@ -1,294 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The engine: one table of steps, and the processes that go through it. What a step does is in the
- * room that it is named after. */
+/* The engine: the processes that go through the steps, and what they say to each other. The steps are
+ * listed in steps.c. */
 #include "spawn/engine.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/handshake.h"
-#include "base/path.h"
 #include "base/proc.h"
-#include "spawn/cgroup-place.h"
-#include "spawn/keeper.h"
-#include "spawn/mount.h"
-#include "spawn/network.h"
 #include "spawn/payload.h"
 #include "spawn/register.h"
-#include "spawn/root.h"
-#include "spawn/runtime.h"
+#include "spawn/steps.h"
 #include "spawn/userns.h"
-
-typedef struct Step {
-        const char *name;
-        Phase phase;
-        bool once; /* stays as it is when the payload reboots */
-        bool (*wanted)(const Spec *spec);
-        int (*apply)(Engine *g, Error *e);
-        void (*revert)(Engine *g);
-} Step;
-
-/* PHASE_HOST */
-
-static int apply_runtime(Engine *g, Error *e) {
-        return runtime_apply(g->spec, &g->run, e);
-}
-
-static void revert_runtime(Engine *g) {
-        runtime_revert(g->spec, &g->run);
-}
-
-static int apply_image_lock(Engine *g, Error *e) {
-        bool shared = g->spec->read_only || g->spec->ephemeral;
-        int r = image_lock(g->spec->directory, !shared, &g->image_lock, e);
-
-        if (r == IMAGE_LOCK_BUSY)
-                return error_set(e, EBUSY, "'%s' is in use by somebody else", g->spec->directory);
-        return r;
-}
-
-static void revert_image_lock(Engine *g) {
-        g->image_lock = image_lock_free(g->image_lock);
-}
-
-static int apply_root_open(Engine *g, Error *e) {
-        return root_open(g->spec, &g->run, e);
-}
-
-static int apply_plan(Engine *g, Error *e) {
-        _cleanup_(facts_done) Facts facts = {};
-        IdPlan ids;
-        int r = id_plan_apply(g->spec, &g->run, &ids, e);
-
-        if (r >= 0)
-                r = facts_read(g->spec, &g->run, &facts, e);
-        if (r >= 0)
-                r = plan_make(g->spec, &facts, &ids, &g->plan, e);
-        g->run.uuid = facts.uuid;
-        return r;
-}
-
-static void revert_plan(Engine *g) {
-        id_plan_release(&g->run);
-}
-
-static bool wants_ephemeral(const Spec *spec) {
-        return spec->ephemeral;
-}
-
-static int apply_ephemeral(Engine *g, Error *e) {
-        return root_prepare_ephemeral(&g->plan.ids, &g->run, e);
-}
-
-static int apply_scope(Engine *g, Error *e) {
-        return register_scope(g->spec, &g->run, e);
-}
-
-static void revert_scope(Engine *g) {
-        register_scope_release(&g->run);
-}
-
-static int apply_cgroup(Engine *g, Error *e) {
-        _cleanup_(buf_done) Buf missing = {};
-        int r = cgroup_place_apply(g->spec, &g->run, &missing, e);
-
-        if (r >= 0)
-                r = runtime_note_cgroup(&g->run, e);
-        if (r >= 0 && missing.n > 0)
-                (void) buf_printf(&g->notes, "controllers that the machine cannot have: %s\n",
-                                  missing.p);
-        return r;
-}
-
-static void revert_cgroup(Engine *g) {
-        cgroup_place_revert(&g->run);
-}
-
-static int apply_keeper(Engine *g, Error *e) {
-        return keeper_prepare(g->spec, &g->run, e);
-}
-
-static int apply_sources(Engine *g, Error *e) {
-        return mount_open_sources(&g->plan.mounts, &g->run, e);
-}
-
-/* PHASE_BUILD */
-
-static int apply_user_namespace(Engine *g, Error *e);
-
-static int apply_isolation(Engine *g, Error *e) {
-        return root_isolate(g->spec, &g->run, e);
-}
-
-static int apply_pins(Engine *g, Error *e) {
-        return root_pin_api(&g->run, e);
-}
-
-static int apply_root(Engine *g, Error *e) {
-        return root_attach(g->spec, &g->plan.ids, &g->run, e);
-}
-
-static int apply_outer_mounts(Engine *g, Error *e) {
-        return mount_apply(&g->plan.mounts, PHASE_BUILD, &g->plan.dev, &g->plan.run, &g->run, e);
-}
-
-/* PHASE_INNER */
-
-static int apply_adoption(Engine *g, Error *e) {
-        return root_adopt(&g->run, e);
-}
-
-static int apply_cgroup_namespace(Engine *g, Error *e) {
-        (void) g;
-        return unshare(CLONE_NEWCGROUP) < 0
-                       ? error_set(e, errno, "cannot make a control group namespace: %m")
-                       : 0;
-}
-
-static int apply_host_name(Engine *g, Error *e) {
-        const char *name = g->spec->hostname ? g->spec->hostname : g->spec->machine;
-
-        return sethostname(name, strlen(name)) < 0
-                       ? error_set(e, errno, "cannot set the host name '%s': %m", name)
-                       : 0;
-}
-
-static int apply_loopback(Engine *g, Error *e) {
-        struct ifreq request = { .ifr_name = "lo" };
-        _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-        (void) g;
-        if (fd < 0)
-                return error_set(e, errno, "cannot make a socket: %m");
-        request.ifr_flags = IFF_UP | IFF_RUNNING;
-        return ioctl(fd, SIOCSIFFLAGS, &request) < 0
-                       ? error_set(e, errno, "cannot bring up 'lo': %m")
-                       : 0;
-}
-
-static int apply_inner_mounts(Engine *g, Error *e) {
-        return mount_apply(&g->plan.mounts, PHASE_INNER, &g->plan.dev, &g->plan.run, &g->run, e);
-}
-
-static int apply_terminal(Engine *g, Error *e) {
-        int r = payload_terminal(&g->run, e);
-
-        if (r < 0)
-                return r;
-        r = handshake_send_fd(g->run.handshake_fd, RUN_FD_CONSOLE, g->run.console_fd);
-        return r < 0 ? error_set(e, r, "cannot hand out the terminal: %m") : 0;
-}
-
-/* Somebody must hold the FIFO open, or whoever reads /proc/kmsg would spin on its end. */
-static int apply_kmsg(Engine *g, Error *e) {
-        _cleanup_fd_ int fd = path_open_beneath(g->run.root_fd, "run/host/proc-kmsg",
-                                                O_RDWR | O_NONBLOCK | O_NOCTTY, 0);
-        int r = fd;
-
-        if (r >= 0)
-                r = handshake_send_fd(g->run.handshake_fd, RUN_FD_KMSG, fd);
-        return r < 0 ? error_set(e, r, "cannot open the FIFO for /proc/kmsg: %m") : 0;
-}
-
-static int apply_pivot(Engine *g, Error *e) {
-        return root_pivot(&g->run, e);
-}
-
-/* PHASE_ATTACH */
-
-static int apply_network(Engine *g, Error *e) {
-        return network_apply(g->spec, &g->run, e);
-}
-
-static void revert_network(Engine *g) {
-        network_revert(g->spec, &g->run);
-}
-
-static int apply_handover(Engine *g, Error *e) {
-        (void) e;
-        register_scope_release(&g->run);
-        return 0;
-}
-
-static int apply_registration(Engine *g, Error *e) {
-        int r = register_apply(g->spec, &g->run, e);
-
-        if (r == REGISTER_WITHOUT)
-                (void) buf_printf(&g->notes, "the machine is not registered: %s\n", e->text);
-        return MIN(r, 0);
-}
-
-static void revert_registration(Engine *g) {
-        register_revert(g->spec, &g->run);
-}
-
-static const Step steps[] = {
-        { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
-        { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
-        { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
-        { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
-        { "upper layer", PHASE_HOST, true, wants_ephemeral, apply_ephemeral, NULL },
-        { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
-        { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
-        { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
-        { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
-
-        { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
-        { "user namespace", PHASE_BUILD, false, spec_has_private_users, apply_user_namespace,
-          NULL },
-        { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
-        { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
-        { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
-
-        { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
-        { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },
-        { "host name", PHASE_INNER, false, NULL, apply_host_name, NULL },
-        { "loopback", PHASE_INNER, false, spec_has_private_network, apply_loopback, NULL },
-        { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
-        { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
-        { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
-        { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },
-
-        { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
-        { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },
-        { "registration", PHASE_ATTACH, false, register_wants, apply_registration,
-          revert_registration },
-};
-
-static bool step_is_wanted(const Step *t, const Engine *g, Phase phase) {
-        return t->phase == phase && !(t->once && g->prepared) && (!t->wanted || t->wanted(g->spec));
-}
-
-static int apply_phase(Engine *g, Phase phase, Error *e) {
-        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
-                if (!step_is_wanted(steps + i, g, phase))
-                        continue;
-                int r = steps[i].apply(g, e);
-                if (r < 0)
-                        return error_wrap(e, r, "%s", steps[i].name);
-        }
-        return 0;
-}
-
-static bool wants_phase(const Engine *g, Phase phase) {
-        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
-                if (step_is_wanted(steps + i, g, phase))
-                        return true;
-        return false;
-}
-
-/* Takes back what the steps did; each revert does nothing if its step did not. */
-static void revert_steps(Engine *g, bool once_too) {
-        for (size_t i = ELEMENTSOF(steps); i > 0; i--)
-                if (steps[i - 1].revert && (once_too || !steps[i - 1].once))
-                        steps[i - 1].revert(g);
-}
 
 /* In the children. */
 
@@ -336,7 +61,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         if (r >= 0 && g->spec->user)
                 r = users_make_home(g->run.root_fd, &user, e);
         if (r >= 0)
-                r = payload_limits(e);
+                r = payload_limits(&g->plan, e);
         if (r >= 0)
                 r = init_fd = payload_open_init(e);
         if (r >= 0 && g->spec->start == START_AS_PID2)
@@ -356,7 +81,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
 /* PID 1, from its namespaces to the payload. */
 _noreturn_ static void inner_main(Engine *g) {
         Error e = {};
-        int status = 0, r = apply_phase(g, PHASE_INNER, &e);
+        int status = 0, r = steps_apply(g, PHASE_INNER, &e);
 
         if (r >= 0 && g->attaches) {
                 r = handshake_send_phase(g->run.handshake_fd, PHASE_INNER);
@@ -405,8 +130,7 @@ static int set_maps(Engine *g, pid_t pid, Error *e) {
         return MIN(g->run.userns_fd, 0);
 }
 
-/* The builder makes PID 1 early, as a sibling of its own, to have its user namespace at hand. */
-static int apply_user_namespace(Engine *g, Error *e) {
+int engine_make_first_process(Engine *g, Error *e) {
         int pidfd = -EBADF, pair[2];
         struct clone_args args = {
                 .flags = machine_flags(g) | CLONE_NEWUSER | CLONE_PARENT,
@@ -465,7 +189,7 @@ _noreturn_ static void builder_main(Engine *g) {
 
         r = payload_die_with_parent(&g->run, &e);
         if (r >= 0)
-                r = apply_phase(g, PHASE_BUILD, &e);
+                r = steps_apply(g, PHASE_BUILD, &e);
         if (r >= 0 && spec_has_private_users(g->spec)) {
                 r = handshake_send_fd(g->adopted_fd, 0, g->run.root_fd);
                 if (r >= 0)
@@ -509,7 +233,7 @@ static int attach(Engine *g, Error *e) {
                 if (run->netns_fd < 0)
                         return error_set(e, errno, "cannot open the network namespace: %m");
         }
-        r = apply_phase(g, PHASE_ATTACH, e);
+        r = steps_apply(g, PHASE_ATTACH, e);
         if (r < 0)
                 return r;
         r = handshake_send_phase(run->handshake_fd, PHASE_ATTACH);
@@ -584,7 +308,7 @@ static int launch(Engine *g, int *ret_builder, Error *e) {
         if (r < 0)
                 return error_set(e, r, "cannot make a socket pair: %m");
         g->run.handshake_fd = pair[0];
-        g->attaches = wants_phase(g, PHASE_ATTACH);
+        g->attaches = steps_want(g, PHASE_ATTACH);
         pid_t pid = proc_clone3(&args);
         if (pid < 0) {
                 (void) close(pair[1]);
@@ -616,15 +340,9 @@ void engine_init(Engine *g, const Spec *spec) {
         *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF };
 }
 
-int engine_plan(Engine *g, Error *e) {
-        int r = apply_root_open(g, e);
-
-        return r < 0 ? r : apply_plan(g, e);
-}
-
 int engine_start(Engine *g, int *ret_status, Error *e) {
         _cleanup_fd_ int builder = -EBADF;
-        int r = apply_phase(g, PHASE_HOST, e);
+        int r = steps_apply(g, PHASE_HOST, e);
 
         g->run.exit_status = 0;
         if (r >= 0)
@@ -650,7 +368,7 @@ void engine_stop(Engine *g) {
         int *const fds[] = { &run->leader_fd,    &run->console_fd, &run->kmsg_fd,   &run->netns_fd,
                              &run->handshake_fd, &run->root_fd,    &run->notify_fd, &run->bus_fd };
 
-        revert_steps(g, false);
+        steps_revert(g, false);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
                 *fds[i] = fd_close(*fds[i]);
         for (size_t i = 0; i < run->n_sources; i++)
@@ -681,7 +399,7 @@ void run_done(Run *r) {
 
 void engine_done(Engine *g) {
         engine_stop(g);
-        revert_steps(g, true);
+        steps_revert(g, true);
         run_done(&g->run);
         plan_done(&g->plan);
         buf_done(&g->notes);

@@ -21,7 +21,7 @@ void engine_init(Engine *g, const Spec *spec);
 /** engine_done() - take back everything that start and prepare did, and free it */
 void engine_done(Engine *g);
 
-/** engine_plan() - look at the image and make the plans, changing nothing that lasts
+/** engine_plan() - (steps.c) look at the image and make the plans, changing nothing that lasts
  * Return: 0 or -errno. */
 int engine_plan(Engine *g, Error *e);
 
@@ -32,3 +32,8 @@ int engine_start(Engine *g, int *ret_status, Error *e);
 
 /** engine_stop() - after the payload has ended: close what belonged to this start of it */
 void engine_stop(Engine *g);
+
+/** engine_make_first_process() - PHASE_BUILD with a user namespace: the builder makes PID 1, as a sibling
+ * of its own, with the machine's namespaces and ID map; it waits until the builder has built
+ * Return: 0 or -errno. */
+int engine_make_first_process(Engine *g, Error *e);

@@ -114,7 +114,10 @@ static int map_owner(const MountItem *m, int fd, const Run *run, Error *e) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };
         if (mount_setattr(fd, "", AT_EMPTY_PATH | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0),
                           &attr, sizeof attr) < 0)
-                return error_set(e, errno, "cannot map the owner of '%s': %m", m->source);
+                return errno == EINVAL
+                               ? error_set(e, EOPNOTSUPP, "the file system of '%s' cannot map IDs",
+                                           m->source)
+                               : error_set(e, errno, "cannot map the owner of '%s': %m", m->source);
         return 0;
 }
 

@@ -69,8 +69,23 @@ int payload_session(const Spec *spec, Run *run, Error *e) {
         return 0;
 }
 
-int payload_limits(Error *e) {
-        static const struct {
+static int set_limit(int resource, rlim_t soft, rlim_t hard, Error *e) {
+        struct rlimit new = { soft, hard }, old;
+
+        if (setrlimit((__rlimit_resource_t) resource, &new) >= 0)
+                return 0;
+        /* In a user namespace hard limits only go down: keep what we were given. */
+        if (errno != EPERM || getrlimit((__rlimit_resource_t) resource, &old) < 0)
+                return error_set(e, errno, "cannot set resource limit %d: %m", resource);
+        new.rlim_max = MIN(hard, old.rlim_max);
+        new.rlim_cur = MIN(soft, new.rlim_max);
+        return setrlimit((__rlimit_resource_t) resource, &new) < 0
+                       ? error_set(e, errno, "cannot set resource limit %d: %m", resource)
+                       : 0;
+}
+
+int payload_limits(const Plan *plan, Error *e) {
+        const struct {
                 int resource;
                 rlim_t soft, hard;
         } limits[] = {
@@ -88,22 +103,14 @@ int payload_limits(Error *e) {
                 { RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY },
                 { RLIMIT_LOCKS, RLIM_INFINITY, RLIM_INFINITY },
                 { RLIMIT_RTTIME, RLIM_INFINITY, RLIM_INFINITY },
+                { RLIMIT_NPROC, plan->processes.rlim_cur, plan->processes.rlim_max },
+                { RLIMIT_SIGPENDING, plan->signals.rlim_cur, plan->signals.rlim_max },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
-                struct rlimit new = { limits[i].soft, limits[i].hard }, old;
-
-                if (setrlimit((__rlimit_resource_t) limits[i].resource, &new) >= 0)
-                        continue;
-                /* In a user namespace hard limits only go down: keep what we were given. */
-                if (errno != EPERM || getrlimit((__rlimit_resource_t) limits[i].resource, &old) < 0)
-                        return error_set(e, errno, "cannot set resource limit %d: %m",
-                                         limits[i].resource);
-                new.rlim_max = MIN(new.rlim_max, old.rlim_max);
-                new.rlim_cur = MIN(new.rlim_cur, new.rlim_max);
-                if (setrlimit((__rlimit_resource_t) limits[i].resource, &new) < 0)
-                        return error_set(e, errno, "cannot set resource limit %d: %m",
-                                         limits[i].resource);
+                int r = set_limit(limits[i].resource, limits[i].soft, limits[i].hard, e);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

@@ -80,6 +80,8 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         ret->ids = *ids;
         ret->mounts = (MountPlan){};
         ret->environment = NULL;
+        ret->processes = facts->processes;
+        ret->signals = facts->signals;
         ret->capabilities = plan_capabilities(spec);
         device_plan(spec, &facts->devices, &ret->dev);
         run_plan(spec, &facts->uuid, &facts->boot_id, &ret->run);
@@ -180,6 +182,12 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
         f.devices = (DeviceFacts){ .has_fuse = can_open("/dev/fuse"),
                                    .has_tun = can_open("/dev/net/tun"),
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };
+        if (prlimit(1, RLIMIT_NPROC, NULL, &f.processes) < 0 ||
+            prlimit(1, RLIMIT_SIGPENDING, NULL, &f.signals) < 0) {
+                /* Not ours to look at, so neither ours to raise. */
+                (void) getrlimit(RLIMIT_NPROC, &f.processes);
+                (void) getrlimit(RLIMIT_SIGPENDING, &f.signals);
+        }
         r = id128_random(&f.boot_id);
         if (r >= 0)
                 r = read_uuid(spec, run->root_fd, &f.uuid);

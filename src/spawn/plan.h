@@ -3,6 +3,8 @@
  * nothing of the kernel; the same Spec and facts always make the same plan. */
 #pragma once
 
+#include <sys/resource.h>
+
 #include "spawn/id-plan.h"
 #include "spawn/mount-plan.h"
 #include "spawn/node-plan.h"
@@ -14,6 +16,8 @@ typedef struct Facts {
         Id128 boot_id;
         char **host;     /* container_host_…=… from the host's os-release */
         char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
+        struct rlimit processes,
+                signals; /* of the host's PID 1, which the kernel sizes by the memory */
 } Facts;
 
 typedef struct Plan {
@@ -23,7 +27,8 @@ typedef struct Plan {
         MountPlan mounts;
         uint64_t capabilities; /* bounding set, 1 << CAP_* */
         SeccompPlan seccomp;
-        char **environment; /* but for what depends on the user inside */
+        char **environment;               /* but for what depends on the user inside */
+        struct rlimit processes, signals; /* limits that the machine's PID 1 gets from the host's */
 } Plan;
 
 /** facts_read() - look at the host and the image
