@@ -118,9 +118,10 @@ static int append_command(sd_bus_message *m, const SessionRequest *request) {
                 r = append_argument(m, *args);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        /* A failure of the command is not one of the unit. */
+        /* A failure of the command is not one of the unit. Who wants the status has to do without
+         * that: a program that cannot be executed would then count as one that went well. */
         if (r >= 0)
-                r = sd_bus_message_append(m, "b", true);
+                r = sd_bus_message_append(m, "b", (int) !request->wants_status);
         for (unsigned i = 0; r >= 0 && i < 4; i++)
                 r = sd_bus_message_close_container(m);
         return r;
