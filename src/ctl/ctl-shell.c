@@ -137,6 +137,26 @@ static int poweroff_or_reboot(Ctl *c, const ShellCall *s, int event, Error *e) {
                           event == PTY_FORWARD_KEY_REBOOT ? SIGINT : SIGRTMIN + 4);
 }
 
+/* systemd in a machine ends a command that it cannot start with a status of its own. Nothing tells it
+ * from one of the command's, so it is passed on, with a word on what it may mean. */
+static int explain(const ShellCall *s, int status) {
+        static const struct {
+                int status;
+                const char *meaning;
+        } rows[] = {
+                { 200, "the home of the user cannot be entered" },
+                { 203, "the program cannot be executed" },
+                { 216, "the groups of the user cannot be found" },
+                { 217, "there is no such user" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (rows[i].status == status)
+                        report_note("status %d: if it comes from systemd in '%s', %s", status,
+                                    s->machine, rows[i].meaning);
+        return status;
+}
+
 /* Return: exit status or -errno. */
 static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error *e) {
         _cleanup_(pty_forward_done)
@@ -164,7 +184,7 @@ static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error 
 
         n = fd_read(status_fd, text, sizeof(text) - 1);
         text[MAX(n, (ssize_t) 0)] = 0;
-        return exit_status_parse(text, e);
+        return explain(s, exit_status_parse(text, e));
 }
 
 static int shell_on_pty(Ctl *c, const ShellCall *s, Error *e) {
@@ -214,7 +234,7 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
         streams_close_far(&streams);
         agent_stop(&c->agent);
         r = streams_run(&streams, status_fd, text, sizeof(text), e);
-        return r < 0 ? r : exit_status_parse(text, e);
+        return r < 0 ? r : explain(s, exit_status_parse(text, e));
 }
 
 /* The shell of a daemon that knows the common interface only. */
