@@ -90,6 +90,23 @@ static int job_failure(Ctl *c, const Job *j, Error *e) {
                          last ? ": " : "", strempty(last), j->unit);
 }
 
+/* Whether the machine runs, but in a unit of another name: systemd's template may be ours as well, and
+ * has instances of its own. To start one that runs is no failure. Return: 1 or 0. */
+static int runs_elsewhere(Ctl *c, const char *name) {
+        _cleanup_free_ char *path = NULL, *state = NULL, *unit = NULL, *own = unit_name(name);
+        static const char interface[] = "org.freedesktop.machine1.Machine";
+
+        if (!own || client_get(c, "GetMachine", name, &path, NULL) < 0 ||
+            client_string_property(c, BUS_MACHINE1_NAME, path, interface, "State", &state, NULL) <
+                    0 ||
+            client_string_property(c, BUS_MACHINE1_NAME, path, interface, "Unit", &unit, NULL) < 0)
+                return 0;
+        if (streq(unit, own) || !streq(state, "running"))
+                return 0;
+        report_note("machine '%s' is running already, in %s", name, unit);
+        return 1;
+}
+
 static int start_unit(Ctl *c, Jobs *jobs, const char *name, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         Job *v = reallocarray(jobs->v, jobs->n + 1, sizeof(*v)), *j;
@@ -132,7 +149,7 @@ int ctl_start(Ctl *c, char *const *names, Error *e) {
                 Error error = {};
 
                 r = check_image(c, *name, &error);
-                if (r >= 0)
+                if (r >= 0 && !runs_elsewhere(c, *name))
                         r = start_unit(c, &jobs, *name, &error);
                 if (r < 0)
                         status = ctl_report(c, &error);

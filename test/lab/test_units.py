@@ -153,6 +153,13 @@ def test_in_use_is_refused(lab, up):
     assert leader(lab, up) > 1
 
 
+def test_one_machine_by_two_names(lab, up):
+    """systemd's template and ours are two; the machine is one, and to start it again is no failure."""
+    done = lab.run(["skep", "start", up])
+    assert f"'{up}' is running already, in systemd-nspawn@{up}.service" in done.stderr
+    assert lab.out(f"systemctl is-failed skep@{up} || :") != "active"
+
+
 def test_enabled_machines_start_with_the_target(lab):
     name = guest(lab, "boots")
     lab.run(["machinectl", "enable", name])
