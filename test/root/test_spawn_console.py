@@ -159,3 +159,14 @@ def test_console_outlives_those_who_have_it_open(spawn, busybox):
                     "exec </dev/null >/dev/null 2>&1; sleep 0.2; echo again >/dev/console",
                     console="read-only")
     assert out == "again"
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_debian_at_a_terminal(spawn, new_tree, suite):
+    """Boots to a login prompt, which init hangs up on before it hands it to getty, and powers off by
+    the hotkey."""
+    terminal = Terminal(spawn, new_tree(f"{suite}-guest"), "-x", "-b")
+    terminal.expect("login:", timeout=40)
+    terminal.send(b"\x1d\x1dp")
+    terminal.expect("Power", timeout=40)
+    assert terminal.end(40) == 0
