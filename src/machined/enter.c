@@ -156,6 +156,13 @@ int target_join(const Target *t, int root_fd, unsigned flags, Error *e) {
                      : 0;
 }
 
+int target_enter_mounts(const Target *t, int root_fd, Error *e) {
+        if (setns(t->pidfd, CLONE_NEWNS) < 0 || fchdir(root_fd) < 0 || chroot(".") < 0 ||
+            chdir("/") < 0)
+                return error_set(e, errno, "cannot enter the mounts of machine '%s': %m", t->name);
+        return 0;
+}
+
 /* Runs @f, one more process away where only children are in the PID namespace. */
 static int run_joined(unsigned flags, int (*f)(int, int, Error *), int root_fd, int sock,
                       Error *e) {

@@ -33,6 +33,10 @@ enum {
  * @root_fd: as target_open_root() gave it
  * Return: 0 or -errno. */
 int target_join(const Target *t, int root_fd, unsigned flags, Error *e);
+/** target_enter_mounts() - this process goes into the machine's mounts, as who it is
+ * For workers that have something to mount there. They stay outside of its PID namespace, so that nobody
+ * in there can touch them. Return: 0 or -errno. */
+int target_enter_mounts(const Target *t, int root_fd, Error *e);
 /** target_run_inside() - have a function run by a child that has joined, and take its descriptor
  * @f: sends HANDSHAKE_FD 0 on @sock. Return: 0 or -errno with @e set.
  * @ret_fd: the descriptor

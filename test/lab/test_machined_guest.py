@@ -245,6 +245,68 @@ def test_vm_is_not_entered(lab):
     lab.run("systemctl stop vm")
 
 
+def test_copy(lab):
+    lab.run("rm -rf /root/c; mkdir -p /root/c/d; echo top >/root/c/f; echo deep >/root/c/d/f; "
+            "chown 1234:1234 /root/c/d/f; ln -s /etc/shadow /root/c/l")
+    for name in GUESTS:
+        lab.run(f"machinectl copy-to {name} /root/c /srv/c")
+        done = machine1.run(lab, name, ["/bin/sh", "-c", "cd /srv/c; cat f d/f; stat -c %u d/f f; "
+                                        "readlink l"])
+        assert done["out"].split() == ["top", "deep", "1234", "0", "/etc/shadow"], name
+        # Once more is an error, unless it is meant.
+        got = machine1.error(lab, "CopyToMachine", "sss", name, "/root/c", "/srv/c")
+        assert got[0] == "org.freedesktop.DBus.Error.FileExists" and "/root/c" not in got[1]
+        machine1.call(lab, "CopyToMachineWithFlags ssst", name, "/root/c/f", "/srv/c/f", 1)
+        machine1.run(lab, name, ["/bin/sh", "-c", "chmod 4755 /srv/c/f; chown 1234 /srv/c/f"])
+        lab.run(f"rm -rf /root/back; machinectl copy-from {name} /srv/c /root/back")
+        assert lab.out("cat /root/back/f /root/back/d/f; stat -c '%u %a' /root/back/f").split() == \
+            ["top", "deep", "1234", "755"]
+    invalid = "org.freedesktop.DBus.Error.InvalidArgs"
+    for source, target in (("a", "/b"), ("/a/../b", "/c"), ("/a", "b"), ("/a//b", "/c")):
+        assert machine1.error(lab, "CopyToMachine", "sss", "plain", source, target)[0] == invalid
+    assert machine1.error(lab, "CopyToMachineWithFlags", "ssst", "plain", "/a", "/b", 2)[0] == invalid
+    assert machine1.error(lab, "CopyFromMachine", "sss", ".host", "/a", "/b")[0] == \
+        "org.freedesktop.DBus.Error.NotSupported"
+
+
+def test_copy_stays_inside(lab):
+    """Links of the guest's making lead to files of the guest's."""
+    lab.run("rm -rf /root/victim /root/x; mkdir /root/victim; echo x >/root/x")
+    machine1.run(lab, "booted", ["/bin/sh", "-c", "mkdir -p /root/victim; rm -rf /srv/out; "
+                                 "ln -s /../../../root/victim /srv/out; ln -s ../../root /srv/up"])
+    lab.run("machinectl copy-to booted /root/x /srv/out/x")
+    assert lab.out("ls /root/victim") == ""
+    assert machine1.run(lab, "booted", ["/bin/cat", "/root/victim/x"])["out"] == "x\n"
+    lab.run("machinectl copy-from booted /srv/up/victim/x /root/from-up")
+    assert lab.read("/root/from-up") == "x\n"
+
+
+def test_bind(lab):
+    lab.run("mount --make-rshared /")
+    lab.run("mkdir -p /root/shared; echo there >/root/shared/f; chown 1234 /root/shared/f")
+    lab.run("machinectl bind --mkdir booted /root/shared /srv/new/place")
+    done = machine1.run(lab, "booted", ["/bin/sh", "-c", "cat /srv/new/place/f; "
+                                        "echo more >/srv/new/place/g"])
+    assert done == {"out": "there\n", "err": "", "status": "exited 0\n"}
+    assert lab.read("/root/shared/g") == "more\n"
+    lab.run("machinectl bind --read-only --mkdir booted /root/shared/f /srv/one-file")
+    done = machine1.run(lab, "booted", ["/bin/sh", "-c", "cat /srv/one-file; echo >/srv/one-file"])
+    assert done["out"] == "there\n" and "Read-only" in done["err"]
+    # What is mounted below it in there stays in there.
+    machine1.run(lab, "booted", ["/bin/sh", "-c", "mkdir /srv/new/place/m; "
+                                 "mount -t tmpfs x /srv/new/place/m"])
+    assert "/root/shared/m" not in lab.read("/proc/self/mountinfo")
+    assert machine1.error(lab, "BindMountMachine", "sssbb", "booted", "/root/shared", "/srv/none",
+                          False, False)[0] == "org.freedesktop.DBus.Error.FileNotFound"
+    # Into a user namespace with the owners that are meant: /run can be mapped, an overlay cannot.
+    lab.run("mkdir -p /run/shared; echo mapped >/run/shared/f; chown 1234 /run/shared/f")
+    machine1.call(lab, "BindMountMachine sssbb", "plain", "/run/shared", "/srv/mapped", "false", "true")
+    done = machine1.run(lab, "plain", ["/bin/sh", "-c", "stat -c %u /srv/mapped/f; "
+                                       "touch /srv/mapped/new"])
+    assert done["out"] == "1234\n"
+    assert lab.out("stat -c %u /run/shared/new") == "0"
+
+
 def test_many_at_once(lab):
     """More operations than are allowed at a time: some are refused, all are answered."""
     script = (
@@ -270,6 +332,7 @@ def test_poweroff_and_reboot(lab):
 
 def test_nspawn_with_a_scope_of_its_own(lab):
     """Outside of a unit, Debian's systemd-nspawn has us make a scope."""
+    lab.run("systemctl stop plain")
     lab.run("setsid systemd-nspawn -q -M scoped -D /var/lib/machines/plain --slice=machine.slice "
             "--property=TasksMax=99 sleep 1000 >/run/scoped.log 2>&1 </dev/null &")
     lab.wait_for("machinectl show scoped", timeout=10)

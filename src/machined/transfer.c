@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copies into and out of machines, see transfer.h. Knows nothing of namespaces: both sides are descriptors
+ * of directories. */
+#include "machined/transfer.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+#define DEPTH_MAX 256
+
+uint32_t transfer_id(const Transfer *t, const IdMap *map, uint32_t id) {
+        uint32_t mapped, root = 0;
+
+        if (t->to_machine) {
+                if (idmap_to_outside(map, id, &mapped) >= 0)
+                        return mapped;
+                return idmap_to_outside(map, 0, &root) >= 0 ? root : 0;
+        }
+        return idmap_to_inside(map, id, &mapped) >= 0 ? mapped : 0;
+}
+
+/* Owner, mode and times; mode after the owner, whose change takes bits away. */
+static int set_attributes(const Transfer *t, int fd, const struct stat *st) {
+        const struct timespec times[] = { st->st_atim, st->st_mtim };
+        mode_t mode = st->st_mode & (t->drop_privileges ? 01777 : 07777);
+
+        if (fchown(fd, transfer_id(t, t->uids, st->st_uid), transfer_id(t, t->gids, st->st_gid)) <
+                    0 ||
+            fchmod(fd, mode) < 0 || futimens(fd, times) < 0)
+                return -errno;
+        return 0;
+}
+
+static int copy_regular(const Transfer *t, int source, const struct stat *st, int to_dir,
+                        const char *to) {
+        char path[FD_PATH_MAX];
+        /* What was looked at, not what has the name by now. */
+        _cleanup_fd_ int in = open(fd_path(source, path), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (in < 0)
+                return -errno;
+        if (t->replace && unlinkat(to_dir, to, 0) < 0 && errno != ENOENT)
+                return -errno;
+        _cleanup_fd_ int out = openat(to_dir, to,
+                                      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (out < 0)
+                return -errno;
+        int r = fd_copy(in, out);
+        if (r >= 0)
+                r = set_attributes(t, out, st);
+        if (r < 0)
+                (void) unlinkat(to_dir, to, 0);
+        return r;
+}
+
+static int copy_special(const Transfer *t, int source, const struct stat *st, int to_dir,
+                        const char *to) {
+        if (t->replace && unlinkat(to_dir, to, 0) < 0 && errno != ENOENT)
+                return -errno;
+        if (S_ISLNK(st->st_mode)) {
+                char target[PATH_MAX];
+                ssize_t n = readlinkat(source, "", target, sizeof target - 1);
+                if (n < 0)
+                        return -errno;
+                target[n] = '\0';
+                if (symlinkat(target, to_dir, to) < 0)
+                        return -errno;
+        } else if (mkfifoat(to_dir, to, st->st_mode & 0777) < 0)
+                return -errno;
+
+        return fchownat(to_dir, to, transfer_id(t, t->uids, st->st_uid),
+                        transfer_id(t, t->gids, st->st_gid), AT_SYMLINK_NOFOLLOW) < 0
+                       ? -errno
+                       : 0;
+}
+
+static int copy_any(const Transfer *t, int from_dir, const char *from, int to_dir, const char *to,
+                    unsigned depth, Error *e);
+
+static int copy_entries(const Transfer *t, int in, int out, unsigned depth, Error *e) {
+        _cleanup_dir_ DIR *d = NULL;
+        int fd = openat(in, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                int err = errno;
+                (void) fd_close(fd);
+                return error_set(e, err, "cannot read it: %m");
+        }
+        for (;;) {
+                errno = 0;
+                struct dirent *de = readdir(d);
+                if (!de)
+                        return errno > 0 ? error_set(e, errno, "cannot read it: %m") : 0;
+                if (streq(de->d_name, ".") || streq(de->d_name, ".."))
+                        continue;
+                int r = copy_any(t, in, de->d_name, out, de->d_name, depth + 1, e);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int copy_directory(const Transfer *t, int source, const struct stat *st, int to_dir,
+                          const char *to, unsigned depth, Error *e) {
+        bool is_new = mkdirat(to_dir, to, 0700) >= 0;
+
+        if (!is_new && errno != EEXIST)
+                return error_set(e, errno, "cannot make it: %m");
+        _cleanup_fd_ int out = openat(to_dir, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (out < 0)
+                return error_set(e, errno == ENOTDIR || errno == ELOOP ? EEXIST : errno,
+                                 "cannot open it where it is to go: %m");
+        int r = copy_entries(t, source, out, depth, e);
+        if (r >= 0 && is_new) {
+                r = set_attributes(t, out, st);
+                if (r < 0)
+                        return error_set(e, r, "cannot set its owner and mode: %m");
+        }
+        return r;
+}
+
+static int copy_any(const Transfer *t, int from_dir, const char *from, int to_dir, const char *to,
+                    unsigned depth, Error *e) {
+        _cleanup_fd_ int source = openat(from_dir, from, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+        int r;
+
+        if (source < 0 || fstat(source, &st) < 0)
+                return error_set(e, errno, "%s: cannot open it: %m", from);
+        if (depth > DEPTH_MAX)
+                return error_set(e, ELOOP, "%s: folders nested too deeply", from);
+
+        if (S_ISDIR(st.st_mode)) {
+                r = copy_directory(t, source, &st, to_dir, to, depth, e);
+                return r < 0 ? error_wrap(e, r, "%s", from) : 0;
+        }
+        if (S_ISSOCK(st.st_mode))
+                return 0;
+        if (S_ISREG(st.st_mode))
+                r = copy_regular(t, source, &st, to_dir, to);
+        else if (S_ISLNK(st.st_mode) || S_ISFIFO(st.st_mode))
+                r = copy_special(t, source, &st, to_dir, to);
+        else
+                return error_set(e, EOPNOTSUPP, "%s: a device is not copied", from);
+        return r < 0 ? error_set(e, r, "%s: cannot copy it: %m", from) : 0;
+}
+
+int transfer_copy(const Transfer *t, int from_dir, const char *from, int to_dir, const char *to,
+                  Error *e) {
+        return copy_any(t, from_dir, from, to_dir, to, 0, e);
+}
