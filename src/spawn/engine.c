@@ -73,8 +73,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         if (r >= 0)
                 r = payload_die_with_parent(&g->run, e);
         if (r >= 0)
-                r = payload_execute(g->spec, &g->plan, &user, init_fd, g->run.handshake_fd,
-                                    ret_status, e);
+                r = payload_execute(g->spec, &g->plan, &user, &g->run, init_fd, ret_status, e);
         return r;
 }
 

@@ -276,17 +276,28 @@ static int find_program(const Spec *spec, const User *u, char *const *env, char 
         return r < 0 ? r : strv_copy(spec->argv, ret_argv);
 }
 
-static int enter_directory(const Spec *spec, const User *u, Error *e) {
+/* Not by chdir(): a symlink of the image to /proc/self/fd/N would lead to a directory of the host that we
+ * still have open. */
+static int enter(int root_fd, const char *path) {
+        _cleanup_fd_ int fd = path_open_in_root(root_fd, path, O_PATH | O_DIRECTORY, 0);
+
+        if (fd < 0)
+                return fd;
+        return fchdir(fd) < 0 ? -errno : 0;
+}
+
+static int enter_directory(const Spec *spec, const User *u, int root_fd, Error *e) {
         bool shell = !spec->argv && spec->start != START_BOOT;
         const char *where = spec->working_directory ? spec->working_directory
                             : shell                 ? u->home
                                                     : "/";
+        int r = enter(root_fd, where);
 
-        if (chdir(where) >= 0)
-                return 0;
-        if (spec->working_directory)
-                return error_set(e, errno, "cannot enter '%s' of the image: %m", where);
-        return chdir("/") < 0 ? error_set(e, errno, "cannot enter '/': %m") : 0;
+        if (r < 0 && spec->working_directory)
+                return error_set(e, r, "cannot enter '%s' of the image: %m", where);
+        if (r < 0 && chdir("/") < 0)
+                return error_set(e, errno, "cannot enter '/': %m");
+        return 0;
 }
 
 int payload_open_init(Error *e) {
@@ -310,12 +321,12 @@ static int execute_init(int init_fd, char **argv, char **env, Error *e) {
         return error_set(e, errno, "cannot execute skep-init: %m");
 }
 
-int payload_execute(const Spec *spec, const Plan *plan, const User *u, int init_fd, int sock,
+int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run *run, int init_fd,
                     int *ret_status, Error *e) {
         _cleanup_strv_ char **env = NULL, **argv = NULL, **all = NULL;
         _cleanup_free_ char *program = NULL;
         const char *what = NULL;
-        int r = enter_directory(spec, u, e);
+        int sock = run->handshake_fd, r = enter_directory(spec, u, run->root_fd, e);
 
         if (r < 0)
                 return r;

@@ -33,10 +33,10 @@ int payload_open_init(Error *e);
 
 /** payload_execute() - let skep-init execute what the Spec says, with an environment completed for @u
  * @init_fd:    of payload_open_init()
- * @socket:     where skep-init says RUN_ID_EXECUTE if the payload cannot be executed
+ * @run:        its handshake socket is where skep-init says RUN_ID_EXECUTE if that cannot be done
  * @ret_status: EXIT_NOT_FOUND or EXIT_NOT_EXECUTABLE
  * Return: never on success; -errno. */
-int payload_execute(const Spec *spec, const Plan *plan, const User *u, int init_fd, int socket,
+int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run *run, int init_fd,
                     int *ret_status, Error *e);
 
 /** payload_execute_stub() - become PID 1 to a child that becomes the payload
