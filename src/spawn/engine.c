@@ -210,7 +210,7 @@ static int take_fd(Engine *g, HandshakeMessage *m, Error *e) {
                 [RUN_FD_KMSG] = &run->kmsg_fd,
         };
 
-        if (m->number >= _RUN_FD_MAX || !where[m->number])
+        if (m->number >= _RUN_FD_MAX)
                 return error_set(e, EPROTO, "PID 1 sent a descriptor that nobody knows");
         (void) fd_close(*where[m->number]);
         *where[m->number] = TAKE_FD(m->fd);
