@@ -68,14 +68,6 @@ int keeper_prepare(const Spec *spec, Run *run, Error *e) {
         return 0;
 }
 
-void keeper_release_signals(void) {
-        sigset_t none;
-
-        (void) signal(SIGPIPE, SIG_DFL);
-        (void) sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 KeeperResult keeper_status(const siginfo_t *info, int *ret_status) {
         if (info->si_code == CLD_EXITED) {
                 *ret_status = info->si_status == EXIT_REBOOT ? EXIT_FAILURE : info->si_status;

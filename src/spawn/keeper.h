@@ -9,12 +9,9 @@
 
 /** keeper_prepare() - before each start: make the notify socket (run->notify_fd, unbound;
  * SO_PASSCRED is set here, the builder binds it), block the signals that keeper_run() takes and
- * ignore SIGPIPE. A child that executes anything calls keeper_release_signals() first.
+ * ignore SIGPIPE; children take that back.
  * Return: 0 or -errno. */
 int keeper_prepare(const Spec *spec, Run *run, Error *e);
-
-/** keeper_release_signals() - in a child: block nothing, handle every signal in the usual way */
-void keeper_release_signals(void);
 
 /* How a start of the payload ended. */
 typedef enum KeeperResult {

@@ -103,9 +103,6 @@ typedef struct CustomMount {
 #define UID_RANGE_UNSET             ((uid_t) -1)
 
 typedef struct Spec {
-        /* Which settings the command line has set, one bit per row; kept by the settings engine. */
-        uint64_t set[4];
-
         SettingsMode settings_mode;
         bool quiet;
         bool dry_run;

@@ -4,10 +4,7 @@
 #include "spawn/steps.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/handshake.h"
@@ -154,16 +151,8 @@ static int apply_host_name(Engine *g, Error *e) {
 }
 
 static int apply_loopback(Engine *g, Error *e) {
-        struct ifreq request = { .ifr_name = "lo" };
-        _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
         (void) g;
-        if (fd < 0)
-                return error_set(e, errno, "cannot make a socket: %m");
-        request.ifr_flags = IFF_UP | IFF_RUNNING;
-        return ioctl(fd, SIOCSIFFLAGS, &request) < 0
-                       ? error_set(e, errno, "cannot bring up 'lo': %m")
-                       : 0;
+        return network_loopback_up(e);
 }
 
 static int apply_inner_mounts(Engine *g, Error *e) {

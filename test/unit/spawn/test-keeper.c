@@ -91,6 +91,14 @@ static void bed_init(Bed *b) {
         assert_int_equal(setenv("NOTIFY_SOCKET", b->to_manager, 1), 0);
 }
 
+static void release_signals(void) {
+        sigset_t none;
+
+        (void) signal(SIGPIPE, SIG_DFL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void bed_done(Bed *b) {
         (void) unlink(b->inside);
         (void) unlink(b->to_manager);
@@ -98,14 +106,14 @@ static void bed_done(Bed *b) {
         (void) close(b->manager);
         (void) close(b->run.notify_fd);
         (void) close(b->run.leader_fd);
-        keeper_release_signals();
+        release_signals();
 }
 
 static void bed_start(Bed *b, void (*payload)(const Bed *b)) {
         b->run.leader = fork();
         assert_true(b->run.leader >= 0);
         if (b->run.leader == 0) {
-                keeper_release_signals();
+                release_signals();
                 payload(b);
                 _exit(99);
         }
