@@ -202,7 +202,7 @@ def test_debian_boots_and_powers_off(spawn, new_tree, copied_tree, suite, userns
     process.terminate()
     out, err = process.communicate(timeout=40)
     assert process.returncode == 0, text + out + err
-    assert "Failed to mount" not in text + out
+    assert "FAILED" not in text and "Failed to" not in text + out
 
 
 # --- how it ends ----------------------------------------------------------------------------------
