@@ -174,7 +174,7 @@ static int read_list_arguments(sd_bus_message *msg, int *ret_class, sd_bus_error
 }
 
 static int method_list_transfers_ex(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        int class, r = read_list_arguments(msg, &class, error);
+        int class = -1, r = read_list_arguments(msg, &class, error);
 
         return r < 0 ? r : list_transfers(userdata, msg, class, true);
 }
@@ -245,7 +245,7 @@ static int append_directory(sd_bus_message *reply, ImageClass class) {
 
 static int method_list_images(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
         _cleanup_bus_message_ sd_bus_message *reply = NULL;
-        int class, r = read_list_arguments(msg, &class, error);
+        int class = -1, r = read_list_arguments(msg, &class, error);
 
         if (r < 0)
                 return r;

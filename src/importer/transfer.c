@@ -187,9 +187,11 @@ void transfer_remove(int state_fd, const Transfer *t) {
 /* The next complete line, cut off with a NUL. Return: 1; 0 = not there yet; -errno. */
 static int read_line(Transfer *t, char **ret) {
         for (;;) {
-                char *start = t->log.p + t->log_end;
-                char *newline = t->log.p ? memchr(start, '\n', t->log.n - t->log_end) : NULL;
+                if (buf_reserve(&t->log, RECORD_LINE_MAX) < 0)
+                        return -ENOMEM;
 
+                char *start = t->log.p + t->log_end;
+                char *newline = memchr(start, '\n', t->log.n - t->log_end);
                 if (newline) {
                         *newline = '\0';
                         t->log_end = (size_t) (newline - t->log.p) + 1;
@@ -198,14 +200,12 @@ static int read_line(Transfer *t, char **ret) {
                 }
 
                 t->log.n -= t->log_end;
-                if (t->log_end > 0)
-                        memmove(t->log.p, start, t->log.n);
+                memmove(t->log.p, start, t->log.n);
                 t->log_end = 0;
                 if (t->log.n > RECORD_LINE_MAX)
                         return -EBADMSG;
-                if (buf_reserve(&t->log, RECORD_LINE_MAX) < 0)
-                        return -ENOMEM;
-                ssize_t n = fd_read(t->log_fd, t->log.p + t->log.n, RECORD_LINE_MAX);
+                ssize_t n = fd_read(t->log_fd, t->log.p + t->log.n,
+                                    MIN(t->log.size - t->log.n, (size_t) RECORD_LINE_MAX));
                 if (n <= 0)
                         return (int) n;
                 t->log.n += (size_t) n;
