@@ -136,35 +136,56 @@ def test_dead_bus(lab, tree):
             assert "bus" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_reboot_makes_a_new_scope(lab, tree):
-    process = lab.spawn(["skep-spawn", "-q", "-D", tree, "-M", "rebooter", "-b", "--console=pipe"],
-                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                        stderr=subprocess.PIPE, text=True)
-    try:
-        lab.wait_for(["machinectl", "show", "rebooter"], timeout=10)
-        first = lab.out(["machinectl", "show", "--value", "-p", "Leader", "rebooter"])
-        lab.wait_for(f"test -S /proc/{first}/root/run/systemd/private", timeout=20)
-        lab.run(["machinectl", "reboot", "rebooter"])
-        lab.wait_for("l=$(machinectl show --value -p Leader rebooter) && "
-                     f"[ -n $l ] && [ $l != {first} ]", timeout=30)
-        assert show(lab, scope("rebooter"), "ActiveState")["ActiveState"] == "active"
-    finally:
-        lab.run(["machinectl", "terminate", "rebooter"], check=False)
+@pytest.fixture
+def boot(lab, tree):
+    """boot("name") boots the tree as a machine; its process and its first leader, when init is up."""
+    started = []
+
+    def make(name):
+        process = lab.spawn(["skep-spawn", "-q", "-D", tree, "-M", name, "-b", "--console=pipe"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True)
+        started.append((name, process))
+        lab.wait_for(["machinectl", "show", name], timeout=10)
+        leader = lab.out(["machinectl", "show", "--value", "-p", "Leader", name])
+        lab.wait_for(f"test -S /proc/{leader}/root/run/systemd/private", timeout=20)
+        return process, leader
+
+    yield make
+    for name, process in started:
+        lab.run(["machinectl", "terminate", name], check=False)
         process.communicate(timeout=20)
 
 
-def test_stopping_the_scope_shuts_down(lab, tree):
-    """systemctl stop asks the init inside, as the scope's controller would be asked."""
-    process = lab.spawn(["skep-spawn", "-q", "-D", tree, "-M", "stopper", "-b", "--console=pipe"],
-                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                        stderr=subprocess.PIPE, text=True)
-    try:
-        lab.wait_for(["machinectl", "show", "stopper"], timeout=10)
-        first = lab.out(["machinectl", "show", "--value", "-p", "Leader", "stopper"])
-        lab.wait_for(f"test -S /proc/{first}/root/run/systemd/private", timeout=20)
-        lab.run(["systemctl", "stop", scope("stopper")], timeout=60)
-        assert process.wait(10) == 0
-        gone(lab, "stopper")
-    finally:
-        lab.run(["machinectl", "terminate", "stopper"], check=False)
-        process.communicate(timeout=20)
+def test_reboot_makes_a_new_scope(lab, boot):
+    _, first = boot("rebooter")
+    lab.run(["machinectl", "reboot", "rebooter"])
+    lab.wait_for("l=$(machinectl show --value -p Leader rebooter) && "
+                 f"[ -n $l ] && [ $l != {first} ]", timeout=30)
+    assert show(lab, scope("rebooter"), "ActiveState")["ActiveState"] == "active"
+
+
+@pytest.mark.parametrize("before", ["true", "systemctl daemon-reexec", "systemctl daemon-reload"])
+def test_stopping_the_scope_shuts_down(lab, boot, before):
+    """systemctl stop asks the init inside, whatever name the service manager has on the bus by then."""
+    process, _ = boot("stopper")
+    lab.run(before)
+    lab.run(["systemctl", "stop", scope("stopper")], timeout=60)
+    assert process.wait(10) == 0
+    gone(lab, "stopper")
+
+
+def test_only_the_service_manager_is_heard(lab, boot):
+    """Any user may send signals; the one that stops machines counts from one sender alone."""
+    process, _ = boot("deaf")
+    names = lab.out("busctl list --no-legend --unique | awk '$3 == \"skep-spawn\" {print $1}'").split()
+    assert names
+    for name in names:
+        lab.run(["setpriv", "--reuid=65534", "--clear-groups", "busctl", "emit",
+                 f"--destination={name}", "/org/freedesktop/systemd1/unit/x",
+                 "org.freedesktop.systemd1.Scope", "RequestStop"], check=False)
+        lab.run(["busctl", "emit", f"--destination={name}", "/org/freedesktop/systemd1/unit/x",
+                 "org.freedesktop.systemd1.Scope", "RequestStop"], check=False)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    assert lab.out("machinectl show --value -p State deaf") == "running"
