@@ -23,7 +23,7 @@ typedef enum CtlJson {
 typedef struct CtlOptions {
         bool help, version;
         bool no_pager, no_legend, no_ask_password, quiet;
-        bool all, full, value, force, now, read_only, wait;
+        bool all, full, value, force, now, read_only, mkdir, wait;
         char *host, *machine; /* where the daemon is; NULL = here */
         char **properties;    /* -p; of -P as well */
         char **only;          /* -P */

@@ -191,13 +191,17 @@ const Setting ctl_settings[] = {
           .parse = setting_bool,
           AT(now) },
         { .flag = "force",
-          .help = "Replace an image of the same name",
+          .help = "Replace an image, or files, of the same name",
           .parse = setting_bool,
           AT(force) },
         { .flag = "read-only",
-          .help = "Make the new image read-only",
+          .help = "Make the new image, or the bind, read-only",
           .parse = setting_bool,
           AT(read_only) },
+        { .flag = "mkdir",
+          .help = "Make the place to bind to, if it is not there",
+          .parse = setting_bool,
+          AT(mkdir) },
 };
 const size_t n_ctl_settings = ELEMENTSOF(ctl_settings);
 

@@ -30,6 +30,11 @@ int verb_clone(char *const *args, void *context, Error *e);
 int verb_rename(char *const *args, void *context, Error *e);
 int verb_read_only(char *const *args, void *context, Error *e);
 int verb_remove(char *const *args, void *context, Error *e);
+int verb_clean(char *const *args, void *context, Error *e);
+/* ctl-files.c */
+int verb_copy_to(char *const *args, void *context, Error *e);
+int verb_copy_from(char *const *args, void *context, Error *e);
+int verb_bind(char *const *args, void *context, Error *e);
 /* ctl-import.c */
 int verb_import_tar(char *const *args, void *context, Error *e);
 int verb_list_transfers(char *const *args, void *context, Error *e);

@@ -143,6 +143,24 @@ def test_running_image_is_busy(web):
     assert running(web) == ["web"]
 
 
+def test_bind(web):
+    web.run("mkdir -p /tmp/shared && echo here >/tmp/shared/f")
+    done = skep(web, "bind --read-only --mkdir web /tmp/shared /mnt/shared", check=False)
+    if done.returncode:     # file systems that cannot map owners have no place in such a machine
+        assert re.fullmatch(r"skep: cannot bind '/tmp/shared' into 'web': [^\n]+\n", done.stderr)
+    else:
+        assert web.out("skep shell web cat /mnt/shared/f") == "here"
+        assert web.run("skep shell web touch /mnt/shared/g", check=False).returncode != 0
+
+
+def test_clean(lab):
+    lab.run("mkdir -p /var/lib/machines/.old/x /var/lib/machines/.older")
+    done = skep(lab, "clean")
+    assert "removed image '.old'" in done.stderr and "removed 2 images" in done.stderr
+    assert skep(lab, "clean").stderr == "skep: there was nothing to remove\n"
+    lab.run("test ! -e /var/lib/machines/.old")
+
+
 @pytest.mark.parametrize("kind", ["none", "gz", "xz", "zst"])
 def test_import_tar(lab, kind):
     archive = lab.shared(trees.tar("bookworm-guest", kind))
