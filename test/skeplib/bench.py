@@ -9,9 +9,13 @@ import pathlib
 import statistics
 import sys
 import tempfile
+import time
 
 from . import benches
 from . import kernel
+
+
+SETTLE = 0.05    # seconds between two runs
 
 
 @dataclasses.dataclass
@@ -45,6 +49,9 @@ def measure(bench, rounds, say):
             turn = number % max(1, len(contenders))
             for contender in contenders[turn:] + contenders[:turn]:
                 rows[contender.name].values.append(contender.run())
+                # Some leave namespaces to be taken down when they have ended: not on the next one's
+                # account.
+                time.sleep(SETTLE)
             say(f"\r{bench.name}: round {number + 1} of {rounds}")
         say("\r" + " " * 40 + "\r")
     return [r for r in rows.values() if r.values], missing
