@@ -112,6 +112,9 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
                 _exit(EXIT_SETUP);
         (void) fd_close(g->run.root_fd);
         g->run.root_fd = root_fd;
+        /* What the builder attached is not in the mount namespace that we are about to make. */
+        for (size_t i = 0; i < RUN_BASES; i++)
+                g->run.base_fds[i] = -EBADF;
         if (setresgid(0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresuid(0, 0, 0) < 0) {
                 (void) error_set(&e, errno, "cannot become root of the machine: %m");
                 give_up(g, 0, &e);

@@ -51,7 +51,7 @@ static const struct Row {
         { PROC_SYS_READ_ONLY, { I, MOUNT_SELF, 0, NOTHING|RDONLY, 0, "/proc/sys", NULL, NULL } },
         { PROC_SYS_NET_WRITABLE, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING, 0, "/proc/sys/net", NULL, NULL } },
         { ALWAYS, { I, MOUNT_IMAGE, 0, NOTHING|RDONLY, 0, "/proc/sys/kernel/random/boot_id", "/run/host/proc-sys-kernel-random-boot-id", NULL } },
-        { ALWAYS, { I, MOUNT_IMAGE, MOUNT_IF_PRESENT, 0, 0, "/proc/kmsg", "/run/host/proc-kmsg", NULL } },
+        { ALWAYS, { I, MOUNT_IMAGE, MOUNT_IF_PRESENT, NOTHING|RDONLY, 0, "/proc/kmsg", "/run/host/proc-kmsg", NULL } },
         { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/kallsyms", INACCESS, NULL } },
         { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/kcore", INACCESS, NULL } },
         { ALWAYS, { I, MOUNT_IMAGE, MASK, NOTHING|RDONLY, 0, "/proc/keys", INACCESS, NULL } },

@@ -195,7 +195,34 @@ static int make_target(const MountItem *m, int source_fd, uid_t uid, const Run *
         return r;
 }
 
-/* Return: descriptor of the mount point; -ENOENT when it is missing and may be. */
+/* A place that need not be looked up through the image: @name in a file system of our own, or, where
+ * @name is "", what @fd is. */
+typedef struct Place {
+        int fd; /* borrowed */
+        const char *name;
+} Place;
+
+static const char *const bases[RUN_BASES] = { "/dev", "/run", "/proc", "/sys" };
+
+/* What lies in a file system of ours is reached from that: no folder of the image, which somebody may
+ * swap for a link meanwhile, is walked through again. */
+static bool find_in_base(const Run *run, const char *path, Place *ret) {
+        for (size_t i = 0; i < RUN_BASES; i++) {
+                const char *rest = str_skip_prefix(path, bases[i]);
+                if (run->base_fds[i] < 0 || !rest || rest[0] != '/')
+                        continue;
+                *ret = (Place){ run->base_fds[i], rest + 1 };
+                return true;
+        }
+        return false;
+}
+
+static void remember_base(const MountItem *m, int fd, Run *run) {
+        for (size_t i = 0; i < RUN_BASES; i++)
+                if (m->flags & MOUNT_NO_SYMLINK && streq(m->target, bases[i]))
+                        run->base_fds[i] = fd;
+}
+
 static int open_target(const MountItem *m, int source_fd, uid_t uid, const Run *run, Error *e) {
         int fd;
 
@@ -212,6 +239,33 @@ static int open_target(const MountItem *m, int source_fd, uid_t uid, const Run *
         if (fd < 0)
                 return error_set(e, fd, "no mount point '%s' in the image: %m", m->target);
         return fd;
+}
+
+/* Return: 0; -ENOENT when the mount point is missing and may be; -errno.
+ * @ret_fd: what @ret borrows, to be closed by the caller; not set when there is nothing to close */
+static int find_target(const MountItem *m, int source_fd, uid_t uid, const Run *run, Place *ret,
+                       int *ret_fd, Error *e) {
+        if (!(m->flags & MOUNT_MAKE_TARGET) && find_in_base(run, m->target, ret))
+                return 0;
+        int fd = open_target(m, source_fd, uid, run, e);
+        if (fd < 0)
+                return fd;
+        *ret = (Place){ fd, "" };
+        *ret_fd = fd;
+        return 0;
+}
+
+static int attach(int mount_fd, const Place *p) {
+        return p->name[0] ? mount_attach_at(mount_fd, p->fd, p->name)
+                          : mount_attach(mount_fd, p->fd);
+}
+
+static int copy_tree(const Place *p, unsigned flags) {
+        int fd = open_tree(p->fd, p->name,
+                           CLONE_TREE | AT_SYMLINK_NOFOLLOW | flags |
+                                   (p->name[0] ? 0 : AT_EMPTY_PATH));
+
+        return fd < 0 ? -errno : fd;
 }
 
 /* The notify socket lives in the tmpfs itself: bound by a relative path, so nothing is resolved. */
@@ -232,7 +286,7 @@ static int bind_notify(int dir_fd, uid_t uid, const Run *run, Error *e) {
 /* Only those parts of sysfs that tell of devices and interfaces, on a tmpfs. The whole sysfs is first
  * put over the /sys of the host as this namespace sees it, for parts cannot be taken out of a detached
  * mount before Linux 6.15; it goes away with the old root. */
-static int make_sys_parts(const MountItem *m, int target_fd, Error *e) {
+static int make_sys_parts(const MountItem *m, const Place *target, Run *run, Error *e) {
         static const char *const parts[] = { "block", "bus", "class", "dev", "devices", "kernel" };
         int sys = mount_new("sysfs", NULL, NOTHING_ATTRIBUTES, e), r;
 
@@ -245,9 +299,10 @@ static int make_sys_parts(const MountItem *m, int target_fd, Error *e) {
         int tmp = mount_new("tmpfs", m->options, m->attributes & ~(uint64_t) MOUNT_ATTR_RDONLY, e);
         if (tmp < 0)
                 return tmp;
-        r = mount_attach(tmp, target_fd);
+        r = attach(tmp, target);
         if (r < 0)
                 return r;
+        remember_base(m, tmp, run);
         if (mkdirat(tmp, "fs", 0755) < 0 || mkdirat(tmp, "fs/cgroup", 0755) < 0 ||
             mkdirat(tmp, "fs/bpf", 0755) < 0)
                 return error_set(e, errno, "cannot make directories for /sys: %m");
@@ -267,28 +322,41 @@ static int make_sys_parts(const MountItem *m, int target_fd, Error *e) {
         return set_attributes(tmp, MOUNT_ATTR_RDONLY, 0, false);
 }
 
-/* A detached mount of what the item is about. -ENOENT: a source that is missing and may be. */
-static int make_mount(const MountItem *m, size_t index, int target_fd, const Run *run, Error *e) {
+static int copy_from_image(const MountItem *m, unsigned flags, const Run *run, Error *e) {
+        Place p;
+        int r;
+
+        if (!(m->flags & MOUNT_MAKE_TARGET) && find_in_base(run, m->source, &p))
+                r = copy_tree(&p, flags);
+        else {
+                _cleanup_fd_ int fd = path_open_in_root(run->root_fd, m->source, O_PATH, 0);
+                if (fd < 0)
+                        return error_set(e, fd, "cannot open '%s' of the image: %m", m->source);
+                r = copy_tree(&(Place){ fd, "" }, flags);
+        }
+        return r < 0 ? error_set(e, r, "cannot copy the mount at '%s': %m", m->source) : r;
+}
+
+/* A detached mount of what the item is about. -ENOENT: what it is about is missing and may be. */
+static int make_mount(const MountItem *m, int source_fd, const Place *target, const Run *run,
+                      Error *e) {
         static const char *const types[_MOUNT_TYPE_MAX] = {
                 [MOUNT_TMPFS] = "tmpfs",    [MOUNT_PROC] = "proc",     [MOUNT_SYSFS] = "sysfs",
                 [MOUNT_CGROUP] = "cgroup2", [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
         };
         unsigned recursive = m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
-        int fd = -EBADF;
+        int fd;
 
         switch (m->type) {
         case MOUNT_HOST:
-                return run->source_fds[index] < 0 ? -ENOENT : run->source_fds[index];
+                return source_fd;
         case MOUNT_SELF:
-                fd = open_tree(target_fd, "", CLONE_TREE | AT_EMPTY_PATH | recursive);
-                return fd < 0 ? error_set(e, errno, "cannot copy the mount: %m") : fd;
-        case MOUNT_IMAGE: {
-                _cleanup_fd_ int source = path_open_in_root(run->root_fd, m->source, O_PATH, 0);
-                if (source < 0)
-                        return error_set(e, source, "cannot open '%s' of the image: %m", m->source);
-                fd = open_tree(source, "", CLONE_TREE | AT_EMPTY_PATH | recursive);
-                return fd < 0 ? error_set(e, errno, "cannot copy the mount: %m") : fd;
-        }
+                fd = copy_tree(target, recursive);
+                if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+                        return fd;
+                return fd < 0 ? error_set(e, fd, "cannot copy the mount: %m") : fd;
+        case MOUNT_IMAGE:
+                return copy_from_image(m, recursive, run, e);
         default:
                 return mount_new(types[m->type], m->options, m->attributes, e);
         }
@@ -301,6 +369,9 @@ static int dress(const MountItem *m, int fd, const Run *run, Error *e) {
         int r;
 
         if (m->type != MOUNT_HOST && m->type != MOUNT_IMAGE && m->type != MOUNT_SELF)
+                return 0;
+        /* What we take from /run/host ourselves has the attributes of that. */
+        if (m->type == MOUNT_IMAGE && !(m->flags & MOUNT_MAKE_TARGET))
                 return 0;
         if (m->type == MOUNT_SELF && !(m->attributes & MOUNT_ATTR_RDONLY))
                 clear = MOUNT_ATTR_RDONLY;
@@ -316,25 +387,32 @@ static int dress(const MountItem *m, int fd, const Run *run, Error *e) {
         return r < 0 ? error_set(e, errno, "cannot set its attributes: %m") : 0;
 }
 
-/* Whether what one reaches by @path is on a read-only mount. */
-static bool is_read_only(const Run *run, const char *path) {
-        _cleanup_fd_ int fd = path_open_in_root(run->root_fd, path, O_PATH, 0);
+/* Whether what one reaches at @p is on a read-only mount. */
+static bool is_read_only(const Place *p) {
+        _cleanup_fd_ int fd = openat(p->fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         struct statfs fs;
 
         return fd >= 0 && fstatfs(fd, &fs) >= 0 && fs.f_flags & ST_RDONLY;
 }
 
-/* Fail closed: what was to be hidden must be seen to be hidden, what was to be read-only to be that. */
-static int verify(const MountItem *m, const Run *run, Error *e) {
-        struct stat st;
+/* Fail closed: what was to be hidden must be seen to be hidden, what was to be read-only to be that, and
+ * the proc in which all that is must be the one that is seen. */
+static int verify(const MountItem *m, int fd, const Place *p, const Run *run, Error *e) {
+        struct stat st, seen;
 
-        if (m->flags & MOUNT_MASK) {
-                if (fstatat(run->root_fd, m->target + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (m->type == MOUNT_PROC) {
+                if (fstat(fd, &st) < 0 ||
+                    fstatat(run->root_fd, "proc", &seen, AT_SYMLINK_NOFOLLOW) < 0)
+                        return error_set(e, errno, "cannot check it: %m");
+                if (st.st_dev != seen.st_dev)
+                        return error_set(e, EPERM, "what is seen there is something else");
+        } else if (m->flags & MOUNT_MASK) {
+                if (fstatat(p->fd, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         return error_set(e, errno, "cannot check the mask: %m");
                 if (!S_ISREG(st.st_mode) || st.st_mode & 07777 || st.st_size != 0)
                         return error_set(e, EPERM, "the mask did not take hold");
         } else if (m->phase == PHASE_INNER && m->type == MOUNT_SELF &&
-                   m->attributes & MOUNT_ATTR_RDONLY && !is_read_only(run, m->target))
+                   m->attributes & MOUNT_ATTR_RDONLY && !is_read_only(p))
                 return error_set(e, EPERM, "it is still writable");
         return 0;
 }
@@ -358,18 +436,22 @@ static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
         int source = m->type == MOUNT_HOST ? run->source_fds[index] : -EBADF, r;
         /* In PHASE_INNER we are root inside already; before it, root outside. */
         uid_t uid = m->phase == PHASE_BUILD ? run->uid_base : 0;
+        _cleanup_fd_ int to_close = -EBADF;
+        Place target;
 
         if (m->type == MOUNT_HOST && source < 0)
                 return 0;
-        _cleanup_fd_ int target = open_target(m, source, uid, run, e);
-        if (target == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+        r = find_target(m, source, uid, run, &target, &to_close, e);
+        if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return 0;
-        if (target < 0)
-                return target;
+        if (r < 0)
+                return r;
         if (m->type == MOUNT_SYS_PARTS)
-                return make_sys_parts(m, target, e);
+                return make_sys_parts(m, &target, run, e);
 
-        int fd = make_mount(m, index, target, run, e);
+        int fd = make_mount(m, source, &target, run, e);
+        if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT && m->type == MOUNT_SELF)
+                return 0;
         if (fd < 0)
                 return fd;
         r = dress(m, fd, run, e);
@@ -377,10 +459,13 @@ static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
                 r = fill(m, fd, uid, dev, fill_run, run, e);
         if (r < 0)
                 return r;
-        r = mount_attach(fd, target);
+        r = attach(fd, &target);
+        if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+                return fd_close(fd), 0;
         if (r < 0)
                 return error_set(e, r, "cannot attach it: %m");
-        return verify(m, run, e);
+        remember_base(m, fd, run);
+        return verify(m, fd, &target, run, e);
 }
 
 int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,

@@ -288,16 +288,16 @@ static int enter(int root_fd, const char *path) {
 
 static int enter_directory(const Spec *spec, const User *u, int root_fd, Error *e) {
         bool shell = !spec->argv && spec->start != START_BOOT;
-        const char *where = spec->working_directory ? spec->working_directory
-                            : shell                 ? u->home
-                                                    : "/";
-        int r = enter(root_fd, where);
+        const char *where = spec->working_directory ? spec->working_directory : u->home;
+        int r;
 
-        if (r < 0 && spec->working_directory)
-                return error_set(e, r, "cannot enter '%s' of the image: %m", where);
-        if (r < 0 && chdir("/") < 0)
-                return error_set(e, errno, "cannot enter '/': %m");
-        return 0;
+        /* We are in "/" since it became that. */
+        if (!spec->working_directory && !shell)
+                return 0;
+        r = enter(root_fd, where);
+        return r < 0 && spec->working_directory
+                       ? error_set(e, r, "cannot enter '%s' of the image: %m", where)
+                       : 0;
 }
 
 int payload_open_init(Error *e) {

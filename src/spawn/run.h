@@ -50,6 +50,8 @@ enum {
         EXIT_REBOOT = 133,
 };
 
+#define RUN_BASES 4
+
 typedef struct Run {
         /* made once, kept over reboots of the payload */
         int lock_fd;          /* our locked file in /run/skep/spawn */
@@ -86,8 +88,9 @@ typedef struct Run {
         int root_fd;     /* root mount: detached at first, then where everything is looked up */
         int *source_fds; /* detached sources of mounts, parallel to the plan; -EBADF = none */
         size_t n_sources;
-        int userns_fd;   /* with the ID map of the machine, for idmapped mounts */
-        int terminal_fd; /* the payload's side of the console */
+        int base_fds[RUN_BASES]; /* file systems of ours, once attached, see mount.c */
+        int userns_fd;           /* with the ID map of the machine, for idmapped mounts */
+        int terminal_fd;         /* the payload's side of the console */
 } Run;
 
 #define RUN_NULL                                                                                   \
@@ -105,6 +108,7 @@ typedef struct Run {
                 .netns_fd = -EBADF,                                                                \
                 .handshake_fd = -EBADF,                                                            \
                 .root_fd = -EBADF,                                                                 \
+                .base_fds = { -EBADF, -EBADF, -EBADF, -EBADF },                                    \
                 .userns_fd = -EBADF,                                                               \
                 .terminal_fd = -EBADF })
 

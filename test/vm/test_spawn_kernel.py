@@ -14,7 +14,7 @@ _LOOK = ("id -u; cat /proc/self/uid_map; wc -c </proc/kallsyms; touch /etc/x 2>/
 ])
 def test_options(vm, options):
     done = vm.run(f"skep-spawn -q --register=no --console=pipe "
-                  f"-M kernel {options} -D /srv/guest /bin/sh -c \"{_LOOK}\"",
+                  f"-M oldest {options} -D /srv/guest /bin/sh -c \"{_LOOK}\"",
                   check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.split("\n")
@@ -26,4 +26,4 @@ def test_options(vm, options):
     assert ("rw" in lines) == ("read-only" not in options)
     assert ("host0" in lines) == (options.startswith("-n") or " -n" in options)
     assert ("skep-init" in lines) == ("-a" in options.split())
-    vm.run("test -z \"$(find /run/skep -name 'kernel*')\" && test -z \"$(find /sys/fs/cgroup -name '*kernel*' -type d)\"")
+    vm.run("test -z \"$(find /run/skep -name 'oldest*')\" && test -z \"$(find /sys/fs/cgroup -name '*oldest*' -type d)\"")
