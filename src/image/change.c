@@ -13,6 +13,9 @@
 #include "image/subvolume.h"
 #include "image/temporary.h"
 
+/* How long to wait for a lock that somebody is about to let go of. */
+#define PATIENCE_USEC (UINT64_C(400) * 1000)
+
 static int check_changeable(const Image *i, Error *e) {
         if (image_is_host(i))
                 return error_set(e, EROFS, "'%s' is the running system", i->name);
@@ -24,9 +27,13 @@ static int check_changeable(const Image *i, Error *e) {
         return 0;
 }
 
+/* Who has just heard that a machine is gone may be faster than the process that looked after it. */
 static int lock_exclusive(const Image *i, ImageLock **ret, Error *e) {
-        int r = image_lock(i->path, true, ret, e);
+        uint64_t until = now_usec() + PATIENCE_USEC;
+        int r;
 
+        while ((r = image_lock(i->path, true, ret, e)) == IMAGE_LOCK_BUSY && now_usec() < until)
+                (void) usleep(PATIENCE_USEC / 20);
         return r == IMAGE_LOCK_BUSY ? error_set(e, EBUSY, "image '%s' is in use", i->name) : r;
 }
 

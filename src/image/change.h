@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Changes to images: remove, rename, mark read-only. Each refuses what belongs to the system (-EROFS)
- * and what is in use (-EBUSY). They may take long and block: daemons call them in a worker. */
+ * and what is still in use after a moment (-EBUSY). They may take long and block: daemons call them in a
+ * worker. */
 #pragma once
 
 #include "image/image.h"
