@@ -365,6 +365,10 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
         return 0;
 }
 
+void engine_release_image(Engine *g) {
+        g->image_lock = image_lock_free(g->image_lock);
+}
+
 void engine_stop(Engine *g) {
         Run *run = &g->run;
         int *const fds[] = { &run->leader_fd,    &run->console_fd, &run->kmsg_fd,   &run->netns_fd,

@@ -30,6 +30,10 @@ int engine_plan(Engine *g, Error *e);
  * Return: 0 the payload runs, run.leader_fd and run.console_fd are set; -errno: nothing runs. */
 int engine_start(Engine *g, int *ret_status, Error *e);
 
+/** engine_release_image() - let go of the image's lock before the rest: the payload has ended for good
+ * Others hear of the end at the same moment, and whoever waited for it to change the image shall not find
+ * it locked. */
+void engine_release_image(Engine *g);
 /** engine_stop() - after the payload has ended: close what belonged to this start of it */
 void engine_stop(Engine *g);
 

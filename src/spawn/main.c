@@ -47,6 +47,8 @@ static int run(Engine *g, int *ret_status, Error *e) {
                                 g->spec->machine);
 
                 r = keeper_run(g->spec, &g->run, ret_status, e);
+                if (r != KEEPER_REBOOT || g->spec->keep_unit)
+                        engine_release_image(g);
                 engine_stop(g);
                 if (r < 0) {
                         *ret_status = EXIT_SETUP;

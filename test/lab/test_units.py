@@ -144,6 +144,15 @@ def test_stop_right_after_start(lab):
         assert lab.out(f"systemctl show --value -p Result skep@{name}") == "success"
 
 
+def test_image_is_free_when_the_machine_is_gone(lab):
+    """Whoever waited for the end of a machine can change its image at once."""
+    guest(lab, "free-0")
+    for i in range(5):
+        lab.run(f"skep start free-{i}", timeout=30)
+        lab.run(f"skep terminate --wait free-{i} && skep rename free-{i} free-{i + 1}", timeout=30)
+    lab.run("skep remove free-5")
+
+
 def test_in_use_is_refused(lab, up):
     done = lab.run(["machinectl", "remove", up], check=False)
     assert done.returncode != 0 and "use" in done.stderr
