@@ -93,8 +93,7 @@ def guard(context):
         ("includes", ["tools/check-includes"]),
         ("spelling", ["codespell", "--ignore-words", "test/codespell-ignore", *text]),
         ("shell", ["shellcheck", *_scripts()]),
-        ("python", ["/usr/bin/python3", "-c", "import ast, sys\nfor p in sys.argv[1:]: "
-                    "ast.parse(open(p, encoding='utf-8').read(), p)", *python]),
+        ("python", ["pyflakes3", *python]),
         ("licence lines", ["sh", "-c", "! grep -L SPDX-License-Identifier: \"$@\" | grep .", "sh",
                            *c_files, *_sources("*.py", "*meson.build", "tools/*", ".ci/*")]),
     )
