@@ -173,6 +173,7 @@ static int run_joined(unsigned flags, int (*f)(int, int, Error *), int root_fd, 
         if (pid < 0)
                 return error_set(e, errno, "cannot fork: %m");
         if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 Error own = {};
                 int r = f(root_fd, sock, &own);
                 if (r < 0)

@@ -187,6 +187,18 @@ static int get_id(sd_bus *bus, const char *path, const char *interface, const ch
                                                                        : sizeof machine->id.bytes);
 }
 
+/* Who only registered the machine and left is not its supervisor; the number is soon another's. */
+static int get_supervisor(sd_bus *bus, const char *path, const char *interface,
+                          const char *property, sd_bus_message *reply, void *userdata,
+                          sd_bus_error *error) {
+        const MachineProcess *p = &((const Machine *) userdata)->supervisor;
+        bool alive = machine_process_is_alive(p);
+
+        if (streq(property, "Supervisor"))
+                return sd_bus_message_append(reply, "u", alive ? (uint32_t) p->pid : 0);
+        return sd_bus_message_append(reply, "t", alive ? p->id : 0);
+}
+
 static int get_class(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Machine *machine = userdata;
@@ -223,8 +235,8 @@ static const sd_bus_vtable machine_vtable[] = {
         CONSTANT("Subgroup", "s", subgroup),
         CONSTANT("Leader", "u", leader.pid),
         CONSTANT("LeaderPIDFDId", "t", leader.id),
-        CONSTANT("Supervisor", "u", supervisor.pid),
-        CONSTANT("SupervisorPIDFDId", "t", supervisor.id),
+        SD_BUS_PROPERTY("Supervisor", "u", get_supervisor, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("SupervisorPIDFDId", "t", get_supervisor, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Class", "s", get_class, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         CONSTANT("RootDirectory", "s", root),
         SD_BUS_PROPERTY("NetworkInterfaces", "ai", get_netifs, 0, SD_BUS_VTABLE_PROPERTY_CONST),
