@@ -2,6 +2,8 @@
 /* Files carried into and out of running machines, and mounts added to them. */
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
+#include <sys/fsuid.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -75,6 +77,29 @@ static int open_parent(int root_fd, const char *path, const char **ret_name, Err
         return fd < 0 ? error_set(e, fd, "cannot open %s: %m", parent) : fd;
 }
 
+/* New files in a machine are made as its root, with our own capabilities: where its file system has mapped
+ * owners, the host's root is nobody who could own a file. */
+static int become_owner(const IdMap *uids, const IdMap *gids, Error *e) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        uint32_t uid, gid;
+
+        if (idmap_to_outside(uids, 0, &uid) < 0 || idmap_to_outside(gids, 0, &gid) < 0)
+                return 0; /* a machine without a root: owners are set afterwards or not at all */
+        if (uid == 0 && gid == 0)
+                return 0;
+        (void) setfsgid(gid);
+        (void) setfsuid(uid);
+        /* The change has taken the capabilities for files out of the effective set. */
+        if (syscall(SYS_capget, &header, data) < 0)
+                return error_set(e, errno, "cannot read our capabilities: %m");
+        for (size_t i = 0; i < ELEMENTSOF(data); i++)
+                data[i].effective = data[i].permitted;
+        if (syscall(SYS_capset, &header, data) < 0)
+                return error_set(e, errno, "cannot keep our capabilities: %m");
+        return 0;
+}
+
 static int work_copy(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_(idmap_done) IdMap uids = {}, gids = {};
         const Request *request = arg;
@@ -106,6 +131,11 @@ static int work_copy(const void *arg, const WorkerOut *out, Error *e) {
                                     .uids = &uids,
                                     .gids = &gids };
         (void) umask(0);
+        if (request->to_machine) {
+                r = become_owner(&uids, &gids, e);
+                if (r < 0)
+                        return r;
+        }
         return transfer_copy(&transfer, from_dir, from, to_dir, to, e);
 }
 
