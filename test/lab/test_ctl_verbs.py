@@ -143,6 +143,22 @@ def test_running_image_is_busy(web):
     assert running(web) == ["web"]
 
 
+def test_copy_both_ways(web):
+    web.run("mkdir -p /tmp/c/sub && echo one >/tmp/c/a && echo two >/tmp/c/sub/b")
+    skep(web, "copy-to web c /root/c", cwd="/tmp")
+    assert web.out("skep shell web cat /root/c/a /root/c/sub/b") == "one\ntwo"
+    assert web.out("skep shell web stat -c %u:%g /root/c/a") == "0:0"
+    refused(web, "copy-to web /tmp/c/a /root/c/a", "cannot copy '/tmp/c/a'", "exists")
+    web.run("echo new >/tmp/c/a")
+    skep(web, "copy-to --force web /tmp/c/a /root/c/a")
+    skep(web, "copy-from web /root/c /tmp/back")
+    assert web.out("cat /tmp/back/a /tmp/back/sub/b") == "new\ntwo"
+    assert web.out("stat -c %u /tmp/back/a") == "0"
+    refused(web, "copy-to web /tmp/c/a relative", "'relative' in the machine is not absolute")
+    refused(web, "copy-from web relative", "'relative' in the machine is not absolute")
+    refused(web, "copy-from web /nosuch /tmp/nosuch", "cannot copy '/nosuch'")
+
+
 def test_bind(web):
     web.run("mkdir -p /tmp/shared && echo here >/tmp/shared/f")
     done = skep(web, "bind --read-only --mkdir web /tmp/shared /mnt/shared", check=False)
