@@ -19,7 +19,7 @@ typedef struct ProgressState {
 
 /** progress_bar() - one line for a terminal, without newline and at most @width columns
  * "web  [=========>            ]  43%  100M/232M  80.1M/s  2s left"; parts that are not known are left
- * out, and so are, from the right, those that do not fit. With no ratio a mark walks to and fro.
+ * out, and so are, from the right, those that do not fit. With no ratio a mark walks back and forth.
  * @ascii: do not use characters beyond ASCII. Return: 0 or -ENOMEM. */
 int progress_bar(const ProgressState *s, unsigned width, bool ascii, Buf *out);
 /** progress_line() - one line for a log: "web: 43%, 100M of 232M, 80.1M/s". Return: 0 or -ENOMEM. */
