@@ -8,6 +8,8 @@
 
 #include "base/fd.h"
 
+#define BOOT_ID_FILE "host/proc-sys-kernel-random-boot-id"
+
 static Node *add(NodePlan *p, const char *path, mode_t mode) {
         assert_se(p->n < NODE_PLAN_MAX && strlen(path) < sizeof p->nodes->path);
         Node *n = p->nodes + p->n++;
@@ -86,8 +88,17 @@ void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePla
         add_text(ret, "host/container-manager", S_IFREG | 0444, "systemd-nspawn\n");
         (void) snprintf(line, sizeof line, "%s\n", id128_format_uuid(uuid, id));
         add_text(ret, "host/container-uuid", S_IFREG | 0444, line);
-        (void) snprintf(line, sizeof line, "%s\n", id128_format_uuid(boot_id, id));
-        add_text(ret, "host/proc-sys-kernel-random-boot-id", S_IFREG | 0444, line);
+        add(ret, BOOT_ID_FILE, S_IFREG | 0444);
+        run_plan_renew(ret, boot_id);
+}
+
+void run_plan_renew(NodePlan *p, const Id128 *boot_id) {
+        char id[ID128_TEXT_MAX];
+
+        for (size_t i = 0; i < p->n; i++)
+                if (streq(p->nodes[i].path, BOOT_ID_FILE))
+                        (void) snprintf(p->nodes[i].content, sizeof p->nodes[i].content, "%s\n",
+                                        id128_format_uuid(boot_id, id));
 }
 
 static char type_letter(mode_t mode) {

@@ -36,6 +36,8 @@ void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret);
  * @uuid:     as the payload sees it
  * @boot_id:  what its /proc/sys/kernel/random/boot_id will say */
 void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePlan *ret);
+/** run_plan_renew() - another boot ID, for when the payload starts again */
+void run_plan_renew(NodePlan *p, const Id128 *boot_id);
 /** node_plan_format() - one node a line, for --dry-run and tests. Return: 0 or -ENOMEM. */
 int node_plan_format(const NodePlan *p, Buf *out);
 

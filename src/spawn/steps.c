@@ -71,6 +71,17 @@ static void revert_plan(Engine *g) {
         id_plan_release(&g->run);
 }
 
+/* Every start of a payload is a boot of its own to whoever reads its journal. */
+static int apply_boot_id(Engine *g, Error *e) {
+        Id128 id;
+        int r = id128_random(&id);
+
+        if (r < 0)
+                return error_set(e, r, "no random numbers: %m");
+        run_plan_renew(&g->plan.run, &id);
+        return 0;
+}
+
 static bool wants_ephemeral(const Spec *spec) {
         return spec->ephemeral;
 }
@@ -216,6 +227,7 @@ static const Step steps[] = {
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
+        { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
         { "upper layer", PHASE_HOST, true, wants_ephemeral, apply_ephemeral, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },

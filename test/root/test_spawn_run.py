@@ -254,6 +254,13 @@ def test_reboot_runs_again(spawn, busybox):
     assert (busybox / "count").read_text() == "run\n" * 3
 
 
+def test_every_boot_has_an_id_of_its_own(spawn, busybox):
+    script = ("cat /proc/sys/kernel/random/boot_id >>/boots; [ $(wc -l </boots) -ge 3 ] && exit 0; "
+              "exec /probe reboot again")
+    spawn.run(busybox, "/bin/sh", "-c", script)
+    assert len(set((busybox / "boots").read_text().split())) == 3
+
+
 def test_reboot_under_a_unit_is_133(spawn, busybox, unit):
     done = spawn.run(busybox, "--keep-unit", "/probe", "reboot", "again", check=False, cgroup=unit)
     assert done.returncode == 133, done.stderr
