@@ -112,7 +112,7 @@ def test_cancel_silent_pipe(start, pool):
     before = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=5) == 128 + signal.SIGTERM
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 1
     os.close(writer)
     assert os.listdir(pool) == []
 

@@ -161,7 +161,7 @@ def test_bomb(attack, place, program):
     start = time.monotonic()
     web, said = attack(place / "x.tar.gz")
     assert web is None and "zeros" in said and "do not fit" in said and str(small) in said
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     kernel.umount(small)
 
 
