@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Ways out that other engines had and that lie in how a payload is started: descriptors that are still open
-while paths of the image are followed, and our own program as seen from inside."""
+"""Ways out that other engines had and that lie in how a payload is started: descriptors that are
+still open while paths of the image are followed, and our own program as seen from inside."""
 
 import os
 import shutil

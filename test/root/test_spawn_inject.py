@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every system call that confines a machine is made to fail, one at a time: then no payload runs, one
-line says why, and nothing stays."""
+"""Every system call that confines a machine is made to fail, one at a time: then no payload runs,
+one line says why, and nothing stays."""
 
 import re
 import shutil
@@ -20,7 +20,8 @@ _CALLS = ("bind", "capset", "clone3", "close_range", "execveat", "fchdir", "fsco
 
 _KINDS = {
     "plain": (),
-    "full": ("--private-users=pick", "--private-network", "-x", "-u", "1000", "--bind-ro=/usr:/mnt"),
+    "full": ("--private-users=pick", "--private-network", "-x", "-u", "1000",
+             "--bind-ro=/usr:/mnt"),
     "stub": ("-a", "--console=read-only"),
 }
 
@@ -58,19 +59,21 @@ def test_nothing_runs_half_confined(spawn, busybox, tmp_path, call, kind):
         assert len(lines) == 1 and lines[0].startswith("skep-spawn: "), f"call {time}: {lines}"
 
 
-# prlimit64 reads limits, too, and lowers them where it may not raise them; the C library of the payload
-# makes calls of its own.
+# prlimit64 reads limits, too, and lowers them where it may not raise them; the C library of the
+# payload makes calls of its own.
 _HARMLESS = (r"prlimit64\(|PR_GET_NAME|PR_SET_NAME|TCGETS|TIOC[GS]WINSZ|FIONREAD|BTRFS|FS_IOC"
              r"|prctl\(PR_CAPBSET_READ")
 
 
 def test_masks_are_looked_at_after_mounting(spawn, busybox, tmp_path):
     """A mount that is said to be there and is not: then what it was to hide must not be seen."""
-    script = "cat /proc/kallsyms /proc/keys /proc/timer_list | wc -c; grep -c ' /proc/sys proc ro' /proc/mounts"
+    script = ("cat /proc/kallsyms /proc/keys /proc/timer_list | wc -c; "
+              "grep -c ' /proc/sys proc ro' /proc/mounts")
     refused = 0
     for time in range(1, 30):
         log = tmp_path / "strace"
-        done = subprocess.run(["strace", "-f", "-qq", "-o", str(log), "-e", "trace=move_mount", "-e",
+        done = subprocess.run(["strace", "-f", "-qq", "-o", str(log),
+                               "-e", "trace=move_mount", "-e",
                                f"inject=move_mount:retval=0:when={time}",
                                *spawn.argv(busybox, "--", "/bin/sh", "-c", script)],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
