@@ -4,26 +4,19 @@
 #include "importer/sink-tar.h"
 
 #include <archive.h>
-#include <pthread.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/text.h"
 #include "importer/entry-path.h"
-#include "importer/queue.h"
+#include "importer/stage-thread.h"
 #include "importer/tar-entry.h"
 
 #define TAR_BLOCK 512
 
 typedef struct SinkTar {
-        Stage stage;
-        Queue *queue;
-        pthread_t thread;
-        bool running;
-        int result;  /* of the thread, once it ended */
-        Error error; /* likewise */
-
+        StageThread thread;
         int root_fd;
         char *place;
         SinkProgress *progress;
@@ -49,7 +42,7 @@ static void keep_tail(SinkTar *s, const char *data, size_t n) {
 static la_ssize_t on_read(struct archive *a, void *p, const void **ret_data) {
         SinkTar *s = p;
         size_t n = 0;
-        int r = queue_read(s->queue, ret_data, &n);
+        int r = queue_read(s->thread.queue, ret_data, &n);
 
         if (r < 0) {
                 archive_set_error(a, ECANCELED, "given up");
@@ -272,30 +265,21 @@ static int open_archive(SinkTar *s, Error *e) {
         return 0;
 }
 
-static void *sink_thread(void *p) {
-        SinkTar *s = p;
+static int sink_run(StageThread *thread, Error *e) {
+        SinkTar *s = (SinkTar *) thread;
         const void *data;
         size_t n;
-        int r = open_archive(s, &s->error);
+        int r = open_archive(s, e);
 
         if (r >= 0)
-                r = unpack(s, &s->error);
+                r = unpack(s, e);
         /* The stream may go on behind the end mark; whoever packed it has checksums there. */
-        while (r >= 0 && (r = queue_read(s->queue, &data, &n)) > 0)
+        while (r >= 0 && (r = queue_read(thread->queue, &data, &n)) > 0)
                 ;
-        if (r == -ECANCELED && !error_is_set(&s->error))
-                (void) error_set(&s->error, r, "given up");
-        s->result = r;
+        if (r == -ECANCELED && !error_is_set(e))
+                (void) error_set(e, r, "given up");
         (void) archive_read_free(s->archive);
-        queue_close(s->queue);
-        return NULL;
-}
 
-static int sink_join(SinkTar *s, Error *e) {
-        if (s->running) {
-                (void) pthread_join(s->thread, NULL);
-                s->running = false;
-        }
         if (s->progress) {
                 const TreeSkipped *t = tree_skipped(s->tree);
                 s->progress->skipped = (TreeSkipped){
@@ -304,45 +288,21 @@ static int sink_join(SinkTar *s, Error *e) {
                         .acls = t->acls + s->skipped.acls,
                 };
         }
-        if (s->result < 0 && e)
-                *e = s->error;
-        return s->result;
-}
-
-static int sink_push(Stage *stage, const void *data, size_t n, Error *e) {
-        SinkTar *s = (SinkTar *) stage;
-        int r = queue_write(s->queue, data, n);
-
-        if (r < 0) {
-                int q = sink_join(s, e);
-                return q < 0 ? q : r;
-        }
-        return 0;
-}
-
-static int sink_end(Stage *stage, Error *e) {
-        SinkTar *s = (SinkTar *) stage;
-
-        queue_finish(s->queue);
-        return sink_join(s, e);
+        return r;
 }
 
 static void sink_free(Stage *stage) {
         SinkTar *s = (SinkTar *) stage;
 
-        if (s->running) {
-                queue_abort(s->queue);
-                (void) pthread_join(s->thread, NULL);
-        }
-        (void) queue_free(s->queue);
+        stage_thread_done(&s->thread);
         (void) tree_free(s->tree);
         free(s->place);
         free(s);
 }
 
 static const StageOps sink_tar_ops = {
-        .push = sink_push,
-        .end = sink_end,
+        .push = stage_thread_push,
+        .end = stage_thread_end,
         .free = sink_free,
 };
 
@@ -352,24 +312,20 @@ int sink_tar_new(int root_fd, const char *place, SinkProgress *progress, Stage *
 
         if (!s)
                 return error_oom(e);
-        s->stage.ops = &sink_tar_ops;
+        s->thread.stage.ops = &sink_tar_ops;
         s->root_fd = root_fd;
         s->progress = progress;
 
-        _cleanup_(stage_freep) Stage *owned = &s->stage;
+        _cleanup_(stage_freep) Stage *owned = &s->thread.stage;
         s->place = strdup(place);
         if (!s->place)
                 return error_oom(e);
         r = tree_new(root_fd, &s->tree, e);
         if (r < 0)
                 return r;
-        r = queue_new(&s->queue);
+        r = stage_thread_start(&s->thread, sink_run, e);
         if (r < 0)
-                return error_set(e, r, "cannot make a queue: %m");
-        r = pthread_create(&s->thread, NULL, sink_thread, s);
-        if (r > 0)
-                return error_set(e, r, "cannot start a thread: %m");
-        s->running = true;
+                return r;
 
         *ret = TAKE_PTR(owned);
         return 0;
