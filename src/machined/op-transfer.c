@@ -216,7 +216,7 @@ static int open_place(const Request *request, int root_fd, int tree, Error *e) {
         struct stat st;
 
         int fd = path_open_in_root(root_fd, request->destination, O_PATH, 0);
-        if (fd >= 0 || fd != -ENOENT || !request->mkdir)
+        if (fd != -ENOENT || !request->mkdir)
                 return fd < 0 ? error_set(e, fd, "cannot open %s in the machine: %m",
                                           request->destination)
                               : fd;

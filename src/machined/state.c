@@ -112,7 +112,7 @@ static int parse_netifs(const char *s, Machine *m) {
                 return r;
         if (n > MACHINE_NETIFS_MAX)
                 return -EINVAL;
-        if (n == 0)
+        if (n == 0 || !words)
                 return 0;
 
         m->netifs = calloc(n, sizeof *m->netifs);
