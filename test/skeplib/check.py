@@ -32,7 +32,7 @@ STAGES = (
     Stage("asan", "unit tests under AddressSanitizer and UBSan", stages.asan),
     Stage("root", "spawner and importer on this host", stages.root, ("gcc",)),
     Stage("lab", "everything that needs systemd and D-Bus", stages.lab, ("gcc",)),
-    Stage("try", "what a newcomer runs first", stages.tour, ("lab",)),
+    Stage("try", "what a newcomer runs first", stages.tour, ("gcc",)),
     Stage("asan-root", "the root tests under the sanitizers", stages.asan_root, ("asan",),
           quick=False),
     Stage("vm", "real cgroup controllers, in a virtual machine", stages.vm, ("gcc",), quick=False),
