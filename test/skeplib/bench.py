@@ -91,6 +91,7 @@ def main():
             print(text, end="", file=sys.stderr, flush=True)
 
     kernel.show_pure_cgroup2()
+    kernel.show_run_in_memory()
     result = {}
     with kernel.own_cgroup("skep-bench"):
         for name in args.bench or known:

@@ -88,6 +88,14 @@ def show_pure_cgroup2():
         mount(where, "/sys/fs/cgroup", None, MS_BIND, None)
 
 
+def show_run_in_memory():
+    """Let this process and its children see an empty /run in memory, as every host that systemd has
+    booted has it, where this one keeps it on a disk."""
+    scratch_dir()
+    if os.stat("/run").st_dev == os.stat("/").st_dev:
+        mount("run", "/run", "tmpfs", 0, "mode=0755")
+
+
 def cgroup_of(pid="self"):
     """The cgroup2 path of a process, below the mount point."""
     with open(f"/proc/{pid}/cgroup", encoding="utf-8") as f:
