@@ -301,7 +301,7 @@ def test_help_version_and_completion(lab):
     assert all(len(line) <= 80 for line in text.splitlines())
     for verb in ("list", "shell", "import-tar", "cancel-transfer"):
         assert re.search(rf"^  {verb}\b", text, flags=re.M)
-    lab.run("skep --print-completion=bash >/tmp/c && bash -n /tmp/c")
+    lab.run("set -o pipefail; skep --print-completion=bash | bash -n")
 
 
 def test_completion_offers_live_names(web):
