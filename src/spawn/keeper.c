@@ -3,7 +3,6 @@
  * nothing and wakes up only when there is something to do: there is one of these per machine. */
 #include "spawn/keeper.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,12 +12,16 @@
 #include "spawn/bus-watch.h"
 #include "spawn/console.h"
 #include "spawn/notify.h"
+#include "spawn/shrink.h"
 
 #define DRAIN_USEC (1000 * 1000)
 /* How often, and for how long, a machine that is being stopped is looked at whether its init has come so
  * far that it hears it. */
 #define ASK_AGAIN_USEC (UINT64_C(50) * 1000)
 #define ASK_UNTIL_USEC (UINT64_C(10) * 1000 * 1000)
+
+/* After so long without anything to do, what is not needed for waiting is let go of. */
+#define IDLE_MSEC 2000
 
 static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH };
 
@@ -39,6 +42,7 @@ typedef struct Keeper {
         bool has_console;
         bool is_ready;
         bool is_stopping;
+        bool is_shrunk;     /* since something happened last */
         uint64_t ask_until; /* the init has still to be asked to stop; 0 = it was, or need not be */
         uint64_t watchdog_usec; /* between two signs of life; 0 = nobody wants any */
         uint64_t watchdog_last;
@@ -183,8 +187,10 @@ static void show_life(Keeper *k) {
 }
 
 static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error *e) {
-        uint64_t msec = k->watchdog_usec / 1000;
+        uint64_t msec = k->watchdog_usec == 0 ? UINT64_MAX : k->watchdog_usec / 1000;
 
+        if (!k->is_shrunk)
+                msec = MIN(msec, (uint64_t) IDLE_MSEC);
         if (k->ask_until != 0)
                 msec = ASK_AGAIN_USEC / 1000;
         fds[POLL_SIGNALS] = (struct pollfd){ .fd = k->signals_fd, .events = POLLIN };
@@ -194,9 +200,12 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
         if (k->has_console)
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
         nfds_t n = k->has_console ? _POLL_MAX : POLL_CONSOLE;
-        int r = poll(fds, n, msec == 0 ? -1 : (int) MIN(msec, (uint64_t) INT32_MAX));
+        int r = poll(fds, n, msec == UINT64_MAX ? -1 : (int) MIN(msec, (uint64_t) INT32_MAX));
         if (r < 0 && errno != EINTR)
                 return error_set(e, errno, "cannot wait for the machine: %m");
+        if (r == 0 && !k->is_shrunk && k->ask_until == 0)
+                shrink();
+        k->is_shrunk = r == 0;
         if (r <= 0)
                 for (nfds_t i = 0; i < n; i++)
                         fds[i].revents = 0;
@@ -275,7 +284,6 @@ int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
 
         if (r >= 0) {
                 tell_started(&k);
-                (void) malloc_trim(0);
                 r = loop(&k, e);
         }
         if (r < 0)

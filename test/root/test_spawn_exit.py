@@ -271,3 +271,19 @@ def test_starts_side_by_side_do_not_sweep_one_another(spawn, busybox):
     for process in started:
         err = process.communicate(timeout=20)[1]
         assert process.returncode == 0, err
+
+
+def pss(process):
+    with open(f"/proc/{process.pid}/smaps_rollup", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+if not os.environ.get("SKEP_SANITIZED"):    # whose shadow memory is what it is
+    def test_an_idle_keeper_is_small(spawn, busybox):
+        """What building the machine took is given back when there is nothing to do but wait."""
+        process = spawn.start(busybox, "/probe", "signal")
+        assert process.stdout.readline() == "waiting\n"
+        before = pss(process)
+        wait_until(lambda: pss(process) <= min(500, before * 3 // 4), what="a keeper of 500 kB")
+        process.terminate()
+        process.wait(5)
