@@ -129,7 +129,7 @@ def _resident(folder, name, argv, env=None):
                                    preexec_fn=kernel.die_with_parent)
         try:
             leader = _booted(process, tree)
-            time.sleep(0.5)
+            time.sleep(8)       # the boot is over, nothing happens any more
             outside = [p for p in [process.pid, *kernel.descendants(process.pid)]
                        if not _inside(p, leader)]
             return sum(_pss(p) for p in outside)
