@@ -143,11 +143,16 @@ static int clear_leftover(int sock, const NetworkVeth *v, Error *e) {
         if (r < 0)
                 return error_set(e, r, "cannot look at network interface '%s': %m", v->name);
 
+        /* Without an alias but with the address that nobody else derives: its maker died before it could
+         * sign. That it is not at it now, the lock on the machine's name says. */
         const struct rtattr *alias = netlink_find(&answer, IFLA_IFALIAS);
-        if (!alias)
+        const struct rtattr *mac = netlink_find(&answer, IFLA_ADDRESS);
+        bool is_unsigned = !alias && mac && RTA_PAYLOAD(mac) == sizeof v->host_mac &&
+                           memcmp(RTA_DATA(mac), v->host_mac, sizeof v->host_mac) == 0;
+        if (!alias && !is_unsigned)
                 return error_set(e, EEXIST, "network interface '%s' exists already and is not ours",
                                  v->name);
-        if (!alias_is_stale(RTA_DATA(alias)))
+        if (alias && !alias_is_stale(RTA_DATA(alias)))
                 return error_set(e, EEXIST,
                                  "network interface '%s' exists already and is in use (%s)",
                                  v->name, (const char *) RTA_DATA(alias));

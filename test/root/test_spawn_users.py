@@ -175,6 +175,15 @@ def test_link_of_a_dead_keeper_is_replaced(spawn, busybox, link):
     assert spawn.sh(busybox, "ls /sys/class/net", "-n").split() == ["host0", "lo"]
 
 
+def test_link_of_a_keeper_that_died_making_it_is_replaced(spawn, busybox, link):
+    """It is not signed yet, but has the address that only we derive from the name."""
+    name = link(None)
+    planned = spawn.out(busybox, "-n", "--dry-run", "true")
+    mac = re.search(rf"veth {name} (\S+)", planned)[1]
+    subprocess.run(["ip", "link", "set", name, "address", mac], check=True)
+    assert spawn.sh(busybox, "ls /sys/class/net", "-n").split() == ["host0", "lo"]
+
+
 @pytest.mark.parametrize("alias", [None, "something else", f"skep {os.getpid()} 1 more"])
 def test_link_of_somebody_else_is_left_alone(spawn, busybox, link, alias):
     name = link(alias)
