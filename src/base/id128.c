@@ -4,31 +4,22 @@
 
 #include <sys/random.h>
 
-static int hex(char c) {
-        return c >= '0' && c <= '9'   ? c - '0'
-               : c >= 'a' && c <= 'f' ? c - 'a' + 10
-               : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                      : -1;
-}
+#include "base/text.h"
 
 int id128_parse(const char *s, Id128 *ret) {
-        bool hyphens = strlen(s) == 36;
-        Id128 id;
+        static const uint8_t groups[] = { 8, 4, 4, 4, 12 };
+        char digits[33], *p = digits;
 
-        if (!hyphens && strlen(s) != 32)
-                return -EINVAL;
-
-        for (size_t i = 0; i < 16; i++) {
-                if (hyphens && (i == 4 || i == 6 || i == 8 || i == 10) && *s++ != '-')
+        if (strlen(s) != 36)
+                return hex_parse(s, ret->bytes, sizeof ret->bytes);
+        for (size_t i = 0; i < ELEMENTSOF(groups); i++) {
+                if (i > 0 && *s++ != '-')
                         return -EINVAL;
-                int hi = hex(s[0]), lo = hi < 0 ? -1 : hex(s[1]);
-                if (lo < 0)
-                        return -EINVAL;
-                id.bytes[i] = (uint8_t) (hi << 4 | lo);
-                s += 2;
+                p = mempcpy(p, s, groups[i]);
+                s += groups[i];
         }
-        *ret = id;
-        return 0;
+        *p = '\0';
+        return hex_parse(digits, ret->bytes, sizeof ret->bytes);
 }
 
 bool id128_is_null(const Id128 *id) {

@@ -23,12 +23,6 @@ int parse_bool(const char *s, bool *ret) {
         return -EINVAL;
 }
 
-static int digit_value(char c) {
-        return isdigit((unsigned char) c)   ? c - '0'
-               : isalpha((unsigned char) c) ? tolower(c) - 'a' + 10
-                                            : 99;
-}
-
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret) {
         int base = 10;
         uint64_t v = 0;
@@ -41,8 +35,8 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret) {
                 return -EINVAL;
 
         for (; *s; s++) {
-                int d = digit_value(*s);
-                if (d >= base)
+                int d = hex_digit(*s);
+                if (d < 0 || d >= base)
                         return -EINVAL;
                 if (__builtin_mul_overflow(v, (uint64_t) base, &v) ||
                     __builtin_add_overflow(v, (uint64_t) d, &v))

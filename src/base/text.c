@@ -177,11 +177,22 @@ char *str_escape(const char *s, const char *special) {
         return r < 0 ? NULL : buf_take(&b);
 }
 
-static int hex_digit(char c) {
+int hex_digit(char c) {
         return c >= '0' && c <= '9'   ? c - '0'
                : c >= 'a' && c <= 'f' ? c - 'a' + 10
                : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                       : -1;
+}
+
+int hex_parse(const char *s, uint8_t *ret, size_t n) {
+        for (size_t i = 0; i < 2 * n; i++)
+                if (hex_digit(s[i]) < 0)
+                        return -EINVAL;
+        if (s[2 * n])
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                ret[i] = (uint8_t) (hex_digit(s[2 * i]) << 4 | hex_digit(s[2 * i + 1]));
+        return 0;
 }
 
 /* Reads one escape whose backslash is already behind us. Return: bytes eaten or -EINVAL. */

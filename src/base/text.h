@@ -39,6 +39,11 @@ bool str_is_utf8(const char *s, size_t n);
  * Return: 0 or -ENOMEM, *@p untouched. */
 int str_replace(char **p, const char *value);
 
+/** hex_digit() - value of a hexadecimal digit; -1 = it is none */
+int hex_digit(char c);
+/** hex_parse() - @n bytes out of exactly twice as many digits. Return: 0; -EINVAL, @ret untouched. */
+int hex_parse(const char *s, uint8_t *ret, size_t n);
+
 /** str_escape() - C-style escapes for control characters, '\\' and every byte in @special.
  * Return: a new string; NULL = out of memory. */
 char *str_escape(const char *s, const char *special);

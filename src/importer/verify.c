@@ -6,6 +6,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "base/text.h"
+
 typedef struct Verify {
         Stage stage;
         EVP_MD_CTX *digest;
@@ -13,23 +15,7 @@ typedef struct Verify {
 } Verify;
 
 int verify_parse_sha256(const char *text, uint8_t ret[static VERIFY_SHA256_SIZE]) {
-        uint8_t bytes[VERIFY_SHA256_SIZE] = {};
-
-        for (size_t i = 0; i < 2 * VERIFY_SHA256_SIZE; i++) {
-                char c = text[i];
-                int v = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-                if (v < 0)
-                        return -EINVAL;
-                bytes[i / 2] = (uint8_t) (bytes[i / 2] << 4 | v);
-        }
-        if (text[2 * VERIFY_SHA256_SIZE])
-                return -EINVAL;
-
-        memcpy(ret, bytes, sizeof bytes);
-        return 0;
+        return hex_parse(text, ret, VERIFY_SHA256_SIZE);
 }
 
 static int verify_push(Stage *s, const void *data, size_t n, Error *e) {

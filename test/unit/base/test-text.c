@@ -126,11 +126,28 @@ static void environment(void **state) {
         CHECK_EQ(env_assignment_is_valid("A=\033[0m"), false, "escape sequence");
 }
 
+static void hexadecimal(void **state) {
+        static const struct {
+                const char *s;
+                int r;
+        } cases[] = {
+                { "00fF", 0 },         { "00f", -EINVAL },  { "00fF0", -EINVAL },
+                { "00fF00", -EINVAL }, { "00 F", -EINVAL }, { "", -EINVAL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint8_t bytes[2] = { 1, 2 };
+                CHECK_EQ(hex_parse(cases[i].s, bytes, 2), cases[i].r, "row %zu", i);
+                CHECK_EQ(bytes[0] << 8 | bytes[1], cases[i].r < 0 ? 0x102 : 0xff, "row %zu", i);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(buffer_grows),     cmocka_unit_test(utf8),
                 cmocka_unit_test(escapes_and_back), cmocka_unit_test(splits),
                 cmocka_unit_test(splits_at_colons), cmocka_unit_test(environment),
+                cmocka_unit_test(hexadecimal),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
