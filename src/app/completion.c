@@ -1,22 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Completion scripts for bash and zsh out of the tables of verbs and settings, see help.h. Names of
+/* Completion scripts for bash, zsh and fish out of the tables of verbs and settings, see help.h. Names of
  * machines, images and transfers are asked for when the user presses the key, never stored. */
 #include "app/help.h"
 
-/* How a script gets at the words of a class; the shell runs it at completion time. */
-static const struct {
-        const char *class, *command;
-} sources[] = {
-        { "machines", "skep list --no-legend --all" },
-        { "images", "skep list-images --no-legend" },
-        { "transfers", "skep list-transfers --no-legend" },
+/* Classes of words: a command that lists them, run when the user presses the key, or what each shell
+ * itself has for them. */
+typedef struct WordClass {
+        const char *name, *command, *bash, *zsh, *fish;
+} WordClass;
+
+static const WordClass classes[] = {
+        { "machines", "skep list --no-legend --all", NULL, NULL, NULL },
+        { "images", "skep list-images --no-legend", NULL, NULL, NULL },
+        { "transfers", "skep list-transfers --no-legend", NULL, NULL, NULL },
+        { "files", NULL, "-f", "_files", "(__fish_complete_path)" },
+        { "directories", NULL, "-d", "_files -/", "(__fish_complete_directories)" },
 };
 
-static const char *source_command(const char *class, size_t n) {
-        for (size_t i = 0; i < ELEMENTSOF(sources); i++)
-                if (strlen(sources[i].class) == n && memcmp(sources[i].class, class, n) == 0)
-                        return sources[i].command;
+static const WordClass *find_class(const char *words, size_t n) {
+        for (size_t i = 0; i < ELEMENTSOF(classes); i++)
+                if (strlen(classes[i].name) == n && memcmp(classes[i].name, words, n) == 0)
+                        return classes + i;
         return NULL;
+}
+
+bool help_is_class(const char *words) {
+        return find_class(words, strlen(words));
 }
 
 /* "skep-spawn" → "skep_spawn" */
@@ -29,20 +38,18 @@ static char *identifier(const char *program) {
         return s;
 }
 
-/* The bash that fills COMPREPLY for one class of words. */
-static int bash_reply(const char *class, size_t n, Buf *out) {
-        const char *command = source_command(class, n);
+/* The bash that fills COMPREPLY for one class of words, or from the words themselves. */
+static int bash_reply(const char *words, size_t n, Buf *out) {
+        const WordClass *c = find_class(words, n);
 
-        if (command)
+        if (c && c->command)
                 return buf_printf(
                         out,
                         "COMPREPLY=($(compgen -W \"$(%s 2>/dev/null | cut -d' ' -f1)\" -- \"$cur\"))",
-                        command);
-        if (n == 5 && memcmp(class, "files", 5) == 0)
-                return buf_puts(out, "COMPREPLY=($(compgen -f -- \"$cur\"))");
-        if (n == 11 && memcmp(class, "directories", 11) == 0)
-                return buf_puts(out, "COMPREPLY=($(compgen -d -- \"$cur\"))");
-        return buf_printf(out, "COMPREPLY=($(compgen -W '%.*s' -- \"$cur\"))", (int) n, class);
+                        c->command);
+        if (c)
+                return buf_printf(out, "COMPREPLY=($(compgen %s -- \"$cur\"))", c->bash);
+        return buf_printf(out, "COMPREPLY=($(compgen -W '%.*s' -- \"$cur\"))", (int) n, words);
 }
 
 static int bash_options(const HelpPage *page, Buf *out) {
@@ -144,6 +151,9 @@ static int bash(const HelpPage *page, const char *name, Buf *out) {
                 "_%s() {\n"
                 "        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
                 "        local verb='' at=0 i\n"
+                "        # readline cuts --option=value into three words\n"
+                "        if [[ $cur == = ]]; then cur=''\n"
+                "        elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi\n"
                 "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
                 "                case ${COMP_WORDS[i]} in\n"
                 "                ",
@@ -152,7 +162,8 @@ static int bash(const HelpPage *page, const char *name, Buf *out) {
         if (r >= 0)
                 r = bash_pattern_of_arguments(page, out);
         if (r >= 0)
-                r = buf_puts(out, ") ((i++)) ;;\n"
+                r = buf_puts(out, ") ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;\n"
+                                  "                =) ((i++)) ;;\n"
                                   "                -*) ;;\n"
                                   "                *) verb=${COMP_WORDS[i]} at=$i; break ;;\n"
                                   "                esac\n"
@@ -179,17 +190,19 @@ static int zsh_quote(const char *s, Buf *out) {
         return r;
 }
 
-static int zsh_action(const char *class, size_t n, Buf *out) {
-        const char *command = source_command(class, n);
+/* What offers the words: a command, or within an _arguments spec its action. Nothing in it needs the
+ * single quotes that stand around a spec. */
+static int zsh_offer(const char *words, size_t n, bool in_spec, Buf *out) {
+        const WordClass *c = find_class(words, n);
 
-        if (command)
-                return buf_printf(out, "{compadd -- ${(f)\"$(%s 2>/dev/null | cut -d\" \" -f1)\"}}",
-                                  command);
-        if (n == 5 && memcmp(class, "files", 5) == 0)
-                return buf_puts(out, "_files");
-        if (n == 11 && memcmp(class, "directories", 11) == 0)
-                return buf_puts(out, "_files -/");
-        return buf_printf(out, "(%.*s)", (int) n, class);
+        if (c && c->command)
+                return buf_printf(out,
+                                  "%scompadd -- ${(f)\"$(%s 2>/dev/null | cut -d\" \" -f1)\"}%s",
+                                  in_spec ? "{" : "", c->command, in_spec ? "}" : "");
+        if (c)
+                return buf_puts(out, c->zsh);
+        return in_spec ? buf_printf(out, "(%.*s)", (int) n, words)
+                       : buf_printf(out, "compadd -- %.*s", (int) n, words);
 }
 
 static int zsh_option(const char *dash, const char *name, const Setting *row, Buf *out) {
@@ -210,7 +223,7 @@ static int zsh_option(const char *dash, const char *name, const Setting *row, Bu
                 if (r >= 0)
                         r = buf_puts(out, ":");
                 if (r >= 0 && row->complete)
-                        r = zsh_action(row->complete, strlen(row->complete), out);
+                        r = zsh_offer(row->complete, strlen(row->complete), true, out);
         }
         return r < 0 ? r : buf_puts(out, "' \\\n");
 }
@@ -222,22 +235,11 @@ static int zsh_verb(const Verb *verb, Buf *out) {
 
         for (const char *p = verb->complete; *p && r >= 0; k++) {
                 size_t n = strcspn(p, "|");
-                const char *command = source_command(p, n);
 
                 r = p[n] ? buf_printf(out, "                (%u) ", k)
                          : buf_puts(out, "                (*) ");
-                if (r < 0)
-                        break;
-                if (command)
-                        r = buf_printf(out,
-                                       "compadd -- ${(f)\"$(%s 2>/dev/null | cut -d' ' -f1)\"}",
-                                       command);
-                else if (n == 5 && memcmp(p, "files", 5) == 0)
-                        r = buf_puts(out, "_files");
-                else if (n == 11 && memcmp(p, "directories", 11) == 0)
-                        r = buf_puts(out, "_files -/");
-                else
-                        r = buf_printf(out, "compadd -- %.*s", (int) n, p);
+                if (r >= 0)
+                        r = zsh_offer(p, n, false, out);
                 if (r >= 0)
                         r = buf_puts(out, " ;;\n");
                 p += n + (p[n] == '|');
@@ -301,12 +303,97 @@ static int zsh(const HelpPage *page, const char *name, Buf *out) {
         return r < 0 ? r : buf_printf(out, "}\n_%s \"$@\"\n", name);
 }
 
+/* Inside single quotes, where fish knows \' and \\ alone. */
+static int fish_quote(const char *s, Buf *out) {
+        int r = buf_puts(out, "'");
+
+        for (; *s && r >= 0; s++)
+                r = *s == '\'' || *s == '\\' ? buf_printf(out, "\\%c", *s) : buf_append(out, s, 1);
+        return r < 0 ? r : buf_puts(out, "'");
+}
+
+/* The argument of -a. */
+static int fish_offer(const char *words, size_t n, Buf *out) {
+        const WordClass *c = find_class(words, n);
+
+        if (c && c->command)
+                return buf_printf(out, "'(%s 2>/dev/null | string split -f1 \" \")'", c->command);
+        if (c)
+                return buf_printf(out, "'%s'", c->fish);
+        return buf_printf(out, "'%.*s'", (int) n, words);
+}
+
+static int fish_option(const HelpPage *page, const Setting *row, Buf *out) {
+        int r = buf_printf(out, "complete -c %s", page->program);
+
+        if (r >= 0 && row->letter)
+                r = buf_printf(out, " -s %c", row->letter);
+        if (r >= 0 && row->flag)
+                r = buf_printf(out, " -l %s", row->flag);
+        if (r >= 0 && setting_argument(row) == 1)
+                r = buf_puts(out, " -x");
+        if (r >= 0 && row->complete) {
+                r = buf_puts(out, " -a ");
+                if (r >= 0)
+                        r = fish_offer(row->complete, strlen(row->complete), out);
+        }
+        if (r >= 0)
+                r = buf_puts(out, " -d ");
+        if (r >= 0)
+                r = fish_quote(row->help, out);
+        return r < 0 ? r : buf_puts(out, "\n");
+}
+
+/* One line per verb, and one per class of its arguments: fish does not count them. */
+static int fish_verb(const HelpPage *page, const Verb *verb, Buf *out) {
+        int r = 0;
+
+        if (!(verb->flags & VERB_HIDDEN)) {
+                r = buf_printf(out, "complete -c %s -f -n __fish_use_subcommand -a %s -d ",
+                               page->program, verb->name);
+                if (r >= 0)
+                        r = fish_quote(verb->help, out);
+                if (r >= 0)
+                        r = buf_puts(out, "\n");
+        }
+        for (const char *p = strempty(verb->complete); *p && r >= 0;) {
+                size_t n = strcspn(p, "|");
+                r = buf_printf(out, "complete -c %s -f -n '__fish_seen_subcommand_from %s%s%s' -a ",
+                               page->program, verb->name, verb->alias ? " " : "",
+                               strempty(verb->alias));
+                if (r >= 0)
+                        r = fish_offer(p, n, out);
+                if (r >= 0)
+                        r = buf_puts(out, "\n");
+                p += n + (p[n] == '|');
+        }
+        return r;
+}
+
+static int fish(const HelpPage *page, const char *name, Buf *out) {
+        int r = buf_printf(
+                out,
+                "# fish completion for %s, generated from its tables of commands and options\n",
+                page->program);
+
+        (void) name;
+        for (size_t i = 0; i < page->n_settings && r >= 0; i++) {
+                const Setting *row = page->settings + i;
+                if (!(row->flags & SETTING_HIDDEN) && (row->flag || row->letter))
+                        r = fish_option(page, row, out);
+        }
+        for (size_t i = 0; i < page->n_verbs && r >= 0; i++)
+                r = fish_verb(page, page->verbs + i, out);
+        return r;
+}
+
 int help_completion(const HelpPage *page, const char *shell, Buf *out) {
         _cleanup_free_ char *name = identifier(page->program);
 
         if (!name)
                 return -ENOMEM;
-        return streq(shell, "bash")  ? bash(page, name, out)
-               : streq(shell, "zsh") ? zsh(page, name, out)
-                                     : -EINVAL;
+        return streq(shell, "bash")   ? bash(page, name, out)
+               : streq(shell, "zsh")  ? zsh(page, name, out)
+               : streq(shell, "fish") ? fish(page, name, out)
+                                      : -EINVAL;
 }

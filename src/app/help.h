@@ -29,9 +29,13 @@ int help_man(const HelpPage *page, Buf *out);
  * Return: 0 or -ENOMEM. */
 int help_man_keys(const HelpPage *page, Buf *out);
 /** help_completion() - a completion script
- * @shell: "bash" or "zsh"
+ * @shell: "bash", "zsh" or "fish"
  * Return: 0; -EINVAL = no such shell; -ENOMEM. */
 int help_completion(const HelpPage *page, const char *shell, Buf *out);
+
+/** help_is_class() - whether what a row completes with is the name of a class ("files", "images") and not
+ * the words to choose from */
+bool help_is_class(const char *words);
 
 /** help_hidden() - serve the options by which the build asks a program for its texts:
  * --print-man-options, --print-man-keys and --print-completion=SHELL as the only argument

@@ -177,17 +177,14 @@ static int list_words(const char *words, Buf *out) {
 
 /* --OPTION=help prints what there is to choose from. Return: 1 if that was asked for. */
 static int serve_values(const Settings *s, Error *e) {
-        static const char *const open_ended[] = { "files", "directories", "machines", "images" };
         _cleanup_(buf_done) Buf out = {};
         bool asked = false;
         int r = 0;
 
         for (size_t i = 0; i < s->n && r >= 0 && !asked; i++) {
                 const Setting *row = s->list[i].row;
-                bool is_choice = row->complete;
+                bool is_choice = row->complete && !help_is_class(row->complete);
 
-                for (size_t j = 0; j < ELEMENTSOF(open_ended); j++)
-                        is_choice = is_choice && !streq(row->complete, open_ended[j]);
                 if (!streq(s->list[i].value, "help"))
                         continue;
                 asked = is_choice || row->parse == spec_parse_capabilities ||
