@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* When the machine's scope and registration are made and unmade, see register.h. Everything that needs the
- * bus is done in a child that ends at once: the library it loads never reaches the process that stays.
- * What is said on the bus is register-bus.c's. */
+ * bus is done by an aide that ends at once: the library it takes never reaches the process that stays.
+ * What is said on the bus is in bus/. */
 #include "spawn/register.h"
 
 #include <fcntl.h>
@@ -10,17 +10,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/aide.h"
 #include "base/cgroup.h"
-#include "base/handshake.h"
 #include "base/path.h"
 #include "base/proc.h"
-#include "spawn/register-bus.h"
+#include "spawn/bus-aide.h"
+#include "spawn/keeper.h"
 
 #define BUS_SOCKET "/run/dbus/system_bus_socket"
-
-typedef int (*BusWork)(RegisterBus *b, const Spec *spec, const Run *run, Error *e);
-
-enum { BUS_MANAGER }; /* ID that is told of a connection that is kept */
 
 char *register_scope_name(const char *machine) {
         _cleanup_(buf_done) Buf name = {};
@@ -62,60 +59,27 @@ static int connect_bus(void) {
         return TAKE_FD(fd);
 }
 
-_noreturn_ static void worker_main(int sock, int bus, BusWork work, bool keep, const Spec *spec,
-                                   const Run *run) {
-        RegisterBus b = {};
-        Error e = {};
-        uint64_t manager = 0;
-        int r = register_bus_open(&b, bus, &e);
-
-        if (r >= 0 && keep)
-                r = register_bus_find_manager(&b, &manager, &e);
-        if (r >= 0)
-                r = work(&b, spec, run, &e);
-        if (r >= 0 && keep)
-                (void) handshake_send_id(sock, BUS_MANAGER, manager);
-        register_bus_done(&b);
-        if (r < 0)
-                (void) handshake_send_error(sock, &e);
-        else
-                (void) handshake_send_phase(sock, 0);
-        _exit(0);
-}
-
-/* Does something on the bus in a child, and waits for it.
- * @keeper: keeps the connection; NULL = it ends with the child */
-static int on_the_bus(BusWork work, const Spec *spec, const Run *run, Run *keeper, Error *e) {
-        _cleanup_fd_ int ours = -EBADF, theirs = -EBADF, bus = -EBADF;
-        int pair[2], r;
+/* Has something done on the bus, and waits for it.
+ * @words:  what, as the aide takes it; the first is BUS_AIDE_LENT, which is left out if it is not
+ * @keeper: keeps the connection; NULL = it ends with the aide */
+static int on_the_bus(char **words, Run *keeper, Error *e) {
+        _cleanup_fd_ int bus = -EBADF;
+        _cleanup_(aide_done) Aide aide = AIDE_NULL;
 
         if (!has_bus()) {
                 (void) error_set(e, ENOENT, "there is no system bus: " BUS_SOCKET ": %m");
                 return -ENOTCONN;
         }
-        r = handshake_pair(pair);
-        if (r < 0)
-                return error_set(e, r, "cannot create a socket: %m");
-        ours = pair[0];
-        theirs = pair[1];
         bus = connect_bus();
         bool keep = keeper && bus >= 0;
-
-        pid_t pid = fork();
-        if (pid < 0)
-                return error_set(e, errno, "cannot fork: %m");
-        if (pid == 0)
-                worker_main(theirs, bus, work, keep, spec, run);
-        theirs = fd_close(theirs);
-        if (keep)
-                r = handshake_expect(ours, HANDSHAKE_ID, BUS_MANAGER, NULL, &keeper->bus_manager,
-                                     e);
+        int r = aide_start(&aide, BUS_AIDE, keep ? words : words + 1, &bus, keep, e);
+        if (r >= 0 && keep)
+                r = handshake_expect(aide.sock, HANDSHAKE_ID, BUS_AIDE_MANAGER, NULL,
+                                     &keeper->bus_manager, e);
         if (r >= 0)
-                r = handshake_expect(ours, HANDSHAKE_PHASE, 0, NULL, NULL, e);
+                r = aide_finish(&aide, e);
         if (r >= 0 && keep)
                 keeper->bus_fd = TAKE_FD(bus);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
         return r;
 }
 
@@ -175,16 +139,48 @@ static int settle_placeholder(Run *run, pid_t pid, Error *e) {
         return 0;
 }
 
-static int work_start_scope(RegisterBus *b, const Spec *spec, const Run *run, Error *e) {
-        _cleanup_free_ char *unit = register_scope_name(spec->machine);
-        pid_t pid = 0;
+/* Devices that are bound into the machine are ones that it may use. */
+static int add_device_properties(const Spec *spec, char ***words) {
+        int r = 0;
 
-        if (!unit)
-                return error_oom(e);
-        int r = proc_pidfd_pid(run->scope_pidfd, &pid);
+        for (size_t i = 0; i < spec->n_mounts && r >= 0; i++) {
+                const CustomMount *m = spec->mounts + i;
+                struct stat st;
+
+                if (!m->source || *m->source == '+' || stat(m->source, &st) < 0 ||
+                    !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+                        continue;
+                r = strv_append_format(words, "DeviceAllow=%s %s", m->source,
+                                       m->type == CUSTOM_MOUNT_BIND_READ_ONLY ? "r" : "rw");
+        }
+        return r;
+}
+
+static int start_scope(const Spec *spec, Run *run, pid_t pid, Error *e) {
+        _cleanup_free_ char *unit = register_scope_name(spec->machine);
+        _cleanup_strv_ char **words = NULL;
+        char pid_text[16], signal_text[16];
+        const char *const fixed[] = { BUS_AIDE_LENT,
+                                      "scope",
+                                      spec->machine,
+                                      unit,
+                                      pid_text,
+                                      signal_text,
+                                      spec->slice ? spec->slice : "machine.slice" };
+        int r = unit ? 0 : -ENOMEM;
+
+        (void) snprintf(pid_text, sizeof pid_text, "%d", pid);
+        (void) snprintf(signal_text, sizeof signal_text, "%d", keeper_shutdown_signal(spec));
+        for (size_t i = 0; i < ELEMENTSOF(fixed) && r >= 0; i++)
+                r = strv_append(&words, fixed[i]);
+        if (r >= 0)
+                r = add_device_properties(spec, &words);
+        STRV_FOREACH(p, spec->properties)
+                if (r >= 0)
+                        r = strv_append(&words, *p);
         if (r < 0)
-                return error_set(e, r, "the placeholder of the scope is gone: %m");
-        return register_bus_start_scope(b, spec, unit, pid, e);
+                return error_oom(e);
+        return on_the_bus(words, run, e);
 }
 
 int register_scope(const Spec *spec, Run *run, Error *e) {
@@ -195,14 +191,14 @@ int register_scope(const Spec *spec, Run *run, Error *e) {
                 return 0;
         int r = start_placeholder(run, &pid, e);
         if (r >= 0)
-                r = on_the_bus(work_start_scope, spec, run, run, e);
+                r = start_scope(spec, run, pid, e);
         if (r >= 0) {
                 run->has_scope = true;
                 r = settle_placeholder(run, pid, e);
         }
         if (r < 0)
                 register_scope_release(run);
-        if (r == -ENOTCONN && !needed) {
+        if ((r == -ENOTCONN || r == -ENOPKG) && !needed) {
                 if (e)
                         *e = (Error){};
                 return 0;
@@ -221,17 +217,29 @@ void register_scope_release(Run *run) {
         run->scope_pidfd = fd_close(run->scope_pidfd);
 }
 
-static int work_register(RegisterBus *b, const Spec *spec, const Run *run, Error *e) {
-        return register_bus_register(b, spec, run, e);
-}
-
 bool register_wants(const Spec *spec) {
         return spec->register_mode == REGISTER_YES ||
                (spec->register_mode == REGISTER_AUTO && has_bus());
 }
 
+static int enter(const Spec *spec, const Run *run, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+        char leader[16], uuid[ID128_TEXT_MAX];
+        const char *const fixed[] = { BUS_AIDE_LENT, "register", spec->machine,
+                                      leader,        uuid,       spec->directory };
+        int r = 0;
+
+        (void) snprintf(leader, sizeof leader, "%d", run->leader);
+        (void) id128_format(&run->uuid, uuid);
+        for (size_t i = 0; i < ELEMENTSOF(fixed) && r >= 0; i++)
+                r = strv_append(&words, fixed[i]);
+        for (size_t i = 0; i < run->n_network && r >= 0; i++)
+                r = strv_append_format(&words, "%d", run->network_indices[i]);
+        return r < 0 ? error_oom(e) : on_the_bus(words, NULL, e);
+}
+
 int register_apply(const Spec *spec, Run *run, Error *e) {
-        int r = on_the_bus(work_register, spec, run, NULL, e);
+        int r = enter(spec, run, e);
 
         if (r < 0)
                 return r != -EEXIST && spec->register_mode == REGISTER_AUTO ? REGISTER_WITHOUT : r;
@@ -239,19 +247,14 @@ int register_apply(const Spec *spec, Run *run, Error *e) {
         return 0;
 }
 
-static int work_revert(RegisterBus *b, const Spec *spec, const Run *run, Error *e) {
-        _cleanup_free_ char *unit = register_scope_name(spec->machine);
-
-        if (run->is_registered)
-                (void) register_bus_unregister(b, spec->machine, NULL);
-        if (run->has_scope && unit)
-                (void) register_bus_stop_scope(b, unit, NULL);
-        return 0;
-}
-
 void register_revert(const Spec *spec, Run *run) {
         if (!run->is_registered && !run->has_scope)
                 return;
-        (void) on_the_bus(work_revert, spec, run, NULL, NULL);
+        _cleanup_free_ char *unit = run->has_scope ? register_scope_name(spec->machine) : NULL;
+        char *words[] = { (char *) BUS_AIDE_LENT, (char *) "revert",
+                          run->is_registered ? spec->machine : (char *) "",
+                          unit ? unit : (char *) "", NULL };
+
+        (void) on_the_bus(words, NULL, NULL);
         run->is_registered = run->has_scope = false;
 }
