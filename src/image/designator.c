@@ -17,10 +17,16 @@ static const char *const names[_PARTITION_DESIGNATOR_MAX] = {
         [PARTITION_USR_VERITY_SIG] = "usr-verity-sig",
         [PARTITION_TMP] = "tmp",
         [PARTITION_VAR] = "var",
+        [PARTITION_GENERIC] = "linux-generic",
+        [PARTITION_OTHER] = "other",
 };
 
 const char *partition_designator_name(PartitionDesignator d) {
-        return names[d];
+        return d >= 0 && d < _PARTITION_DESIGNATOR_MAX ? names[d] : "unknown";
+}
+
+PartitionDesignator partition_designator_parse(const char *name) {
+        return partition_designator_find(name, strlen(name));
 }
 
 PartitionDesignator partition_designator_find(const char *name, size_t n) {

@@ -100,7 +100,7 @@ static int parse_rule(const char *text, size_t n, ImagePolicy *p, Error *e) {
                 return error_set(e, EINVAL, "'%.*s' is not PARTITION=FLAG[+FLAG…]", shown, text);
         if (length > 0)
                 d = partition_designator_find(text, length);
-        if (d < 0)
+        if (d < 0 || d >= _PARTITION_ROLE_MAX)
                 return error_set(e, EINVAL, "'%.*s' is not a kind of partition",
                                  (int) MIN(length, (size_t) 60), text);
 
@@ -186,7 +186,7 @@ int image_policy_format(const ImagePolicy *p, char **ret) {
         int r = name ? buf_puts(&b, name) : 0;
 
         if (!name) {
-                for (PartitionDesignator d = 0; d < _PARTITION_DESIGNATOR_MAX && r >= 0; d++)
+                for (PartitionDesignator d = 0; d < _PARTITION_ROLE_MAX && r >= 0; d++)
                         if (p->rules[d] != 0)
                                 r = format_rule(&b, partition_designator_name(d), p->rules[d]);
                 if (r >= 0 && p->otherwise != 0 && p->otherwise != complete(POLICY_IGNORE))

@@ -44,8 +44,8 @@ typedef enum PolicyFlags {
 /* All zero is the policy "-": nothing is used. Flags in here are complete: where a rule does not speak
  * of the use, of a flag of the partition table or of the file system, all of those are set. */
 typedef struct ImagePolicy {
-        uint32_t rules[_PARTITION_DESIGNATOR_MAX]; /* 0 = no rule of its own */
-        uint32_t otherwise;                        /* 0 = POLICY_IGNORE */
+        uint32_t rules[_PARTITION_ROLE_MAX]; /* 0 = no rule of its own */
+        uint32_t otherwise;                  /* 0 = POLICY_IGNORE */
 } ImagePolicy;
 
 /* What an image has in one role. */

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         assert_se(image_policy_format(&a, &again) == 0);
         assert_se(image_policy_parse(again, &b, NULL) == 0);
-        for (PartitionDesignator d = 0; d < _PARTITION_DESIGNATOR_MAX; d++)
+        for (PartitionDesignator d = 0; d < _PARTITION_ROLE_MAX; d++)
                 assert_se(image_policy_get(&a, d) == image_policy_get(&b, d));
         return 0;
 }

@@ -13,7 +13,7 @@ static void show(Buf *b, const char *title, const ImagePolicy *p) {
 
         assert_se(image_policy_format(p, &text) == 0);
         assert_se(buf_printf(b, "%s\n  %-16s %s\n", title, "short", text) == 0);
-        for (PartitionDesignator d = 0; d < _PARTITION_DESIGNATOR_MAX; d++) {
+        for (PartitionDesignator d = 0; d < _PARTITION_ROLE_MAX; d++) {
                 _cleanup_free_ char *flags = NULL;
 
                 assert_se(policy_flags_format(image_policy_get(p, d), &flags) == 0);
@@ -89,6 +89,7 @@ static void test_refused_text(void **state) {
                 { "root=open:", "'' is not PARTITION=FLAG[+FLAG…]" },
                 { "*:root=open", "'*' is not PARTITION=FLAG[+FLAG…]" },
                 { "foo=open", "'foo' is not a kind of partition" },
+                { "other=open", "'other' is not a kind of partition" },
                 { "Root=open", "'Root' is not a kind of partition" },
                 { "root=+verity", "'root=+verity': '' is not a flag of a policy" },
                 { "root=verity+", "'root=verity+': '' is not a flag of a policy" },
