@@ -4,6 +4,7 @@
 
 #include <linux/capability.h>
 #include <strings.h>
+#include <sys/prctl.h>
 
 #define PREFIX "CAP_"
 #define ROW(x) [CAP_##x] = PREFIX #x
@@ -79,6 +80,15 @@ int capability_mask_parse(const char *s, uint64_t *ret, Error *e) {
         }
         *ret = mask;
         return 0;
+}
+
+uint64_t capability_missing(uint64_t mask) {
+        uint64_t missing = 0;
+
+        for (unsigned i = 0; i < 64; i++)
+                if (mask & UINT64_C(1) << i && prctl(PR_CAPBSET_READ, i, 0, 0, 0) <= 0)
+                        missing |= UINT64_C(1) << i;
+        return missing;
 }
 
 int capability_mask_format(uint64_t mask, Buf *out) {

@@ -12,5 +12,8 @@ int capability_parse(const char *s);
 /** capability_mask_parse() - names separated by commas or white space
  * Return: 0; -EINVAL with @e naming the one that is not known; -ENOMEM. */
 int capability_mask_parse(const char *s, uint64_t *ret, Error *e);
+/** capability_missing() - those of @mask that are not in our own bounding set, so that nobody whom we start
+ * can have them */
+uint64_t capability_missing(uint64_t mask);
 /** capability_mask_format() - names separated by spaces. Return: 0 or -ENOMEM. */
 int capability_mask_format(uint64_t mask, Buf *out);

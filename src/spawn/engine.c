@@ -61,7 +61,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         if (r >= 0 && g->spec->user)
                 r = users_make_home(g->run.root_fd, &user, e);
         if (r >= 0)
-                r = payload_limits(&g->plan, e);
+                r = limit_apply(g->plan.limits, g->spec->limits, e);
         if (r >= 0)
                 r = init_fd = payload_open_init(e);
         if (r >= 0 && g->spec->start == START_AS_PID2)
@@ -152,6 +152,7 @@ int engine_make_first_process(Engine *g, Error *e) {
         }
         (void) close(pair[1]);
         g->adopted_fd = pair[0];
+        g->run.leader = pid;
 
         r = handshake_send_fd(g->run.handshake_fd, RUN_FD_LEADER, pidfd);
         return r < 0 ? error_set(e, r, "cannot tell of PID 1: %m") : set_maps(g, pid, e);

@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,52 +68,6 @@ int payload_session(const Spec *spec, Run *run, Error *e) {
         return 0;
 }
 
-static int set_limit(int resource, rlim_t soft, rlim_t hard, Error *e) {
-        struct rlimit new = { soft, hard }, old;
-
-        if (setrlimit((__rlimit_resource_t) resource, &new) >= 0)
-                return 0;
-        /* In a user namespace hard limits only go down: keep what we were given. */
-        if (errno != EPERM || getrlimit((__rlimit_resource_t) resource, &old) < 0)
-                return error_set(e, errno, "cannot set resource limit %d: %m", resource);
-        new.rlim_max = MIN(hard, old.rlim_max);
-        new.rlim_cur = MIN(soft, new.rlim_max);
-        return setrlimit((__rlimit_resource_t) resource, &new) < 0
-                       ? error_set(e, errno, "cannot set resource limit %d: %m", resource)
-                       : 0;
-}
-
-int payload_limits(const Plan *plan, Error *e) {
-        const struct {
-                int resource;
-                rlim_t soft, hard;
-        } limits[] = {
-                { RLIMIT_CORE, 0, RLIM_INFINITY },
-                { RLIMIT_MEMLOCK, 8 << 20, 8 << 20 },
-                { RLIMIT_MSGQUEUE, 819200, 819200 },
-                { RLIMIT_NICE, 0, 0 },
-                { RLIMIT_NOFILE, 1024, 524288 },
-                { RLIMIT_RTPRIO, 0, 0 },
-                { RLIMIT_STACK, 8 << 20, RLIM_INFINITY },
-                { RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_RSS, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_LOCKS, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_RTTIME, RLIM_INFINITY, RLIM_INFINITY },
-                { RLIMIT_NPROC, plan->processes.rlim_cur, plan->processes.rlim_max },
-                { RLIMIT_SIGPENDING, plan->signals.rlim_cur, plan->signals.rlim_max },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
-                int r = set_limit(limits[i].resource, limits[i].soft, limits[i].hard, e);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* Only the capabilities to be lost cost a call. */
 static int drop_bounding(uint64_t keep, Error *e) {
         for (unsigned long c = 0; c < 64; c++) {
@@ -129,9 +82,9 @@ static int drop_bounding(uint64_t keep, Error *e) {
         return 0;
 }
 
-/* Permitted and effective become @keep as far as we have it; inheritable becomes empty, so that no
- * file with inheritable capabilities raises what a user inside has not got. */
-static int set_capabilities(uint64_t keep, Error *e) {
+/* Permitted and effective become @keep as far as we have it. Inheritable becomes empty but for what is to
+ * be ambient, so that no file with inheritable capabilities raises what a user inside has not got. */
+static int set_capabilities(uint64_t keep, uint64_t ambient, Error *e) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[2] = {};
 
@@ -140,11 +93,29 @@ static int set_capabilities(uint64_t keep, Error *e) {
         for (unsigned i = 0; i < 2; i++) {
                 data[i].permitted &= (uint32_t) (keep >> (32 * i));
                 data[i].effective = data[i].permitted;
-                data[i].inheritable = 0;
+                data[i].inheritable = data[i].permitted & (uint32_t) (ambient >> (32 * i));
         }
         if (syscall(SYS_capset, &header, data) < 0)
                 return error_set(e, errno, "cannot set our capabilities: %m");
+        for (unsigned long c = 0; c < 64; c++)
+                if (ambient & (UINT64_C(1) << c) &&
+                    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0)
+                        return error_set(e, errno, "cannot make the capability %lu ambient: %m", c);
         return 0;
+}
+
+/* Who is not root keeps the ambient capabilities alone: permitted ones survive the change of user if they
+ * are told to, and the execution drops them again where they are not ambient. */
+static int become_user(const User *u, uint64_t keep, uint64_t ambient, Error *e) {
+        int r = set_capabilities(keep | (UINT64_C(1) << CAP_SETUID), 0, e);
+
+        if (r < 0)
+                return r;
+        if (ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                return error_set(e, errno, "cannot keep capabilities: %m");
+        if (setresuid(u->uid, u->uid, u->uid) < 0)
+                return error_set(e, errno, "cannot become user %u: %m", u->uid);
+        return ambient ? set_capabilities(ambient, ambient, e) : 0;
 }
 
 int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e) {
@@ -162,14 +133,8 @@ int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e)
         if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0)
                 return error_set(e, errno, "cannot become group %u: %m", u->gid);
         if (u->uid == 0)
-                return set_capabilities(plan->capabilities, e);
-
-        r = set_capabilities(plan->capabilities | (UINT64_C(1) << CAP_SETUID), e);
-        if (r < 0)
-                return r;
-        if (setresuid(u->uid, u->uid, u->uid) < 0)
-                return error_set(e, errno, "cannot become user %u: %m", u->uid);
-        return 0;
+                return set_capabilities(plan->capabilities, spec->capabilities_ambient, e);
+        return become_user(u, plan->capabilities, spec->capabilities_ambient, e);
 }
 
 int payload_die_with_parent(Run *run, Error *e) {

@@ -14,9 +14,6 @@ int payload_terminal(Run *run, Error *e);
  * Return: 0 or -errno. */
 int payload_session(const Spec *spec, Run *run, Error *e);
 
-/** payload_limits() - PHASE_FINAL: resource limits as the kernel gives them to its first process */
-int payload_limits(const Plan *plan, Error *e);
-
 /** payload_confine() - PHASE_FINAL: filter, bounding set, user and groups, capabilities
  * @u: who the payload runs as
  * Return: 0 or -errno. */

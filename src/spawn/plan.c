@@ -26,7 +26,7 @@ static const uint64_t default_capabilities = CAP(AUDIT_CONTROL) | CAP(AUDIT_WRIT
                                              CAP(SYS_NICE) | CAP(SYS_PTRACE) | CAP(SYS_RESOURCE) |
                                              CAP(SYS_TTY_CONFIG);
 
-static uint64_t plan_capabilities(const Spec *spec) {
+uint64_t plan_capabilities(const Spec *spec) {
         uint64_t c = default_capabilities;
 
         if (spec_has_private_network(spec))
@@ -80,8 +80,9 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         ret->ids = *ids;
         ret->mounts = (MountPlan){};
         ret->environment = NULL;
-        ret->processes = facts->processes;
-        ret->signals = facts->signals;
+        limit_plan(spec->limits, &facts->limits, ret->limits);
+        ret->personality = spec->personality != PERSONALITY_UNSET ? spec->personality
+                                                                  : facts->personality;
         ret->capabilities = plan_capabilities(spec);
         device_plan(spec, &facts->devices, &ret->dev);
         run_plan(spec, &facts->uuid, &facts->boot_id, &ret->run);
@@ -170,6 +171,28 @@ static int read_uuid(const Spec *spec, int root_fd, Id128 *ret) {
         return id128_random(ret);
 }
 
+/* A command says nothing of the image, and most are in a hurry. */
+static int read_personality(const Spec *spec, int root_fd) {
+        static const char *const boot[] = { "/usr/lib/systemd/systemd", "/sbin/init", NULL };
+        static const char *const shell[] = { "/bin/sh", NULL };
+        const char *const *paths = spec->start == START_BOOT ? boot : shell;
+
+        if (spec->personality != PERSONALITY_UNSET || (spec->argv && spec->start != START_BOOT))
+                return PERSONALITY_UNSET;
+        for (; *paths; paths++) {
+                char head[64];
+                _cleanup_fd_ int fd = path_open_in_root(root_fd, *paths,
+                                                        O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+                struct stat st;
+                if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                        continue;
+                ssize_t n = fd_read(fd, head, sizeof head);
+                if (n > 0)
+                        return resource_elf_personality(head, (size_t) n);
+        }
+        return PERSONALITY_UNSET;
+}
+
 void facts_done(Facts *f) {
         f->host = strv_free(f->host);
         f->terminal = strv_free(f->terminal);
@@ -182,12 +205,8 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
         f.devices = (DeviceFacts){ .has_fuse = can_open("/dev/fuse"),
                                    .has_tun = can_open("/dev/net/tun"),
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };
-        if (prlimit(1, RLIMIT_NPROC, NULL, &f.processes) < 0 ||
-            prlimit(1, RLIMIT_SIGPENDING, NULL, &f.signals) < 0) {
-                /* Not ours to look at, so neither ours to raise. */
-                (void) getrlimit(RLIMIT_NPROC, &f.processes);
-                (void) getrlimit(RLIMIT_SIGPENDING, &f.signals);
-        }
+        f.personality = read_personality(spec, run->root_fd);
+        limit_read_facts(spec->keep_unit, &f.limits);
         r = id128_random(&f.boot_id);
         if (r >= 0)
                 r = read_uuid(spec, run->root_fd, &f.uuid);
@@ -210,8 +229,8 @@ static int format_ids(const IdPlan *ids, Buf *out) {
                           ids->base + ids->range - 1, ids->idmapped ? ", files mapped" : "");
 }
 
-static int format_capabilities(uint64_t capabilities, Buf *out) {
-        int r = buf_puts(out, "capabilities:");
+static int format_capabilities(const char *label, uint64_t capabilities, Buf *out) {
+        int r = buf_printf(out, "%s:", label);
 
         if (r >= 0)
                 r = capability_mask_format(capabilities, out);
@@ -244,7 +263,13 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
         if (r >= 0)
                 r = format_ids(&p->ids, out);
         if (r >= 0)
-                r = format_capabilities(p->capabilities, out);
+                r = format_capabilities("capabilities", p->capabilities, out);
+        if (r >= 0 && spec->capabilities_ambient)
+                r = format_capabilities("ambient capabilities", spec->capabilities_ambient, out);
+        if (r >= 0)
+                r = limit_format(spec->limits, out);
+        if (r >= 0)
+                r = resource_format(spec, p->personality, out);
         if (r >= 0)
                 r = buf_puts(out, "mounts:\n");
         if (r >= 0)

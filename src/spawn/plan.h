@@ -16,8 +16,8 @@ typedef struct Facts {
         Id128 boot_id;
         char **host;     /* container_host_…=… from the host's os-release */
         char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
-        struct rlimit processes,
-                signals; /* of the host's PID 1, which the kernel sizes by the memory */
+        LimitFacts limits;
+        int personality; /* that the image's init or shell asks for */
 } Facts;
 
 typedef struct Plan {
@@ -27,8 +27,9 @@ typedef struct Plan {
         MountPlan mounts;
         uint64_t capabilities; /* bounding set, 1 << CAP_* */
         SeccompPlan seccomp;
-        char **environment;               /* but for what depends on the user inside */
-        struct rlimit processes, signals; /* limits that the machine's PID 1 gets from the host's */
+        char **environment; /* but for what depends on the user inside */
+        Limit limits[LIMITS_MAX];
+        int personality; /* PERSONALITY_UNSET = leave it */
 } Plan;
 
 /** facts_read() - look at the host and the image
@@ -38,6 +39,8 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e);
 /** facts_done() - free it */
 void facts_done(Facts *f);
 
+/** plan_capabilities() - bounding set of a machine, 1 << CAP_* */
+uint64_t plan_capabilities(const Spec *spec);
 /** plan_make() - make all plans
  * @ids: planned before, as the others depend on it
  * Return: 0 or -errno. */

@@ -4,6 +4,7 @@
 #include "spawn/spec-settings.h"
 
 #include "base/path.h"
+#include "spawn/plan.h"
 
 typedef struct Check {
         const Spec *spec;
@@ -45,6 +46,18 @@ static int check_execution(const Check *c, Error *e) {
         return 0;
 }
 
+static int check_capabilities(const Check *c, Error *e) {
+        const Spec *s = c->spec;
+
+        if (s->capabilities_ambient && s->start == START_BOOT)
+                return refuse(c, FIELD(capabilities_ambient), e,
+                              "an init of the image has no use for ambient capabilities");
+        if (s->capabilities_ambient & ~plan_capabilities(s))
+                return refuse(c, FIELD(capabilities_ambient), e,
+                              "the machine itself does not have all of these capabilities");
+        return 0;
+}
+
 static int check_unit(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
@@ -76,7 +89,8 @@ static int check_mounts(const Check *c, Error *e) {
 
 int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
-                check_image, check_execution, check_unit, check_users, check_mounts,
+                check_image, check_execution, check_capabilities,
+                check_unit,  check_users,     check_mounts,
         };
         const Check c = { .spec = s, .origins = origins };
 

@@ -244,6 +244,15 @@ int spec_parse_capabilities(const Setting *row, const char *value, void *at, Err
         return r;
 }
 
+int spec_parse_ambient(const Setting *row, const char *value, void *at, Error *e) {
+        uint64_t mask;
+        int r = capability_mask_parse(value, &mask, e);
+
+        if (r >= 0)
+                *(uint64_t *) at |= mask;
+        return r;
+}
+
 /* Options of a bind mount, "norbind,idmap". */
 static int parse_bind_options(const char *options, CustomMount *m, Error *e) {
         static const char *const idmaps[] = { [MOUNT_IDMAP_NO] = "noidmap",

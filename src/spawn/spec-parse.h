@@ -29,6 +29,8 @@ int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e
 
 /* uint64_t mask of capabilities, adding up */
 int spec_parse_capabilities(const Setting *row, const char *value, void *at, Error *e);
+/* the same without "all" */
+int spec_parse_ambient(const Setting *row, const char *value, void *at, Error *e);
 
 /* mounts: at is spec->mounts */
 int spec_parse_bind(const Setting *row, const char *value, void *at, Error *e);

@@ -157,6 +157,13 @@ static int list_capabilities(Buf *out) {
         return 0;
 }
 
+static int list_limits(Buf *out) {
+        for (int i = 0; i < LIMITS_MAX; i++)
+                if (buf_printf(out, "%s\n", limit_name(i)) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
 static int list_signals(Buf *out) {
         for (int i = 1; i <= SIGRTMAX; i++)
                 if (buf_printf(out, "%s\n", signal_name(i)) < 0)
@@ -187,12 +194,16 @@ static int serve_values(const Settings *s, Error *e) {
 
                 if (!streq(s->list[i].value, "help"))
                         continue;
-                asked = is_choice || row->parse == spec_parse_capabilities ||
+                bool is_capabilities = row->parse == spec_parse_capabilities ||
+                                       row->parse == spec_parse_ambient;
+                asked = is_choice || is_capabilities || row->parse == limit_setting_named ||
                         row->parse == setting_signal;
                 if (is_choice)
                         r = list_words(row->complete, &out);
-                else if (row->parse == spec_parse_capabilities)
+                else if (is_capabilities)
                         r = list_capabilities(&out);
+                else if (row->parse == limit_setting_named)
+                        r = list_limits(&out);
                 else if (row->parse == setting_signal)
                         r = list_signals(&out);
         }

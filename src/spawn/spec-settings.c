@@ -13,6 +13,10 @@
 #define NETWORK(k)   .section = "Network", .key = k
 #define FLAG(name)   .flag = name
 #define LETTER(f, l) .flag = f, .letter = l
+/* Where --rlimit's field lies, which is one of no key: in its array of limits. */
+#define LIMITS_WITHIN offsetof(Limit, hard)
+#define LIMIT(name, what)                                                                          \
+        { EXEC("Limit" #name), .help = what, .parse = limit_setting, AT(limits[RLIMIT_##name]) }
 #define UNSUPPORTED                                                                                \
         .flags = SETTING_HIDDEN | SETTING_LIST, .parse = spec_parse_unsupported,                   \
         .at = offsetof(SpecCommand, nothing), .help = "Not supported yet"
@@ -126,6 +130,10 @@ static const Setting rows[] = {
         { EXEC("DropCapability"), FLAG("drop-capability"), .metavar = "LIST", .trust = TRUST_ANY,
           .flags = SETTING_LIST, .help = "Capabilities to take away, or 'all'",
           .parse = spec_parse_capabilities, AT(capabilities_drop) },
+        { EXEC("AmbientCapability"), FLAG("ambient-capability"), .metavar = "LIST",
+          .flags = SETTING_LIST,
+          .help = "Capabilities that the command keeps when it is not run as root",
+          .parse = spec_parse_ambient, AT(capabilities_ambient) },
         { EXEC("NoNewPrivileges"), FLAG("no-new-privileges"), .metavar = "BOOL", .trust = TRUST_ANY,
           .complete = "yes no",
           .help = "Let no program of the payload gain privileges when it is executed",
@@ -134,6 +142,39 @@ static const Setting rows[] = {
           .help = "Whether /proc/sys and /sys are writable: yes, no, or network (only the network's"
                   " part); also $SYSTEMD_NSPAWN_API_VFS_WRITABLE",
           .parse = spec_parse_api_vfs, AT(api_vfs) },
+
+        { FLAG("rlimit"), .group = "Resources", .metavar = "NAME=SOFT[:HARD]",
+          .flags = SETTING_LIST,
+          .help = "Set a resource limit of the payload, such as NOFILE=1024:4096; without HARD both"
+                  " are SOFT, \"infinity\" is none",
+          .parse = limit_setting_named, AT(limits[0].hard), .data = (const void *) LIMITS_WITHIN },
+        LIMIT(CPU, "Processor time"),
+        LIMIT(FSIZE, "Size of files written"),
+        LIMIT(DATA, "Size of the data segment"),
+        LIMIT(STACK, "Size of the stack"),
+        LIMIT(CORE, "Size of core files"),
+        LIMIT(RSS, "Resident memory; the kernel takes no notice"),
+        LIMIT(NOFILE, "Number of open files"),
+        LIMIT(AS, "Address space"),
+        LIMIT(NPROC, "Number of processes of the user"),
+        LIMIT(MEMLOCK, "Locked memory"),
+        LIMIT(LOCKS, "Number of file locks; the kernel takes no notice"),
+        LIMIT(SIGPENDING, "Number of queued signals"),
+        LIMIT(MSGQUEUE, "Size of message queues"),
+        LIMIT(NICE, "Highest nice level, with its sign, or the limit as a number up to 40"),
+        LIMIT(RTPRIO, "Highest real-time priority"),
+        LIMIT(RTTIME, "Processor time of real-time processes without a pause, in µs"),
+        { EXEC("OOMScoreAdjust"), FLAG("oom-score-adjust"), .metavar = "N",
+          .help = "How soon the payload is killed when memory runs out: -1000 (never) to 1000",
+          .parse = resource_setting_oom, AT(oom_score_adjust) },
+        { EXEC("CPUAffinity"), FLAG("cpu-affinity"), .metavar = "LIST",
+          .help = "CPUs that the payload may run on, such as 0-3,8", .parse = resource_setting_cpus,
+          AT(cpu_affinity) },
+        { EXEC("Personality"), FLAG("personality"), .metavar = "ARCHITECTURE", .trust = TRUST_ANY,
+          .complete = "x86-64 x86",
+          .help = "Architecture that uname(2) tells the payload (default: that of the image's init"
+                  " or shell)",
+          .parse = resource_setting_personality, AT(personality) },
 
         { FILES("Bind"), FLAG("bind"), .group = "Mounts", .metavar = "SOURCE[:TARGET[:OPTIONS]]",
           .flags = SETTING_LIST, .complete = "files",
@@ -188,34 +229,12 @@ static const Setting rows[] = {
           UNSUPPORTED },
         { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
           UNSUPPORTED },
-        { EXEC("AmbientCapability"), FLAG("ambient-capability"), .metavar = "LIST", UNSUPPORTED },
         { EXEC("SystemCallFilter"), FLAG("system-call-filter"), .metavar = "LIST",
           .trust = TRUST_ANY, UNSUPPORTED },
         { EXEC("RestrictAddressFamilies"), FLAG("restrict-address-families"), .metavar = "LIST",
           .trust = TRUST_ANY, UNSUPPORTED },
         { LETTER("selinux-context", 'Z'), .metavar = "CONTEXT", UNSUPPORTED },
         { LETTER("selinux-apifs-context", 'L'), .metavar = "CONTEXT", UNSUPPORTED },
-        { FLAG("rlimit"), .metavar = "NAME=VALUE", UNSUPPORTED },
-        { EXEC("LimitCPU"), UNSUPPORTED },
-        { EXEC("LimitFSIZE"), UNSUPPORTED },
-        { EXEC("LimitDATA"), UNSUPPORTED },
-        { EXEC("LimitSTACK"), UNSUPPORTED },
-        { EXEC("LimitCORE"), UNSUPPORTED },
-        { EXEC("LimitRSS"), UNSUPPORTED },
-        { EXEC("LimitNOFILE"), UNSUPPORTED },
-        { EXEC("LimitAS"), UNSUPPORTED },
-        { EXEC("LimitNPROC"), UNSUPPORTED },
-        { EXEC("LimitMEMLOCK"), UNSUPPORTED },
-        { EXEC("LimitLOCKS"), UNSUPPORTED },
-        { EXEC("LimitSIGPENDING"), UNSUPPORTED },
-        { EXEC("LimitMSGQUEUE"), UNSUPPORTED },
-        { EXEC("LimitNICE"), UNSUPPORTED },
-        { EXEC("LimitRTPRIO"), UNSUPPORTED },
-        { EXEC("LimitRTTIME"), UNSUPPORTED },
-        { EXEC("OOMScoreAdjust"), FLAG("oom-score-adjust"), .metavar = "N", UNSUPPORTED },
-        { EXEC("CPUAffinity"), FLAG("cpu-affinity"), .metavar = "LIST", UNSUPPORTED },
-        { EXEC("Personality"), FLAG("personality"), .metavar = "ARCHITECTURE", .trust = TRUST_ANY,
-          UNSUPPORTED },
         { EXEC("ResolvConf"), FLAG("resolv-conf"), .metavar = "MODE", .trust = TRUST_ANY,
           WORDS("off"), UNSUPPORTED },
         { EXEC("Timezone"), FLAG("timezone"), .metavar = "MODE", .trust = TRUST_ANY, WORDS("off"),

@@ -8,6 +8,8 @@ void spec_init(Spec *s) {
                 .kill_signal = KILL_SIGNAL_UNSET,
                 .private_users_base = UID_RANGE_UNSET,
                 .private_users_range = PRIVATE_USERS_RANGE_DEFAULT,
+                .oom_score_adjust = OOM_SCORE_ADJUST_UNSET,
+                .personality = PERSONALITY_UNSET,
         };
 }
 
@@ -28,6 +30,7 @@ void spec_done(Spec *s) {
         free(s->hostname);
         free(s->slice);
         strv_free(s->properties);
+        free(s->cpu_affinity);
         for (size_t i = 0; i < s->n_mounts; i++)
                 custom_mount_done(s->mounts + i);
         free(s->mounts);

@@ -8,6 +8,8 @@
 
 #include "base/id128.h"
 #include "base/text.h"
+#include "spawn/limit.h"
+#include "spawn/resource.h"
 
 typedef enum StartMode {
         START_COMMAND, /* argv is PID 1; without argv a login shell is */
@@ -146,7 +148,14 @@ typedef struct Spec {
         /* security */
         uint64_t capabilities_add;  /* 1 << CAP_* */
         uint64_t capabilities_drop; /* wins */
+        uint64_t capabilities_ambient;
         ApiVfsWritable api_vfs;
+
+        /* resources */
+        Limit limits[LIMITS_MAX];
+        int oom_score_adjust; /* OOM_SCORE_ADJUST_UNSET = as ours */
+        CpuSet *cpu_affinity; /* NULL = as ours */
+        int personality;      /* PERSONALITY_UNSET = what the image asks for */
 
         /* mounts, in the order given */
         CustomMount *mounts;

@@ -9,6 +9,7 @@
 
 #include "base/handshake.h"
 #include "base/path.h"
+#include "spawn/capability.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/keeper.h"
 #include "spawn/mount.h"
@@ -54,6 +55,21 @@ static int apply_root_open(Engine *g, Error *e) {
         return root_open(g->spec, &g->run, e);
 }
 
+/* What was asked for by name and nobody here can give. */
+static int note_missing_capabilities(Engine *g) {
+        uint64_t wanted = g->spec->capabilities_add & ~g->spec->capabilities_drop;
+        uint64_t missing = g->spec->capabilities_add == UINT64_MAX ? 0 : capability_missing(wanted);
+        int r = 0;
+
+        if (missing == 0)
+                return 0;
+        r = buf_puts(&g->notes,
+                     "capabilities that we do not have ourselves, nor will the machine:");
+        if (r >= 0)
+                r = capability_mask_format(missing, &g->notes);
+        return r < 0 ? r : buf_puts(&g->notes, "\n");
+}
+
 static int apply_plan(Engine *g, Error *e) {
         _cleanup_(facts_done) Facts facts = {};
         IdPlan ids;
@@ -63,6 +79,8 @@ static int apply_plan(Engine *g, Error *e) {
                 r = facts_read(g->spec, &g->run, &facts, e);
         if (r >= 0)
                 r = plan_make(g->spec, &facts, &ids, &g->plan, e);
+        if (r >= 0 && note_missing_capabilities(g) < 0)
+                r = error_oom(e);
         g->run.uuid = facts.uuid;
         return r;
 }
@@ -138,6 +156,19 @@ static int apply_root(Engine *g, Error *e) {
 
 static int apply_outer_mounts(Engine *g, Error *e) {
         return mount_apply(&g->plan.mounts, PHASE_BUILD, &g->plan.dev, &g->plan.run, &g->run, e);
+}
+
+/* What PID 1 inherits, and may no longer change once it has users of its own. */
+static int apply_resources(Engine *g, Error *e) {
+        return resource_apply(g->spec, g->plan.personality, e);
+}
+
+static bool wants_raised_limits(const Spec *spec) {
+        return spec_has_private_users(spec) && limit_is_any_given(spec->limits);
+}
+
+static int apply_raised_limits(Engine *g, Error *e) {
+        return limit_raise(g->run.leader, g->spec->limits, e);
 }
 
 /* PHASE_INNER */
@@ -235,8 +266,10 @@ static const Step steps[] = {
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
 
         { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
+        { "resources", PHASE_BUILD, false, NULL, apply_resources, NULL },
         { "user namespace", PHASE_BUILD, false, spec_has_private_users, engine_make_first_process,
           NULL },
+        { "limits", PHASE_BUILD, false, wants_raised_limits, apply_raised_limits, NULL },
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },

@@ -71,7 +71,8 @@ static void hide_line(char *text, const char *label) {
 static char *format(void (*change)(Spec *)) {
         _cleanup_(spec_done) Spec s;
         _cleanup_(plan_done) Plan p = {};
-        _cleanup_(facts_done) Facts f = { .devices = { .has_fuse = true, .has_tun = true } };
+        _cleanup_(facts_done) Facts f = { .devices = { .has_fuse = true, .has_tun = true },
+                                          .personality = PERSONALITY_UNSET };
         Buf out = {};
         IdPlan ids;
 

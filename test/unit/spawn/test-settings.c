@@ -305,7 +305,18 @@ static void test_refused(void **state) {
                 { NULL, "[Exce]\nBoot=yes\n", -EINVAL, FILE_NAME ":2: unknown section [Exce]" },
                 { NULL, "[Exec]\nBoot=perhaps\n", -EINVAL,
                   FILE_NAME ":2: Boot=: 'perhaps' is neither yes nor no" },
-                { NULL, "[Exec]\nPersonality=x86\n", -EOPNOTSUPP, FILE_NAME ":2: Personality=: " },
+                { NULL, "[Exec]\nPersonality=vax\n", -EINVAL, FILE_NAME ":2: Personality=: 'vax'" },
+                { NULL, "[Exec]\nLimitNOFILE=2:1\n", -EINVAL, FILE_NAME ":2: LimitNOFILE=: the" },
+                { NULL, "[Exec]\nLimitCPU=x\n", -EINVAL, FILE_NAME ":2: LimitCPU=: 'x' is not" },
+                { "--rlimit=NOFILE", NULL, -EINVAL, "--rlimit: 'NOFILE' is not NAME=" },
+                { "--rlimit=FILES=1", NULL, -EINVAL, "--rlimit: 'FILES' is not the name" },
+                { "--cpu-affinity=3-1", NULL, -EINVAL, "--cpu-affinity: '3-1' is not" },
+                { "--cpu-affinity=8192", NULL, -ERANGE, "--cpu-affinity: '8192' is not" },
+                { "--oom-score-adjust=1001", NULL, -EINVAL, "--oom-score-adjust: '1001' is not" },
+                { "--ambient-capability=all", NULL, -EINVAL, "--ambient-capability: 'all' is" },
+                { "-b --ambient-capability=CAP_KILL", NULL, -EINVAL, "--ambient-capability: an " },
+                { "--ambient-capability=CAP_KILL --drop-capability=CAP_KILL", NULL, -EINVAL,
+                  "--ambient-capability: the machine" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
