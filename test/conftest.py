@@ -32,6 +32,8 @@ def pytest_configure(config):
     if os.geteuid() != 0:
         raise pytest.UsageError("system tests need root")
     kernel.scratch_dir()
+    # Programs under test find each other in the build folder, not where some skep is installed.
+    os.environ.setdefault("SKEP_LIBEXECDIR", str(build.build_dir().resolve() / "libexec"))
 
 
 def pytest_generate_tests(metafunc):

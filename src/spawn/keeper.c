@@ -42,7 +42,7 @@ typedef struct Keeper {
         bool has_console;
         bool is_ready;
         bool is_stopping;
-        bool is_shrunk;     /* since something happened last */
+        bool is_idle;       /* since something happened last, a while ago */
         uint64_t ask_until; /* the init has still to be asked to stop; 0 = it was, or need not be */
         uint64_t watchdog_usec; /* between two signs of life; 0 = nobody wants any */
         uint64_t watchdog_last;
@@ -189,7 +189,7 @@ static void show_life(Keeper *k) {
 static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error *e) {
         uint64_t msec = k->watchdog_usec == 0 ? UINT64_MAX : k->watchdog_usec / 1000;
 
-        if (!k->is_shrunk)
+        if (!k->is_idle)
                 msec = MIN(msec, (uint64_t) IDLE_MSEC);
         if (k->ask_until != 0)
                 msec = ASK_AGAIN_USEC / 1000;
@@ -200,12 +200,13 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
         if (k->has_console)
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
         nfds_t n = k->has_console ? _POLL_MAX : POLL_CONSOLE;
-        int r = poll(fds, n, msec == UINT64_MAX ? -1 : (int) MIN(msec, (uint64_t) INT32_MAX));
-        if (r < 0 && errno != EINTR)
-                return error_set(e, errno, "cannot wait for the machine: %m");
-        if (r == 0 && !k->is_shrunk && k->ask_until == 0)
-                shrink();
-        k->is_shrunk = r == 0;
+        int wait = msec == UINT64_MAX ? -1 : (int) MIN(msec, (uint64_t) INT32_MAX);
+        int r = k->is_idle ? shrink_and_wait(fds, n, wait) : poll(fds, n, wait);
+        if (r < 0 && !k->is_idle)
+                r = -errno;
+        if (r < 0 && r != -EINTR)
+                return error_set(e, r, "cannot wait for the machine: %m");
+        k->is_idle = r == 0 && k->ask_until == 0;
         if (r <= 0)
                 for (nfds_t i = 0; i < n; i++)
                         fds[i].revents = 0;
