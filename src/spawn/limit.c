@@ -18,30 +18,26 @@ typedef enum LimitUnit {
         UNIT_NICE,
 } LimitUnit;
 
-/* The kernel's for its first process; the two that it sizes by the memory come from there. */
 static const struct {
         char name[12]; /* no pointers: nothing to relocate */
         uint8_t unit;
-        rlim_t soft, hard;
 } limits[LIMITS_MAX] = {
-#define NONE RLIM_INFINITY
-        [RLIMIT_CPU] = { "CPU", UNIT_SECONDS, NONE, NONE },
-        [RLIMIT_FSIZE] = { "FSIZE", UNIT_BYTES, NONE, NONE },
-        [RLIMIT_DATA] = { "DATA", UNIT_BYTES, NONE, NONE },
-        [RLIMIT_STACK] = { "STACK", UNIT_BYTES, 8 << 20, NONE },
-        [RLIMIT_CORE] = { "CORE", UNIT_BYTES, 0, NONE },
-        [RLIMIT_RSS] = { "RSS", UNIT_BYTES, NONE, NONE },
-        [RLIMIT_NPROC] = { "NPROC", UNIT_NUMBER, NONE, NONE },
-        [RLIMIT_NOFILE] = { "NOFILE", UNIT_NUMBER, 1024, 524288 },
-        [RLIMIT_MEMLOCK] = { "MEMLOCK", UNIT_BYTES, 8 << 20, 8 << 20 },
-        [RLIMIT_AS] = { "AS", UNIT_BYTES, NONE, NONE },
-        [RLIMIT_LOCKS] = { "LOCKS", UNIT_NUMBER, NONE, NONE },
-        [RLIMIT_SIGPENDING] = { "SIGPENDING", UNIT_NUMBER, NONE, NONE },
-        [RLIMIT_MSGQUEUE] = { "MSGQUEUE", UNIT_BYTES, 819200, 819200 },
-        [RLIMIT_NICE] = { "NICE", UNIT_NICE, 0, 0 },
-        [RLIMIT_RTPRIO] = { "RTPRIO", UNIT_NUMBER, 0, 0 },
-        [RLIMIT_RTTIME] = { "RTTIME", UNIT_USEC, NONE, NONE },
-#undef NONE
+        [RLIMIT_CPU] = { "CPU", UNIT_SECONDS },
+        [RLIMIT_FSIZE] = { "FSIZE", UNIT_BYTES },
+        [RLIMIT_DATA] = { "DATA", UNIT_BYTES },
+        [RLIMIT_STACK] = { "STACK", UNIT_BYTES },
+        [RLIMIT_CORE] = { "CORE", UNIT_BYTES },
+        [RLIMIT_RSS] = { "RSS", UNIT_BYTES },
+        [RLIMIT_NPROC] = { "NPROC", UNIT_NUMBER },
+        [RLIMIT_NOFILE] = { "NOFILE", UNIT_NUMBER },
+        [RLIMIT_MEMLOCK] = { "MEMLOCK", UNIT_BYTES },
+        [RLIMIT_AS] = { "AS", UNIT_BYTES },
+        [RLIMIT_LOCKS] = { "LOCKS", UNIT_NUMBER },
+        [RLIMIT_SIGPENDING] = { "SIGPENDING", UNIT_NUMBER },
+        [RLIMIT_MSGQUEUE] = { "MSGQUEUE", UNIT_BYTES },
+        [RLIMIT_NICE] = { "NICE", UNIT_NICE },
+        [RLIMIT_RTPRIO] = { "RTPRIO", UNIT_NUMBER },
+        [RLIMIT_RTTIME] = { "RTTIME", UNIT_USEC },
 };
 
 const char *limit_name(int resource) {
@@ -158,76 +154,17 @@ int limit_setting_named(const Setting *row, const char *value, void *at, Error *
         return limit_parse(resource, equals + 1, all + resource, e);
 }
 
-/* Whether the service manager started us itself: then our limits are those that the unit asks for. */
-static bool is_started_by_manager(void) {
-        const char *s = getenv("SYSTEMD_EXEC_PID");
-        pid_t pid;
-
-        return s && parse_pid(s, &pid) >= 0 && pid == getpid();
-}
-
-void limit_read_facts(bool in_unit, LimitFacts *ret) {
-        *ret = (LimitFacts){ .of_unit = in_unit || is_started_by_manager() };
-        if (ret->of_unit) {
-                (void) getrlimit(RLIMIT_CORE, &ret->core);
-                return;
-        }
-        if (prlimit(1, RLIMIT_NPROC, NULL, &ret->processes) < 0 ||
-            prlimit(1, RLIMIT_SIGPENDING, NULL, &ret->signals) < 0) {
-                /* Not ours to look at, so neither ours to raise. */
-                (void) getrlimit(RLIMIT_NPROC, &ret->processes);
-                (void) getrlimit(RLIMIT_SIGPENDING, &ret->signals);
-        }
-}
-
-static Limit plan_one(int resource, const LimitFacts *facts) {
-        Limit kernel = { limits[resource].soft, limits[resource].hard, true };
-
-        if (facts->of_unit) {
-                /* No limit on core files is what units have that ask for nothing. */
-                bool unlimited = facts->core.rlim_cur == RLIM_INFINITY &&
-                                 facts->core.rlim_max == RLIM_INFINITY;
-                return resource == RLIMIT_CORE && unlimited ? kernel : (Limit){};
-        }
-        if (resource == RLIMIT_NPROC)
-                return (Limit){ facts->processes.rlim_cur, facts->processes.rlim_max, true };
-        if (resource == RLIMIT_SIGPENDING)
-                return (Limit){ facts->signals.rlim_cur, facts->signals.rlim_max, true };
-        return kernel;
-}
-
-void limit_plan(const Limit given[static LIMITS_MAX], const LimitFacts *facts,
-                Limit ret[static LIMITS_MAX]) {
-        for (int i = 0; i < LIMITS_MAX; i++)
-                ret[i] = given[i].given ? given[i] : plan_one(i, facts);
-}
-
 static int cannot(Error *e, int code, int resource) {
         return error_set(e, code, "cannot set the resource limit %s: %m%s", limit_name(resource),
                          code == EPERM ? " (to raise it needs CAP_SYS_RESOURCE)" : "");
 }
 
-static int set_limit(int resource, const Limit *limit, bool must, Error *e) {
-        struct rlimit new = { limit->soft, limit->hard }, old;
-
-        if (setrlimit((__rlimit_resource_t) resource, &new) >= 0)
-                return 0;
-        /* In a user namespace hard limits only go down: keep what we were given. */
-        if (!must && errno == EPERM && getrlimit((__rlimit_resource_t) resource, &old) >= 0) {
-                new.rlim_max = MIN(limit->hard, old.rlim_max);
-                new.rlim_cur = MIN(limit->soft, new.rlim_max);
-                if (setrlimit((__rlimit_resource_t) resource, &new) >= 0)
-                        return 0;
-        }
-        return cannot(e, errno, resource);
-}
-
-int limit_apply(const Limit plan[static LIMITS_MAX], const Limit given[static LIMITS_MAX],
-                Error *e) {
+int limit_apply(const Limit given[static LIMITS_MAX], Error *e) {
         for (int i = 0; i < LIMITS_MAX; i++) {
-                int r = plan[i].given ? set_limit(i, plan + i, given[i].given, e) : 0;
-                if (r < 0)
-                        return r;
+                const struct rlimit l = { given[i].soft, given[i].hard };
+
+                if (given[i].given && setrlimit((__rlimit_resource_t) i, &l) < 0)
+                        return cannot(e, errno, i);
         }
         return 0;
 }

@@ -80,7 +80,6 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         ret->ids = *ids;
         ret->mounts = (MountPlan){};
         ret->environment = NULL;
-        limit_plan(spec->limits, &facts->limits, ret->limits);
         ret->personality = spec->personality != PERSONALITY_UNSET ? spec->personality
                                                                   : facts->personality;
         ret->capabilities = plan_capabilities(spec);
@@ -206,7 +205,6 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
                                    .has_tun = can_open("/dev/net/tun"),
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };
         f.personality = read_personality(spec, run->root_fd);
-        limit_read_facts(spec->keep_unit, &f.limits);
         r = id128_random(&f.boot_id);
         if (r >= 0)
                 r = read_uuid(spec, run->root_fd, &f.uuid);

@@ -16,7 +16,6 @@ typedef struct Facts {
         Id128 boot_id;
         char **host;     /* container_host_…=… from the host's os-release */
         char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
-        LimitFacts limits;
         int personality; /* that the image's init or shell asks for */
 } Facts;
 
@@ -28,8 +27,7 @@ typedef struct Plan {
         uint64_t capabilities; /* bounding set, 1 << CAP_* */
         SeccompPlan seccomp;
         char **environment; /* but for what depends on the user inside */
-        Limit limits[LIMITS_MAX];
-        int personality; /* PERSONALITY_UNSET = leave it */
+        int personality;    /* PERSONALITY_UNSET = leave it */
 } Plan;
 
 /** facts_read() - look at the host and the image

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Limits, CPUs and personality: what values mean, and which limits a machine gets from where. */
+/* Limits, CPUs and personality: what values mean. */
 #include <elf.h>
 #include <sys/personality.h>
 
@@ -78,31 +78,6 @@ static void test_limit_keys(void **state) {
         assert_int_equal(found, LIMITS_MAX);
 }
 
-static void test_limit_sources(void **state) {
-        const Limit given[LIMITS_MAX] = { [RLIMIT_NOFILE] = { 5, 6, true } };
-        LimitFacts facts = { .processes = { 70, 71 }, .signals = { 80, 81 } };
-        Limit plan[LIMITS_MAX];
-
-        limit_plan(given, &facts, plan);
-        for (int i = 0; i < LIMITS_MAX; i++)
-                CHECK_EQ(plan[i].given, true, "%s", limit_name(i));
-        assert_int_equal(plan[RLIMIT_NOFILE].hard, 6);
-        assert_int_equal(plan[RLIMIT_NPROC].soft, 70);
-        assert_int_equal(plan[RLIMIT_SIGPENDING].hard, 81);
-        assert_int_equal(plan[RLIMIT_CORE].soft, 0);
-
-        /* In a unit its own stay, but for core files without any limit. */
-        facts = (LimitFacts){ .of_unit = true, .core = { RLIM_INFINITY, RLIM_INFINITY } };
-        limit_plan(given, &facts, plan);
-        for (int i = 0; i < LIMITS_MAX; i++)
-                CHECK_EQ(plan[i].given, i == RLIMIT_NOFILE || i == RLIMIT_CORE, "%s",
-                         limit_name(i));
-        assert_int_equal(plan[RLIMIT_CORE].soft, 0);
-        facts.core.rlim_cur = 4096;
-        limit_plan(given, &facts, plan);
-        assert_false(plan[RLIMIT_CORE].given);
-}
-
 static void test_cpus(void **state) {
         static const struct {
                 const char *text;
@@ -153,8 +128,8 @@ static void test_elf(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_limit_values), cmocka_unit_test(test_limit_names),
-                cmocka_unit_test(test_limit_keys),   cmocka_unit_test(test_limit_sources),
-                cmocka_unit_test(test_cpus),         cmocka_unit_test(test_elf),
+                cmocka_unit_test(test_limit_keys),   cmocka_unit_test(test_cpus),
+                cmocka_unit_test(test_elf),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
