@@ -256,7 +256,7 @@ int help_man_keys(const HelpPage *page, Buf *out) {
                         continue;
                 done[n_done++] = section;
 
-                r = buf_printf(out, "## \\[%s\\]\n\n", section);
+                r = buf_printf(out, "## [%s]\n\n", section);
                 for (size_t k = i; k < page->n_settings && r >= 0; k++)
                         if (streq_ptr(page->settings[k].section, section) &&
                             !(page->settings[k].flags & SETTING_HIDDEN))

@@ -25,6 +25,9 @@ int setting_argument(const Setting *row) {
 
 int settings_add(Settings *s, const Setting *row, const char *value, const SettingOrigin *origin,
                  unsigned rank, Error *e) {
+        if (s->n == SETTINGS_MAX)
+                return error_set(e, E2BIG, "more than %d settings", SETTINGS_MAX);
+
         Assignment *list = reallocarray(s->list, s->n + 1, sizeof *list);
         if (!list)
                 return error_oom(e);
@@ -174,10 +177,36 @@ typedef struct FileContext {
         unsigned rank;
 } FileContext;
 
+static int pass_over(const FileContext *c, unsigned line, const char *key, const char *why,
+                     Error *e) {
+        return strv_append_format(&c->settings->notes,
+                                  "%s:%u: %s= is ignored: the file lies beside the image and is not"
+                                  " trusted%s",
+                                  c->name, line, key, why) < 0
+                       ? error_oom(e)
+                       : 0;
+}
+
+/* Adds what a trusted file, or any file to a row that it may set, assigns. */
+static int add_from_file(const FileContext *c, const Setting *row, const char *value, unsigned line,
+                         Error *e) {
+        const SettingOrigin origin = { .file = c->name, .line = line, .trusted = c->trusted };
+        _cleanup_free_ char *expanded = NULL;
+
+        if (c->settings->specifiers && strchr(value, '%')) {
+                int r = specifier_expand(c->settings->specifiers, value, c->trusted, &expanded, e);
+                if (r == SPECIFIER_NEEDS_TRUST)
+                        return pass_over(c, line, row->key, " to ask about the host", e);
+                if (r < 0)
+                        return error_wrap(e, r, "%s=", row->key);
+        }
+        return settings_add(c->settings, row, expanded ? expanded : value, &origin, c->rank, e);
+}
+
 static int file_assignment(const char *section, const char *key, const char *value, unsigned line,
                            void *userdata, Error *e) {
         const FileContext *c = userdata;
-        Settings *s = c->settings;
+        const Settings *s = c->settings;
         const Setting *row = NULL;
         bool section_known = false;
 
@@ -194,17 +223,9 @@ static int file_assignment(const char *section, const char *key, const char *val
                 return error_set(e, EINVAL, "unknown section [%.60s]", section);
         if (!row)
                 return error_set(e, EINVAL, "unknown key '%.60s=' in section [%s]", key, section);
-        if (!c->trusted && row->trust == TRUST_NEEDED) {
-                if (strv_append_format(
-                            &s->notes,
-                            "%s:%u: %s= is ignored: the file lies beside the image and is not trusted",
-                            c->name, line, key) < 0)
-                        return error_oom(e);
-                return 0;
-        }
-
-        SettingOrigin origin = { .file = c->name, .line = line, .trusted = c->trusted };
-        return settings_add(s, row, value, &origin, c->rank, e);
+        if (!c->trusted && row->trust == TRUST_NEEDED)
+                return pass_over(c, line, key, "", e);
+        return add_from_file(c, row, value, line, e);
 }
 
 int settings_from_text(Settings *s, const char *name, const char *text, size_t n, bool trusted,
@@ -249,35 +270,67 @@ const char *settings_place(const Assignment *a, char *buffer, size_t size) {
         return buffer;
 }
 
+static __thread const SettingOrigin *origin_now;
+
+const SettingOrigin *settings_origin(void) {
+        return origin_now;
+}
+
 static int apply_one(const Assignment *a, void *target, Error *e) {
         char place[512];
-        int r = a->row->parse(a->row, a->value, (char *) target + a->row->at, e);
 
+        origin_now = &a->origin;
+        int r = a->row->parse(a->row, a->value, (char *) target + a->row->at, e);
+        origin_now = NULL;
         return r < 0 ? error_wrap(e, r, "%s", settings_place(a, place, sizeof place)) : 0;
 }
 
-/* Smallest rank above @after; 0 = none. */
-static unsigned next_rank(const Settings *s, unsigned after) {
-        unsigned rank = 0;
+static bool is_before(const Assignment *a, const Assignment *b) {
+        return a->rank < b->rank || (a->rank == b->rank && a < b);
+}
 
-        for (size_t i = 0; i < s->n; i++)
-                if (s->list[i].rank > after && (rank == 0 || s->list[i].rank < rank))
-                        rank = s->list[i].rank;
-        return rank;
+/* Whether two rows are one list: the same row, or the name for files and the name for command lines. */
+static bool is_same_list(const Setting *a, const Setting *b) {
+        bool a_typed = a->flag || a->letter, b_typed = b->flag || b->letter;
+
+        if ((a->flags | b->flags) & SETTING_HIDDEN)
+                return a == b;
+        return a == b || (a->at == b->at && a_typed != b_typed && !a->key != !b->key);
+}
+
+static bool is_taken_back(const Settings *s, const Assignment *a) {
+        for (const Assignment *b = s->list; b < s->list + s->n; b++)
+                if (!*b->value && is_before(a, b) && is_same_list(a->row, b->row) &&
+                    (b->origin.trusted || !a->origin.trusted))
+                        return true;
+        return false;
+}
+
+static bool counts(const Settings *s, const Assignment *a) {
+        if (a->row->flags & SETTING_LIST)
+                return *a->value && !is_taken_back(s, a);
+        return a->rank == highest_rank(s, a->row->at);
+}
+
+const Assignment *settings_next(const Settings *s, const Assignment *after) {
+        for (;;) {
+                const Assignment *next = NULL;
+
+                for (const Assignment *a = s->list; a < s->list + s->n; a++)
+                        if ((!after || is_before(after, a)) && (!next || is_before(a, next)))
+                                next = a;
+                if (!next || counts(s, next))
+                        return next;
+                after = next;
+        }
 }
 
 int settings_apply(const Settings *s, void *target, Error *e) {
-        for (unsigned rank = next_rank(s, 0); rank > 0; rank = next_rank(s, rank))
-                for (size_t i = 0; i < s->n; i++) {
-                        const Assignment *a = s->list + i;
-                        if (a->rank != rank)
-                                continue;
-                        if (!(a->row->flags & SETTING_LIST) && highest_rank(s, a->row->at) != rank)
-                                continue;
-                        int r = apply_one(a, target, e);
-                        if (r < 0)
-                                return r;
-                }
+        for (const Assignment *a = settings_next(s, NULL); a; a = settings_next(s, a)) {
+                int r = apply_one(a, target, e);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -351,6 +404,9 @@ int setting_path(const Setting *row, const char *value, void *at, Error *e) {
 
         if (!*value)
                 return error_set(e, EINVAL, "the path is empty");
+        if (*value != '/' && origin_now && origin_now->file)
+                return error_set(e, EINVAL,
+                                 "'%.200s' is not an absolute path, which a file must give", value);
         int r = path_absolute(value, &path);
         if (r < 0)
                 return error_set(e, r, "cannot make '%.200s' absolute: %m", value);

@@ -6,9 +6,11 @@
  * Reading has two steps. First every place adds assignments (text with its origin and a rank); then
  * settings_apply() parses them into the target: of a plain setting the assignments of the highest
  * rank count, the last one winning; lists take all, lowest rank first. Rows that share a target are
- * one setting. */
+ * one setting. An empty assignment to a list takes back what the same row, or the same setting by its
+ * other name, was given before; that of an untrusted file only what untrusted files gave. */
 #pragma once
 
+#include "base/specifier.h"
 #include "base/text.h"
 
 typedef struct Setting Setting;
@@ -59,9 +61,13 @@ typedef struct Assignment {
         unsigned rank;
 } Assignment;
 
+#define SETTINGS_MAX 4096 /* assignments; so many that going through them in pairs takes no time */
+
 typedef struct Settings {
         const Setting *rows;
         size_t n_rows;
+        const SpecifierTable
+                *specifiers; /* in the values of files; NULL = '%' is one like any other */
         Assignment *list;
         size_t n;
         char **files; /* names of the files read */
@@ -75,7 +81,7 @@ void settings_done(Settings *s);
 /** settings_add() - add one assignment
  * @value: NULL = what the row implies
  * @rank:  1 or more
- * Return: 0 or -ENOMEM. */
+ * Return: 0; -E2BIG there are SETTINGS_MAX already; -ENOMEM. */
 int settings_add(Settings *s, const Setting *row, const char *value, const SettingOrigin *origin,
                  unsigned rank, Error *e);
 
@@ -106,6 +112,15 @@ int settings_from_text(Settings *s, const char *name, const char *text, size_t n
  * Return: 0 or the parser's error with the place before it; @target is then partly filled. */
 int settings_apply(const Settings *s, void *target, Error *e);
 
+/** settings_next() - go through the assignments that count, in the order in which they are applied
+ * @after: NULL = from the first
+ * Return: NULL at the end. */
+const Assignment *settings_next(const Settings *s, const Assignment *after);
+
+/** settings_origin() - for parsers: where the value that they are called with comes from
+ * Return: NULL when they are not called by settings_apply(). */
+const SettingOrigin *settings_origin(void);
+
 /** settings_find() - the assignment that decides the setting at offset @at; NULL = none was made */
 const Assignment *settings_find(const Settings *s, size_t at);
 /** settings_place() - how to call an assignment in a message: "--uuid" or "/etc/x.nspawn:3: MachineID="
@@ -132,7 +147,8 @@ int setting_choice(const Setting *row, const char *value, void *at, Error *e);
 int setting_signal(const Setting *row, const char *value, void *at, Error *e);
 /** setting_unsigned() - unsigned */
 int setting_unsigned(const Setting *row, const char *value, void *at, Error *e);
-/** setting_path() - char *, made absolute against the working directory and cleaned */
+/** setting_path() - char *, cleaned, and made absolute against the working directory; in a file it must
+ * be absolute already */
 int setting_path(const Setting *row, const char *value, void *at, Error *e);
 /** setting_inner_path() - char *, absolute and clean: a path inside a machine */
 int setting_inner_path(const Setting *row, const char *value, void *at, Error *e);

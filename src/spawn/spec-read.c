@@ -4,7 +4,6 @@
  * for, and then together with it. */
 #include "spawn/spec-settings.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -13,15 +12,16 @@
 #include "base/parse.h"
 #include "base/path.h"
 #include "spawn/capability.h"
+#include "spawn/spec-files.h"
 #include "spawn/spec-parse.h"
-
-#define FILE_SIZE_MAX (1024 * 1024)
 
 /* Where an assignment comes from, the weakest first. */
 enum {
         RANK_ENVIRONMENT = 1,
-        RANK_BELOW, /* file or command line */
-        RANK_ABOVE, /* the other one, as --settings= says */
+        RANK_TYPED_BELOW, /* the command line with --settings=override */
+        RANK_UNTRUSTED,   /* files beside the image */
+        RANK_FILE,        /* files of the administrator */
+        RANK_TYPED,       /* the command line */
 };
 
 static void command_done(SpecCommand *c) {
@@ -47,47 +47,6 @@ static int read_environment(Settings *s, Error *e) {
                         return r;
         }
         return 0;
-}
-
-/* Reads one candidate. Return: 1 it was there, 0 it was not, -errno. */
-static int read_file(Settings *s, const char *path, bool trusted, unsigned rank, Error *e) {
-        _cleanup_free_ char *text = NULL;
-        size_t n = 0;
-        int r = file_read(AT_FDCWD, path, FILE_SIZE_MAX, &text, &n);
-
-        if (r == -ENOENT || r == -ENOTDIR)
-                return 0;
-        if (r < 0)
-                return error_set(e, r, "cannot read '%s': %m", path);
-        r = settings_from_text(s, path, text, n, trusted, rank, e);
-        return r < 0 ? r : 1;
-}
-
-/* The file of the administrator, else the one beside the image. */
-static int read_settings_file(Settings *s, const Spec *found, unsigned rank, Error *e) {
-        static const char *const trusted_places[] = { "/etc/systemd/nspawn",
-                                                      "/run/systemd/nspawn" };
-        bool trust_all = found->settings_mode == SETTINGS_TRUSTED;
-
-        for (size_t i = 0; i < ELEMENTSOF(trusted_places); i++) {
-                _cleanup_free_ char *path = str_format("%s/%s.nspawn", trusted_places[i],
-                                                       found->machine);
-                if (!path)
-                        return error_oom(e);
-                int r = read_file(s, path, true, rank, e);
-                if (r != 0)
-                        return MIN(r, 0);
-        }
-
-        if (!found->directory || streq(found->directory, "/"))
-                return 0;
-        const char *last = path_last(found->directory);
-        _cleanup_free_ char *beside = str_format("%.*s%s.nspawn", (int) (last - found->directory),
-                                                 found->directory, found->machine);
-        if (!beside)
-                return error_oom(e);
-        int r = read_file(s, beside, trust_all, rank, e);
-        return MIN(r, 0);
 }
 
 /* What the command line alone says, to find the settings file by. */
@@ -130,8 +89,8 @@ static int take_arguments(Spec *spec, const Settings *s, char *const *rest, Erro
         return 0;
 }
 
-/* --boot and --as-pid2 share a field, so that the file's and the command line's do not add up; given
- * side by side they are a mistake. */
+/* --boot and --as-pid2 share a field, so that those of two files, or of a file and the command line, do
+ * not add up; given side by side they are a mistake. */
 static int check_start(const Settings *s, Error *e) {
         const Assignment *last = settings_find(s, offsetof(SpecCommand, spec.start));
 
@@ -139,7 +98,8 @@ static int check_start(const Settings *s, Error *e) {
                 const Assignment *a = s->list + i;
                 StartMode one = _START_MODE_INVALID, other = _START_MODE_INVALID;
 
-                if (a->row->at != last->row->at || a->rank != last->rank || a->row == last->row)
+                if (a->row->at != last->row->at || a->row == last->row ||
+                    !streq_ptr(a->origin.file, last->origin.file))
                         continue;
                 if (a->row->parse(a->row, a->value, &one, NULL) >= 0 && one >= 0 &&
                     last->row->parse(last->row, last->value, &other, NULL) >= 0 && other >= 0)
@@ -225,7 +185,7 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         settings_init(&s, rows, n);
         int r = read_environment(&s, e);
         if (r >= 0)
-                r = settings_from_argv(&s, argv, RANK_BELOW, settings_stop_at_first, &rest, e);
+                r = settings_from_argv(&s, argv, RANK_TYPED, settings_stop_at_first, &rest, e);
         if (r >= 0)
                 r = serve_values(&s, e);
         if (r == 0)
@@ -235,12 +195,11 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         if (first.help || first.version)
                 return serve_help(&first, e);
 
-        bool file_wins = first.spec.settings_mode == SETTINGS_OVERRIDE;
-        for (size_t i = 0; i < s.n && !file_wins; i++)
-                if (s.list[i].rank == RANK_BELOW)
-                        s.list[i].rank = RANK_ABOVE;
+        for (size_t i = 0; i < s.n && first.spec.settings_mode == SETTINGS_OVERRIDE; i++)
+                if (s.list[i].rank == RANK_TYPED)
+                        s.list[i].rank = RANK_TYPED_BELOW;
         if (first.spec.settings_mode != SETTINGS_NO) {
-                r = read_settings_file(&s, &first.spec, file_wins ? RANK_ABOVE : RANK_BELOW, e);
+                r = spec_files_read(&s, &first.spec, RANK_UNTRUSTED, RANK_FILE, e);
                 if (r < 0)
                         return r;
         }

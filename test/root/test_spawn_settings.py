@@ -12,17 +12,23 @@ PLACES = [pathlib.Path("/etc/systemd/nspawn"), pathlib.Path("/run/systemd/nspawn
 @pytest.fixture
 def settings(spawn, busybox):
     """settings(place, text) writes the machine's file; @place is one of PLACES or None for the one
-    beside the image. Everything is taken away after the test."""
+    beside the image; @text None is a link to /dev/null. With a name, that file of the .nspawn.d folder
+    there. Everything is taken away after the test."""
     written, made = [], []
 
-    def write(place, text):
+    def write(place, text, drop_in=None):
         folder = place or busybox.parent
+        if drop_in:
+            folder = folder / f"{spawn.name}.nspawn.d"
         for parent in [*reversed(folder.parents), folder]:
             if not parent.exists():
                 parent.mkdir()
                 made.append(parent)
-        path = folder / f"{spawn.name}.nspawn"
-        path.write_text(text)
+        path = folder / (drop_in or f"{spawn.name}.nspawn")
+        if text is None:
+            path.symlink_to("/dev/null")
+        else:
+            path.write_text(text)
         written.append(path)
         return path
 
@@ -112,3 +118,94 @@ def test_environment_of_the_caller(spawn, busybox):
     assert spawn.sh(busybox, writable + " 2>/dev/null") == "no"
     env["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "nonsense"
     assert "nonsense" in spawn.refuse(busybox, "true", env=env)
+
+
+def test_drop_ins_of_all_places_add_up(spawn, busybox, settings):
+    settings(PLACES[0], "[Exec]\nEnvironment=A=main B=main\n")
+    settings(PLACES[0], "[Exec]\nEnvironment=B=twenty C=twenty\n", "20-b.conf")
+    settings(PLACES[1], "[Exec]\nEnvironment=C=thirty\n", "30-c.conf")
+    settings(PLACES[1], "[Exec]\nEnvironment=D=ten C=ten\n", "10-a.conf")
+    settings(PLACES[1], "[Exec]\nEnvironment=A=hidden B=hidden\n", "20-b.conf")
+    settings(PLACES[1], "[Exec]\nEnvironment=A=nobody\n", "notes.txt")
+    settings(PLACES[1], "[Exec]\nEnvironment=A=nobody\n", ".40-hidden.conf")
+    assert spawn.sh(busybox, "echo $A $B $C $D") == "main twenty thirty ten"
+    assert spawn.sh(busybox, "echo $C $D", "--setenv=C=typed") == "typed ten"
+    assert spawn.sh(busybox, "echo $C", "--setenv=C=typed", "--settings=override") == "thirty"
+    assert spawn.sh(busybox, "echo $A$C", "--settings=no") == ""
+
+
+def test_link_to_null_hides_what_lies_below(spawn, busybox, settings):
+    settings(None, "[Exec]\nEnvironment=A=beside\n")
+    settings(None, "[Exec]\nEnvironment=B=beside\n", "b.conf")
+    settings(None, "[Exec]\nEnvironment=C=beside\n", "c.conf")
+    settings(PLACES[1], None)
+    settings(PLACES[0], None, "b.conf")
+    assert spawn.sh(busybox, 'echo "$A|$B|$C"') == "||beside"
+
+
+def test_what_lies_beside_the_image_never_outranks_the_administrator(spawn, busybox, settings):
+    """Not by its name, and not by taking back a list."""
+    settings(PLACES[0], "[Exec]\nNoNewPrivileges=yes\nDropCapability=CAP_MKNOD\n", "10-strict.conf")
+    beside = settings(None, "[Exec]\nNoNewPrivileges=no\nDropCapability=CAP_CHOWN\nDropCapability=\n"
+                            "Capability=CAP_SYS_TIME\nEnvironment=A=beside\n", "99-lax.conf")
+    script = "echo $A; grep -e CapBnd -e NoNewPrivs /proc/self/status"
+    for mode in "yes", "override":
+        done = spawn.run(busybox, f"--settings={mode}", "/bin/sh", "-c", script, quiet=False)
+        name, caps, strict = done.stdout.splitlines()
+        bounding = int(caps.split()[1], 16)
+        assert name == "beside" and strict.split()[1] == "1"
+        assert not bounding >> 27 & 1 and bounding & 1 and not bounding >> 25 & 1
+        assert f"{beside}:5: Capability= is ignored" in done.stderr
+    # The same file, trusted by command, comes later and counts.
+    assert spawn.sh(busybox, "grep NoNew /proc/self/status", "--settings=trusted").split()[1] == "0"
+
+
+def test_empty_assignment_takes_back_a_list(spawn, busybox, settings):
+    settings(PLACES[0], "[Files]\nTemporaryFileSystem=/mnt\nBindReadOnly=/etc:/media\n"
+                        "[Exec]\nDropCapability=CAP_CHOWN\n")
+    settings(PLACES[0], "[Files]\nTemporaryFileSystem=\nTemporaryFileSystem=/srv\n", "x.conf")
+    count = "grep -o -e ' /mnt ' -e ' /srv ' -e ' /media ' -e ' /opt ' /proc/mounts"
+    assert set(spawn.sh(busybox, count).split()) == {"/srv", "/media"}
+    assert set(spawn.sh(busybox, count, "--bind-ro=", "--tmpfs=/opt").split()) == {"/srv", "/opt"}
+    assert int(spawn.sh(busybox, "grep CapBnd /proc/self/status", "--drop-capability=").split()[1],
+               16) & 1
+
+
+def test_specifiers(spawn, busybox, settings):
+    settings(PLACES[0], "[Exec]\nHostname=on-%i\nEnvironment=V=%v H=%H B=%b U=%u:%U:%h P=100%%\n")
+    out = spawn.sh(busybox, 'hostname; echo "$V|$H|$B|$U|$P"')
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    assert out.splitlines() == [f"on-{spawn.name}", "|".join([
+        os.uname().release, os.uname().nodename, boot, "root:0:/root", "100%"])]
+    assert spawn.sh(busybox, "echo $A", "--setenv=A=%i%%") == "%i%%", "a command line has a shell"
+
+
+def test_specifiers_beside_the_image_tell_nothing_of_the_host(spawn, busybox, settings):
+    path = settings(None, "[Exec]\nEnvironment=A=%i\nEnvironment=B=%m\nEnvironment=C=%b D=x\n")
+    done = spawn.run(busybox, "/bin/sh", "-c", 'echo "$A|$B|$C|$D"', quiet=False)
+    assert done.stdout.strip() == f"{spawn.name}|||"
+    assert f"{path}:3: Environment= is ignored" in done.stderr and f"{path}:4: " in done.stderr
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[Exec]\nEnvironment=A=%Z\n", ":2: Environment=: unknown specifier '%Z'"),
+    ("[Exec]\nEnvironment=A=50%\n", ":2: Environment=: '%' at the end"),
+    ("[Files]\n\nBind=data:/mnt\n", ":3: Bind=: 'data' is not an absolute path"),
+])
+def test_values_that_a_file_cannot_have(spawn, busybox, settings, text, words):
+    path = settings(PLACES[0], text, "x.conf")
+    assert f"{path}{words}" in spawn.refuse(busybox, "true")
+
+
+def test_two_files_may_choose_two_ways_to_start(spawn, busybox, settings):
+    settings(PLACES[0], "[Exec]\nBoot=yes\n")
+    settings(PLACES[0], "[Exec]\nProcessTwo=yes\n", "x.conf")
+    assert spawn.sh(busybox, "echo $$") == "2"
+
+
+def test_a_strange_file_does_not_stop_the_reader(spawn, busybox, settings):
+    """A FIFO where a file should be: an error, at once."""
+    path = settings(PLACES[0], "", "x.conf")
+    path.unlink()
+    os.mkfifo(path)
+    assert f"cannot read '{path}'" in spawn.refuse(busybox, "true")

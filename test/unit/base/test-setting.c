@@ -210,6 +210,90 @@ static void ini_forms(void **state) {
         }
 }
 
+static int own_name(const void *userdata, char **ret, Error *e) {
+        return (*ret = strdup(userdata)) ? 0 : error_oom(e);
+}
+
+static int no_answer(const void *userdata, char **ret, Error *e) {
+        return error_set(e, ENOENT, "nobody knows");
+}
+
+static const Specifier specifiers[] = { { 'i', false, own_name },
+                                        { 'm', true, own_name },
+                                        { 'n', false, no_answer } };
+static const SpecifierTable specifier_table = { specifiers, ELEMENTSOF(specifiers), "web" };
+
+static void specifiers_stand_for_something(void **state) {
+        static const struct {
+                const char *text;
+                bool trusted;
+                int r;
+                const char *out; /* or the message */
+        } cases[] = {
+                { "", false, 0, "" },
+                { "plain", false, 0, "plain" },
+                { "%i", false, 0, "web" },
+                { "a%i%%i%i", false, 0, "aweb%iweb" },
+                { "%m", true, 0, "web" },
+                { "%m", false, SPECIFIER_NEEDS_TRUST, NULL },
+                { "%x", true, -EINVAL, "unknown specifier '%x'; write '%%' for a percent sign" },
+                { "5%", true, -EINVAL, "'%' at the end; write '%%' for a percent sign" },
+                { "%\xc3\xa4", true, -EINVAL,
+                  "'%' begins no specifier; write '%%' for a percent sign" },
+                { "%n", true, -ENOENT, "specifier '%n': nobody knows" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *out = NULL;
+                Error e = {};
+                CHECK_EQ(specifier_expand(&specifier_table, cases[i].text, cases[i].trusted, &out,
+                                          &e),
+                         cases[i].r, "row %zu %s", i, e.text);
+                CHECK_STR(cases[i].r < 0 ? e.text : out, cases[i].out, "row %zu", i);
+        }
+}
+
+/* Assigns values to Bind= in order, each "RANK TRUSTED VALUE", and says what of them counts. */
+static void lists_are_taken_back(void **state) {
+        static const struct {
+                const char *given, *counts;
+        } cases[] = {
+                { "1Ta 2Tb 1Tc", "a|c|b" }, { "1Ta 1T 1Tb", "b" },   { "1T 1Ta", "a" },
+                { "1Ta 2T 1Tb", "" },       { "2T 1Ta", "" },        { "2Ta 1T", "a" },
+                { "1Ua 1U 1Ub", "b" },      { "1Ta 1U 1Ub", "a|b" }, { "1Ua 2T", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(settings_done) Settings s = {};
+                _cleanup_(target_done) Target t = {};
+                _cleanup_strv_ char **given = NULL;
+                settings_init(&s, rows, ELEMENTSOF(rows));
+                assert_int_equal(str_split(cases[i].given, " ", &given), 0);
+                STRV_FOREACH(g, given) {
+                        const SettingOrigin origin = { .file = "x", .trusted = (*g)[1] == 'T' };
+                        assert_int_equal(settings_add(&s, rows + 2, *g + 2, &origin,
+                                                      (unsigned) ((*g)[0] - '0'), NULL),
+                                         0);
+                }
+                assert_int_equal(settings_apply(&s, &t, NULL), 0);
+                _cleanup_free_ char *got = strv_join(t.binds, "|");
+                CHECK_STR(got, cases[i].counts, "row %zu", i);
+        }
+}
+
+static void too_many_settings_are_refused(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        _cleanup_(buf_done) Buf text = {};
+        Error e = {};
+
+        assert_int_equal(buf_puts(&text, "[Exec]\n"), 0);
+        for (int i = 0; i <= SETTINGS_MAX; i++)
+                assert_int_equal(buf_puts(&text, "Count=1\n"), 0);
+        settings_init(&s, rows, ELEMENTSOF(rows));
+        CHECK_EQ(settings_from_text(&s, "x", text.p, text.n, true, 1, &e), -E2BIG, "%s", e.text);
+        CHECK_STR(e.text, "x:4098: more than 4096 settings", "message");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(command_line_beats_file),
@@ -217,6 +301,9 @@ int main(void) {
                 cmocka_unit_test(forms_of_options),
                 cmocka_unit_test(says_place_and_cause),
                 cmocka_unit_test(ini_forms),
+                cmocka_unit_test(specifiers_stand_for_something),
+                cmocka_unit_test(lists_are_taken_back),
+                cmocka_unit_test(too_many_settings_are_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
