@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "image/image.h"
 
-#define LOCK_DIRECTORY "/run/systemd/nspawn/locks"
+#define LOCK_TRIES 3 /* one a millisecond */
 
 typedef struct LockFile {
         int fd;
@@ -62,6 +62,16 @@ static ImageLock *lock_new(void) {
         return l;
 }
 
+/* Who lets go, or clears away what the dead left, has it alone for a moment: that is not busy yet. */
+static int lock_fd_patiently(int fd, bool exclusive) {
+        for (unsigned i = 0;; i++) {
+                int r = lock_fd(fd, exclusive);
+                if ((r != -EAGAIN && r != -EACCES) || i == LOCK_TRIES)
+                        return r;
+                (void) usleep(1000);
+        }
+}
+
 /* Return: 0; IMAGE_LOCK_BUSY; -errno. */
 static int lock_file_open(LockFile *f, const char *path, bool exclusive) {
         _cleanup_free_ char *copy = strdup(path);
@@ -78,7 +88,7 @@ static int lock_file_open(LockFile *f, const char *path, bool exclusive) {
 
                 if (fd < 0)
                         return -errno;
-                r = lock_fd(fd, exclusive);
+                r = lock_fd_patiently(fd, exclusive);
                 if (r == -EAGAIN || r == -EACCES)
                         return IMAGE_LOCK_BUSY;
                 if (r < 0)
@@ -112,10 +122,10 @@ static int global_path(const char *path, char **ret) {
         if (stat(path, &st) < 0)
                 return -errno;
         if (S_ISBLK(st.st_mode))
-                *ret = str_format(LOCK_DIRECTORY "/block-%u:%u", major(st.st_rdev),
+                *ret = str_format(IMAGE_LOCK_DIR "/block-%u:%u", major(st.st_rdev),
                                   minor(st.st_rdev));
         else if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
-                *ret = str_format(LOCK_DIRECTORY "/inode-%ju:%ju", (uintmax_t) st.st_dev,
+                *ret = str_format(IMAGE_LOCK_DIR "/inode-%ju:%ju", (uintmax_t) st.st_dev,
                                   (uintmax_t) st.st_ino);
         else
                 return -ENOTTY;
@@ -131,7 +141,7 @@ static char *local_path(const char *path) {
 static int lock_below_run(LockFile *f, const char *path, bool exclusive) {
         int r = path_mkdirs("/run/systemd/nspawn", 0755);
 
-        if (r >= 0 && mkdir(LOCK_DIRECTORY, 0700) < 0 && errno != EEXIST)
+        if (r >= 0 && mkdir(IMAGE_LOCK_DIR, 0700) < 0 && errno != EEXIST)
                 r = -errno;
         return r < 0 ? r : lock_file_open(f, path, exclusive);
 }
@@ -186,7 +196,7 @@ int image_lock_name(const char *name, ImageLock **ret, Error *e) {
                 return 0;
         }
 
-        _cleanup_free_ char *path = str_format(LOCK_DIRECTORY "/name-%s", name);
+        _cleanup_free_ char *path = str_format(IMAGE_LOCK_DIR "/name-%s", name);
         if (!path || !(l = lock_new()))
                 return error_oom(e);
 

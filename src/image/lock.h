@@ -5,13 +5,16 @@
 
 #include "base/error.h"
 
+/* Where the lock files are that do not lie beside their images. */
+#define IMAGE_LOCK_DIR "/run/systemd/nspawn/locks"
+
 typedef struct ImageLock ImageLock;
 
 enum {
         IMAGE_LOCK_BUSY = 1, /* positive outcome: somebody else holds it */
 };
 
-/** image_lock() - take the lock of an image; never waits
+/** image_lock() - take the lock of an image; waits for nobody who keeps it
  * @path:       where the image lies, absolute, symlinks resolved (Image.path)
  * @exclusive:  true keeps everybody else away; false only those who want it exclusively
  * @ret:        the lock, owned by the caller; NULL when there is nothing to lock ("/" shared, locks
