@@ -3,6 +3,7 @@
 #include "spawn/userns.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/proc.h"
@@ -32,6 +33,14 @@ int userns_open(pid_t pid, Error *e) {
         return fd < 0 ? error_set(e, errno, "cannot open the user namespace: %m") : fd;
 }
 
+/* Holds the namespace until it has been opened. Whoever wants it open may die meanwhile. */
+_noreturn_ static void hold(pid_t parent) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+                _exit(EXIT_FAILURE);
+        for (;;)
+                (void) pause();
+}
+
 int userns_new(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n, Error *e) {
         int pidfd = -EBADF;
         struct clone_args args = {
@@ -39,13 +48,12 @@ int userns_new(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n, Err
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .exit_signal = SIGCHLD,
         };
-        pid_t pid = proc_clone3(&args);
+        pid_t self = getpid(), pid = proc_clone3(&args);
 
         if (pid < 0)
                 return error_set(e, pid, "cannot make a user namespace: %m");
         if (pid == 0)
-                for (;;)
-                        (void) pause();
+                hold(self);
 
         int fd = userns_write_maps(pid, uid, to_uid, gid, to_gid, n, e);
         if (fd >= 0)
