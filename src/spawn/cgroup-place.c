@@ -8,6 +8,7 @@
 
 #include "base/cgroup.h"
 #include "base/path.h"
+#include "spawn/runtime.h"
 
 #define CGROUP_REMOVE_USEC 2000000U /* longest wait for the kernel to let go of a killed group */
 
@@ -139,6 +140,9 @@ int cgroup_place_apply(const Spec *spec, Run *run, Buf *missing, Error *e) {
 
         if (r == -ENODATA)
                 return 0;
+        /* Before it is there: whoever dies in between leaves nothing that nobody knows of. */
+        if (r >= 0)
+                r = runtime_note_cgroup(run, e);
         if (r < 0)
                 return r;
 

@@ -10,7 +10,6 @@
 #include "base/path.h"
 #include "base/siphash.h"
 
-#define LOCK_DIR  "/run/systemd/nspawn-uid"
 #define TRIES_MAX 100
 
 uid_t id_plan_candidate(const char *machine, unsigned n) {
@@ -93,11 +92,11 @@ static bool is_known(const char *file, uid_t base) {
 
 /* Return: a locked descriptor; -EAGAIN when somebody else has the range; -errno. */
 static int lock_range(uid_t base) {
-        _cleanup_free_ char *path = str_format(LOCK_DIR "/%u", base);
+        _cleanup_free_ char *path = str_format(ID_PLAN_LOCK_DIR "/%u", base);
 
         if (!path)
                 return -ENOMEM;
-        for (;;) {
+        for (unsigned i = 0;; i++) {
                 struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
                 struct stat st;
                 _cleanup_fd_ int fd = open(path,
@@ -105,8 +104,12 @@ static int lock_range(uid_t base) {
                                            0600);
                 if (fd < 0)
                         return -errno;
-                if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
-                        return errno == EACCES ? -EAGAIN : -errno;
+                if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+                        if ((errno != EACCES && errno != EAGAIN) || i > 0)
+                                return errno == EACCES ? -EAGAIN : -errno;
+                        (void) usleep(1000); /* for who clears away what the dead left */
+                        continue;
+                }
                 if (fstat(fd, &st) < 0)
                         return -errno;
                 /* Its last owner removed it between our open and our lock. */
@@ -131,7 +134,7 @@ static int try_range(uid_t base, Run *run) {
 }
 
 static int pick(const Spec *spec, uid_t owner, Run *run, Error *e) {
-        int r = path_mkdirs(LOCK_DIR, 0755);
+        int r = path_mkdirs(ID_PLAN_LOCK_DIR, 0755);
 
         if (r >= 0)
                 r = try_range(owner, run);
@@ -164,7 +167,7 @@ int id_plan_apply(const Spec *spec, Run *run, IdPlan *ret, Error *e) {
 void id_plan_release(Run *run) {
         if (run->range_lock_fd < 0)
                 return;
-        _cleanup_free_ char *path = str_format(LOCK_DIR "/%u", run->uid_base);
+        _cleanup_free_ char *path = str_format(ID_PLAN_LOCK_DIR "/%u", run->uid_base);
         if (path)
                 (void) unlink(path);
         run->range_lock_fd = fd_close(run->range_lock_fd);

@@ -11,6 +11,9 @@ typedef struct IdPlan {
         bool idmapped; /* 0 on disk is shown as root inside */
 } IdPlan;
 
+/* One file for each range that is in use, locked by who uses it. */
+#define ID_PLAN_LOCK_DIR "/run/systemd/nspawn-uid"
+
 /* Ranges that may be picked; the lower 16 bits of a base are 0. */
 #define ID_PICK_MIN 0x00080000U
 #define ID_PICK_MAX 0x6FFF0000U

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "image/lock.h"
 #include "spawn/cgroup-place.h"
+#include "spawn/id-plan.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
@@ -104,15 +106,36 @@ void runtime_revert(const Spec *spec, Run *run) {
         run->lock_fd = fd_close(run->lock_fd);
 }
 
+static DIR *list_directory(int dir_fd) {
+        int fd = dir_fd < 0 ? -EBADF : openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d)
+                (void) fd_close(fd);
+        return d;
+}
+
+/* Files that mean something as long as somebody locks them. Who makes one tries again when it is locked for
+ * a moment, or is gone once it could be locked. */
+static void sweep_locks(const char *path) {
+        _cleanup_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = list_directory(dir);
+
+        for (struct dirent *entry = d ? readdir(d) : NULL; entry; entry = readdir(d)) {
+                struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+                _cleanup_fd_ int fd = openat(dir, entry->d_name,
+                                             O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK |
+                                                     O_CLOEXEC);
+                if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) >= 0)
+                        (void) unlinkat(dir, entry->d_name, 0);
+        }
+}
+
 void runtime_sweep(void) {
         _cleanup_fd_ int dir = open_directory();
-        _cleanup_dir_ DIR *d = NULL;
-        unsigned seen = 0;
+        _cleanup_dir_ DIR *d = list_directory(dir);
+        unsigned seen = 0, swept = 0;
 
-        if (dir < 0)
-                return;
-        int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd < 0 ? NULL : fdopendir(fd);
         if (!d)
                 return;
         for (struct dirent *entry = readdir(d); entry && seen < SWEEP_MAX; entry = readdir(d)) {
@@ -125,5 +148,10 @@ void runtime_sweep(void) {
                         continue;
                 remove_leftovers(file);
                 (void) unlinkat(dir, entry->d_name, 0);
+                swept++;
         }
+        if (swept == 0)
+                return;
+        sweep_locks(ID_PLAN_LOCK_DIR);
+        sweep_locks(IMAGE_LOCK_DIR);
 }

@@ -120,8 +120,6 @@ static int apply_cgroup(Engine *g, Error *e) {
         _cleanup_(buf_done) Buf missing = {};
         int r = cgroup_place_apply(g->spec, &g->run, &missing, e);
 
-        if (r >= 0)
-                r = runtime_note_cgroup(&g->run, e);
         if (r >= 0 && missing.n > 0)
                 (void) buf_printf(&g->notes, "controllers that the machine cannot have: %s\n",
                                   missing.p);
