@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The supervisor is killed at every system call that it or a process of the machine makes until the
+payload runs, and at every one when the machine has ended: no process stays, the next start of the
+machine works, and after that nothing is left of either."""
+
+import os
+
+import pytest
+
+from skeplib import kernel
+from skeplib.faults import CHANGES_NOTHING, TROUBLE, Faults
+from skeplib.spawner import bind_source, links, mounts
+
+
+def options_of(shape, folder):
+    return {
+        "plain": (),
+        "users": ("--private-users=pick", "-x"),
+        "stub": ("-a", f"--bind={bind_source(folder)}:/mnt:rootidmap", "--private-users=pick"),
+        "network": ("-n",),
+        "unit": ("--keep-unit",),
+    }[shape]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone():
+    """Other machines of this host come and go: this is a place without them."""
+    kernel.scratch_dir()
+    kernel.mount("run", "/run", "tmpfs", 0, "mode=0755")
+    with kernel.own_cgroup("skep-crash"):
+        yield
+    kernel.umount("/run")
+
+
+@pytest.fixture
+def start(request, spawn, scratch, busybox, folder):
+    """A start to be harmed: the Faults, the command line, and where it may leave something."""
+    def make(shape):
+        enter, places = None, [str(busybox.parent), "/run/skep", "/run/skep/spawn", "/run/systemd",
+                               "/run/systemd/nspawn", "/run/systemd/nspawn-uid",
+                               "/run/systemd/nspawn/locks"]
+        if shape == "unit":
+            group = request.getfixturevalue("unit")
+
+            def enter():    # the service manager makes the group anew for each start of a unit
+                for below in ("payload", "supervisor", "."):
+                    if (group / below).is_dir():
+                        os.rmdir(group / below)
+                os.mkdir(group)
+                (group / "cgroup.procs").write_text("0", encoding="ascii")
+        else:
+            places.append(str(kernel.cgroup2_mount() / kernel.cgroup_of().lstrip("/")))
+        faults = Faults(scratch, enter)
+        command = (busybox, *options_of(shape, folder), "--", "/bin/echo", "payload")
+        return faults, spawn.argv(*command), spawn.argv(*command, name=spawn.name + "-b"), places
+
+    return make
+
+
+def look(places, name):
+    found = {f"{p}/{name}" for p in places if os.path.isdir(p) for name in os.listdir(p)}
+    return {"files": found, "links": set(links(name)), "mounts": set(mounts())}
+
+
+def is_new(before, places, name):
+    now = look(places, name)
+    return {k: now[k] - before[k] for k in now if now[k] - before[k]}
+
+
+@pytest.mark.parametrize("shape", ["plain", "users", "stub", "network", "unit"])
+def test_killed_at_every_call(start, spawn, shape):
+    """What is left of one machine goes with the next start of it, or of another with its image."""
+    faults, argv, other, places = start(shape)
+    calls, done = faults.calls(argv)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "payload\n", "")
+    before = look(places, spawn.name)
+    killed = 0
+    for call in calls:
+        # The kernel takes its time for network namespaces, and only the supervisor makes links.
+        if call.name in CHANGES_NOTHING or (shape == "network" and call.process > 0):
+            continue
+        first = faults.kill(argv, call)
+        assert first.returncode != TROUBLE, f"{call}: {first.stderr}"
+        if not faults.hit():            # the order of processes is not the same every time
+            continue
+        killed += 1
+        again = faults.plain(other if killed % 2 and shape != "network" else argv)
+        assert (again.returncode, again.stdout, again.stderr) == (0, "payload\n", ""), call
+        assert not is_new(before, places, spawn.name), call
+    assert killed > 40

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Harm done to a starting machine at one chosen system call, by test/root/spawn-fault.c: as each call of
+each process is gone through, nothing depends on luck or on how fast the machine is."""
+
+import collections
+import os
+import pathlib
+import subprocess
+
+from . import build
+
+Call = collections.namedtuple("Call", "process number name")
+
+# After any of these the world is as it was before: to be killed there is to be killed before.
+CHANGES_NOTHING = {
+    "access", "arch_prctl", "brk", "capget", "clock_gettime", "faccessat2", "fcntl", "fstatfs",
+    "getcwd", "getdents64", "geteuid", "getpid", "getrandom", "getrlimit", "getuid", "lseek", "mmap",
+    "mprotect", "munmap", "newfstatat", "fstat", "pread64", "prlimit64", "read", "readlink",
+    "readlinkat", "rseq", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "set_tid_address",
+    "stat", "statfs", "statx", "umask", "uname",
+}
+
+TROUBLE = 99
+
+
+class Faults:
+    """Runs of the spawner with harm done to them; @enter is called in the child before each."""
+
+    def __init__(self, scratch, enter=None):
+        self.log = pathlib.Path(scratch) / "fault"
+        self.enter = enter
+
+    def _run(self, argv, mode, *place):
+        return self.plain([str(build.build_dir() / "test/root/spawn-fault"), mode,
+                           *[str(p) for p in place], str(self.log), *argv])
+
+    def plain(self, argv):
+        """A run without harm."""
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=20, check=False,
+                              preexec_fn=self.enter)
+
+    def calls(self, argv):
+        """Every call of a start that is left alone, and how it ended."""
+        done = self._run(argv, "list")
+        lines = self.log.read_text(encoding="ascii").split("\n")[:-1]
+        found = [Call(int(p), int(n), name) for p, n, name in (line.split() for line in lines)]
+        return found, done
+
+    def kill(self, argv, call):
+        """The supervisor dies where @call is made, by whichever process."""
+        return self._run(argv, "kill", call.process, call.number)
+
+    def die(self, argv, call):
+        """The process that makes @call dies."""
+        return self._run(argv, "die", call.process, call.number)
+
+    def fail(self, argv, call, error):
+        """@call fails with the errno @error."""
+        return self._run(argv, "fail", call.process, call.number, error)
+
+    def hit(self):
+        """What harm was done in the last run; empty = none."""
+        return self.log.read_text(encoding="ascii").strip()
+
