@@ -36,17 +36,17 @@ static const struct Row {
 #define I PHASE_INNER
         /* clang-format off */
         { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_DEV, NOSUID|STRICT, 0, "/dev", NULL, "mode=0755,size=4m,nr_inodes=64k" } },
-        { ALWAYS, { B, MOUNT_TMPFS, 0, NOSUID|NODEV|STRICT, 0, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
-        { ALWAYS, { B, MOUNT_DEVPTS, 0, NOSUID|NOEXEC, 0, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
+        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_PLAIN, NOSUID|NODEV|STRICT, 0, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { ALWAYS, { B, MOUNT_DEVPTS, MOUNT_PLAIN, NOSUID|NOEXEC, 0, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
         { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_RUN, NOSUID|NODEV|STRICT, 0, "/run", NULL, "mode=0755,size=20%,nr_inodes=800k" } },
-        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET, NOSUID|NODEV|STRICT, 0, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET|MOUNT_PLAIN, NOSUID|NODEV|STRICT, 0, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
         { HOST_NETWORK, { B, MOUNT_SYSFS, FIXED, NOTHING|RDONLY, 0, "/sys", NULL, NULL } },
         { HOST_NETWORK_WRITABLE, { B, MOUNT_SYSFS, FIXED, NOTHING, 0, "/sys", NULL, NULL } },
 
         { OWN_NETWORK, { I, MOUNT_SYS_PARTS, FIXED, NOTHING|RDONLY, 0, "/sys", NULL, "mode=0555,size=4m,nr_inodes=1k" } },
         { OWN_NETWORK_WRITABLE, { I, MOUNT_SYSFS, FIXED, NOTHING, 0, "/sys", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_CGROUP, 0, NOTHING, 0, "/sys/fs/cgroup", NULL, NULL } },
-        { ALWAYS, { I, MOUNT_MQUEUE, 0, NOTHING, 0, "/dev/mqueue", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_CGROUP, MOUNT_PLAIN, NOTHING, 0, "/sys/fs/cgroup", NULL, NULL } },
+        { ALWAYS, { I, MOUNT_MQUEUE, MOUNT_PLAIN, NOTHING, 0, "/dev/mqueue", NULL, NULL } },
         { ALWAYS, { I, MOUNT_PROC, FIXED, NOTHING, 0, "/proc", NULL, NULL } },
         { PROC_SYS_READ_ONLY, { I, MOUNT_SELF, 0, NOTHING|RDONLY, 0, "/proc/sys", NULL, NULL } },
         { PROC_SYS_NET_WRITABLE, { I, MOUNT_SELF, MOUNT_IF_PRESENT, NOTHING, 0, "/proc/sys/net", NULL, NULL } },

@@ -27,6 +27,7 @@ typedef enum MountFlags {
         MOUNT_FILL_DEV = 1 << 4,    /* put the device plan into it */
         MOUNT_FILL_RUN = 1 << 5,    /* put the run plan into it */
         MOUNT_MASK = 1 << 6,        /* afterwards it must be seen to be inaccessible */
+        MOUNT_PLAIN = 1 << 7,       /* nothing is put into it, and its options need no explaining */
 } MountFlags;
 
 typedef struct MountItem {

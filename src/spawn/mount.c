@@ -20,6 +20,11 @@
 #define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
 #define NOTHING_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
+static const char *const fs_types[_MOUNT_TYPE_MAX] = {
+        [MOUNT_TMPFS] = "tmpfs",    [MOUNT_PROC] = "proc",     [MOUNT_SYSFS] = "sysfs",
+        [MOUNT_CGROUP] = "cgroup2", [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
+};
+
 /* The kernel explains itself in lines like "e tmpfs: Bad value for 'size'". */
 static int explain(int fs_fd, int r, const char *type, Error *e) {
         char text[256];
@@ -46,7 +51,7 @@ static int set_option(int fs_fd, char *option) {
 }
 
 int mount_new(const char *type, const char *options, uint64_t attributes, Error *e) {
-        _cleanup_fd_ int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+        int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
         _cleanup_free_ char *copy = options ? strdup(options) : NULL;
         char *save = NULL;
 
@@ -96,7 +101,7 @@ static uid_t shown_id(const Run *run, uid_t id) {
 }
 
 /* Maps the one ID that owns a source: to root inside, or to whoever owns the mount point. */
-static int map_owner(const MountItem *m, int fd, const Run *run, Error *e) {
+static int map_owner(const MountItem *m, int fd, Run *run, Error *e) {
         struct stat source, target = {};
 
         if (fstat(fd, &source) < 0)
@@ -160,7 +165,7 @@ static int act_as(uid_t uid) {
         return 0;
 }
 
-static int make_target_as(const MountItem *m, int source_fd, uid_t uid, const Run *run) {
+static int make_target_as(const MountItem *m, int source_fd, uid_t uid, Run *run) {
         _cleanup_free_ char *parent = NULL;
         struct stat st = { .st_mode = S_IFDIR };
 
@@ -186,7 +191,7 @@ static int make_target_as(const MountItem *m, int source_fd, uid_t uid, const Ru
 }
 
 /* Makes a missing mount point of the kind that the source is. */
-static int make_target(const MountItem *m, int source_fd, uid_t uid, const Run *run) {
+static int make_target(const MountItem *m, int source_fd, uid_t uid, Run *run) {
         int r = act_as(uid);
 
         if (r >= 0)
@@ -201,6 +206,14 @@ typedef struct Place {
         int fd; /* borrowed */
         const char *name;
 } Place;
+
+/* Makes it what relative paths start at. */
+static int go_to(int fd, Run *run) {
+        if (run->cwd_fd == fd)
+                return 0;
+        run->cwd_fd = fchdir(fd) < 0 ? -EBADF : fd;
+        return run->cwd_fd < 0 ? -errno : 0;
+}
 
 static const char *const bases[RUN_BASES] = { "/dev", "/run", "/proc", "/sys" };
 
@@ -223,7 +236,7 @@ static void remember_base(const MountItem *m, int fd, Run *run) {
                         run->base_fds[i] = fd;
 }
 
-static int open_target(const MountItem *m, int source_fd, uid_t uid, const Run *run, Error *e) {
+static int open_target(const MountItem *m, int source_fd, uid_t uid, Run *run, Error *e) {
         int fd;
 
         if (m->flags & MOUNT_NO_SYMLINK)
@@ -243,7 +256,7 @@ static int open_target(const MountItem *m, int source_fd, uid_t uid, const Run *
 
 /* Return: 0; -ENOENT when the mount point is missing and may be; -errno.
  * @ret_fd: what @ret borrows, to be closed by the caller; not set when there is nothing to close */
-static int find_target(const MountItem *m, int source_fd, uid_t uid, const Run *run, Place *ret,
+static int find_target(const MountItem *m, int source_fd, uid_t uid, Run *run, Place *ret,
                        int *ret_fd, Error *e) {
         if (!(m->flags & MOUNT_MAKE_TARGET) && find_in_base(run, m->target, ret))
                 return 0;
@@ -269,13 +282,13 @@ static int copy_tree(const Place *p, unsigned flags) {
 }
 
 /* The notify socket lives in the tmpfs itself: bound by a relative path, so nothing is resolved. */
-static int bind_notify(int dir_fd, uid_t uid, const Run *run, Error *e) {
+static int bind_notify(int dir_fd, uid_t uid, Run *run, Error *e) {
         static const struct sockaddr_un address = { .sun_family = AF_UNIX,
                                                     .sun_path = "host/notify" };
 
         if (run->notify_fd < 0)
                 return 0;
-        if (fchdir(dir_fd) < 0 ||
+        if (go_to(dir_fd, run) < 0 ||
             bind(run->notify_fd, (const struct sockaddr *) &address, sizeof address) < 0 ||
             fchmodat(dir_fd, address.sun_path, 0200, 0) < 0 ||
             (uid != 0 && fchownat(dir_fd, address.sun_path, uid, uid, AT_SYMLINK_NOFOLLOW) < 0))
@@ -322,7 +335,7 @@ static int make_sys_parts(const MountItem *m, const Place *target, Run *run, Err
         return set_attributes(tmp, MOUNT_ATTR_RDONLY, 0, false);
 }
 
-static int copy_from_image(const MountItem *m, unsigned flags, const Run *run, Error *e) {
+static int copy_from_image(const MountItem *m, unsigned flags, Run *run, Error *e) {
         Place p;
         int r;
 
@@ -338,12 +351,7 @@ static int copy_from_image(const MountItem *m, unsigned flags, const Run *run, E
 }
 
 /* A detached mount of what the item is about. -ENOENT: what it is about is missing and may be. */
-static int make_mount(const MountItem *m, int source_fd, const Place *target, const Run *run,
-                      Error *e) {
-        static const char *const types[_MOUNT_TYPE_MAX] = {
-                [MOUNT_TMPFS] = "tmpfs",    [MOUNT_PROC] = "proc",     [MOUNT_SYSFS] = "sysfs",
-                [MOUNT_CGROUP] = "cgroup2", [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
-        };
+static int make_mount(const MountItem *m, int source_fd, const Place *target, Run *run, Error *e) {
         unsigned recursive = m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
         int fd;
 
@@ -358,12 +366,66 @@ static int make_mount(const MountItem *m, int source_fd, const Place *target, co
         case MOUNT_IMAGE:
                 return copy_from_image(m, recursive, run, e);
         default:
-                return mount_new(types[m->type], m->options, m->attributes, e);
+                return mount_new(fs_types[m->type], m->options, m->attributes, e);
         }
 }
 
+/* The flags of mount(2) for the attributes that file systems and views of our own have. */
+static unsigned long old_flags(uint64_t attributes) {
+        static const struct {
+                uint64_t attribute;
+                unsigned long flag;
+        } pairs[] = {
+                { MOUNT_ATTR_RDONLY, MS_RDONLY },
+                { MOUNT_ATTR_NOSUID, MS_NOSUID },
+                { MOUNT_ATTR_NODEV, MS_NODEV },
+                { MOUNT_ATTR_NOEXEC, MS_NOEXEC },
+                { MOUNT_ATTR_STRICTATIME, MS_STRICTATIME },
+        };
+        unsigned long flags = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(pairs); i++)
+                if (attributes & pairs[i].attribute)
+                        flags |= pairs[i].flag;
+        return flags;
+}
+
+/* Where nothing of the image is walked through and nothing has to be done before it is attached, one
+ * mount(2) does what takes up to ten calls of the newer kind.
+ * Return: 1 mounted; 0 this one is not such; -ENOENT what it is about is missing; -errno. */
+static int mount_at_once(const MountItem *m, const Place *target, Run *run) {
+        const char *name = target->name[0] ? target->name : ".", *type = fs_types[m->type];
+        char source[FD_PATH_MAX + PATH_MAX];
+        char fd_text[FD_PATH_MAX];
+        Place from;
+
+        if (m->flags & MOUNT_PLAIN) {
+                if (go_to(target->fd, run) < 0 ||
+                    mount(type, name, type, old_flags(m->attributes), m->options) < 0)
+                        return -errno;
+                return 1;
+        }
+        if (!target->name[0] || m->flags & MOUNT_MAKE_TARGET)
+                return 0;
+        if (m->type == MOUNT_IMAGE && find_in_base(run, m->source, &from)) {
+                (void) snprintf(source, sizeof source, "%s/%s", fd_path(from.fd, fd_text),
+                                from.name);
+                if (go_to(target->fd, run) < 0 || mount(source, name, NULL, MS_BIND, NULL) < 0)
+                        return -errno;
+                return 1;
+        }
+        if (m->type != MOUNT_SELF)
+                return 0;
+        if (go_to(target->fd, run) < 0 ||
+            mount(name, name, NULL, MS_BIND | (m->flags & MOUNT_RECURSIVE ? MS_REC : 0), NULL) <
+                    0 ||
+            mount(NULL, name, NULL, MS_REMOUNT | MS_BIND | old_flags(m->attributes), NULL) < 0)
+                return -errno;
+        return 1;
+}
+
 /* Attributes of a bind; file systems of our own have theirs from the start. */
-static int dress(const MountItem *m, int fd, const Run *run, Error *e) {
+static int dress(const MountItem *m, int fd, Run *run, Error *e) {
         bool deep = m->flags & MOUNT_RECURSIVE && m->type != MOUNT_SELF;
         uint64_t clear = 0;
         int r;
@@ -387,17 +449,16 @@ static int dress(const MountItem *m, int fd, const Run *run, Error *e) {
         return r < 0 ? error_set(e, errno, "cannot set its attributes: %m") : 0;
 }
 
-/* Whether what one reaches at @p is on a read-only mount. */
-static bool is_read_only(const Place *p) {
-        _cleanup_fd_ int fd = openat(p->fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+/* Whether what one reaches at @p, which is in a file system of ours, is on a read-only mount. */
+static bool is_read_only(const Place *p, Run *run) {
         struct statfs fs;
 
-        return fd >= 0 && fstatfs(fd, &fs) >= 0 && fs.f_flags & ST_RDONLY;
+        return go_to(p->fd, run) >= 0 && statfs(p->name, &fs) >= 0 && fs.f_flags & ST_RDONLY;
 }
 
 /* Fail closed: what was to be hidden must be seen to be hidden, what was to be read-only to be that, and
  * the proc in which all that is must be the one that is seen. */
-static int verify(const MountItem *m, int fd, const Place *p, const Run *run, Error *e) {
+static int verify(const MountItem *m, int fd, const Place *p, Run *run, Error *e) {
         struct stat st, seen;
 
         if (m->type == MOUNT_PROC) {
@@ -412,13 +473,13 @@ static int verify(const MountItem *m, int fd, const Place *p, const Run *run, Er
                 if (!S_ISREG(st.st_mode) || st.st_mode & 07777 || st.st_size != 0)
                         return error_set(e, EPERM, "the mask did not take hold");
         } else if (m->phase == PHASE_INNER && m->type == MOUNT_SELF &&
-                   m->attributes & MOUNT_ATTR_RDONLY && !is_read_only(p))
+                   m->attributes & MOUNT_ATTR_RDONLY && !is_read_only(p, run))
                 return error_set(e, EPERM, "it is still writable");
         return 0;
 }
 
 static int fill(const MountItem *m, int fd, uid_t uid, const NodePlan *dev,
-                const NodePlan *fill_run, const Run *run, Error *e) {
+                const NodePlan *fill_run, Run *run, Error *e) {
         int r = 0;
 
         if (m->flags & MOUNT_FILL_DEV)
@@ -446,8 +507,19 @@ static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
                 return 0;
         if (r < 0)
                 return r;
+        /* Of what every machine has, the mount points may stay open: there are few of them. */
+        if (m->flags & (MOUNT_NO_SYMLINK | MOUNT_PLAIN))
+                to_close = -EBADF;
         if (m->type == MOUNT_SYS_PARTS)
                 return make_sys_parts(m, &target, run, e);
+
+        r = mount_at_once(m, &target, run);
+        if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+                return 0;
+        if (r < 0)
+                return error_set(e, r, "cannot mount it: %m");
+        if (r > 0)
+                return verify(m, -EBADF, &target, run, e);
 
         int fd = make_mount(m, source, &target, run, e);
         if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT && m->type == MOUNT_SELF)
@@ -470,6 +542,7 @@ static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
 
 int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,
                 Run *run, Error *e) {
+        run->cwd_fd = -EBADF;
         for (size_t i = 0; i < plan->n; i++) {
                 int r;
 

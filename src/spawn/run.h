@@ -89,6 +89,7 @@ typedef struct Run {
         int *source_fds; /* detached sources of mounts, parallel to the plan; -EBADF = none */
         size_t n_sources;
         int base_fds[RUN_BASES]; /* file systems of ours, once attached, see mount.c */
+        int cwd_fd;              /* what relative paths start at, while mounts are made */
         int userns_fd;           /* with the ID map of the machine, for idmapped mounts */
         int terminal_fd;         /* the payload's side of the console */
 } Run;
