@@ -8,7 +8,7 @@
 #include "base/fd.h"
 
 /* What goes over the wire between two processes of the same program: no need for a portable form.
- * Only an error carries the text; other packets end before it. */
+ * Only an error or a note carries the text; other packets end before it. */
 typedef struct Packet {
         uint32_t type;
         uint32_t number;
@@ -63,12 +63,20 @@ int handshake_send_id(int sock, uint32_t which, uint64_t value) {
                            PACKET_SHORT, -1);
 }
 
-int handshake_send_error(int sock, const Error *error) {
-        Packet p = { .type = HANDSHAKE_ERROR };
+static int send_text(int sock, HandshakeType type, const Error *error) {
+        Packet p = { .type = type };
 
         p.error.code = error->code;
         (void) snprintf(p.error.text, sizeof p.error.text, "%s", error->text);
         return send_packet(sock, &p, sizeof p, -1);
+}
+
+int handshake_send_error(int sock, const Error *error) {
+        return send_text(sock, HANDSHAKE_ERROR, error);
+}
+
+int handshake_send_note(int sock, const Error *note) {
+        return send_text(sock, HANDSHAKE_NOTE, note);
 }
 
 static int received_fd(struct msghdr *m) {
@@ -86,7 +94,7 @@ static bool packet_is_valid(const Packet *p, size_t n, int fd) {
                 return false;
         if ((p->type == HANDSHAKE_FD) != (fd >= 0))
                 return false;
-        if (p->type == HANDSHAKE_ERROR)
+        if (p->type == HANDSHAKE_ERROR || p->type == HANDSHAKE_NOTE)
                 return n == sizeof *p && p->error.code < 0 &&
                        memchr(p->error.text, '\0', sizeof p->error.text);
         return n == PACKET_SHORT;

@@ -11,6 +11,7 @@ typedef enum HandshakeType {
         HANDSHAKE_FD,    /* fd attached; number = which one, as the two sides agree */
         HANDSHAKE_ID,    /* number = which one, value = the ID */
         HANDSHAKE_ERROR, /* error = why the sender gives up */
+        HANDSHAKE_NOTE,  /* error = what the user should know; the sender goes on */
         _HANDSHAKE_TYPE_MAX,
 } HandshakeType;
 
@@ -22,7 +23,7 @@ typedef struct HandshakeMessage {
         Error error;
 } HandshakeMessage;
 
-/* How a packet begins; only HANDSHAKE_ERROR has more, the Error. For who has no library to send with. */
+/* How a packet begins; only HANDSHAKE_ERROR and _NOTE have more, the Error. For who has no library to send with. */
 typedef struct HandshakeHead {
         uint32_t type;
         uint32_t number;
@@ -39,6 +40,8 @@ int handshake_send_fd(int sock, uint32_t which, int fd);
 int handshake_send_id(int sock, uint32_t which, uint64_t value);
 /** handshake_send_error() - pass an Error; the sender exits after it. Return: 0 or -errno. */
 int handshake_send_error(int sock, const Error *error);
+/** handshake_send_note() - pass an Error that is none to the sender. Return: 0 or -errno. */
+int handshake_send_note(int sock, const Error *note);
 /** handshake_receive() - wait for the next message
  * Return: 1 and *@ret filled; 0 the peer closed its end; -EPROTO it sent nonsense; -errno. */
 int handshake_receive(int sock, HandshakeMessage *ret);

@@ -286,6 +286,9 @@ static int listen_to_children(Engine *g, Error *e) {
                 case HANDSHAKE_PHASE:
                         r = attach(g, e);
                         break;
+                case HANDSHAKE_NOTE:
+                        (void) buf_printf(&g->notes, "%s\n", m.error.text);
+                        break;
                 default:
                         *e = m.error;
                         return m.error.code;

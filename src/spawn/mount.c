@@ -155,9 +155,7 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
         return 0;
 }
 
-/* A mount that maps IDs takes new files only from owners that it knows, and the host's root is none. Its
- * capabilities stay. */
-static int act_as(uid_t uid) {
+int mount_act_as(uid_t uid) {
         if (uid != 0 && prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
                 return -errno;
         (void) setfsgid(uid);
@@ -192,11 +190,11 @@ static int make_target_as(const MountItem *m, int source_fd, uid_t uid, Run *run
 
 /* Makes a missing mount point of the kind that the source is. */
 static int make_target(const MountItem *m, int source_fd, uid_t uid, Run *run) {
-        int r = act_as(uid);
+        int r = mount_act_as(uid);
 
         if (r >= 0)
                 r = make_target_as(m, source_fd, uid, run);
-        (void) act_as(0);
+        (void) mount_act_as(0);
         return r;
 }
 

@@ -16,6 +16,11 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e);
 int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,
                 Run *run, Error *e);
 
+/** mount_act_as() - make files as this user of the host, with our own capabilities; 0 = as ourselves
+ * A mount that maps IDs takes new files only from owners that it knows, and the host's root is none.
+ * Return: 0 or -errno. */
+int mount_act_as(uid_t uid);
+
 /** mount_new() - a detached mount of a new file system
  * @type, @options:  as for mount(8), without mount flags; options may be NULL
  * @attributes:      MOUNT_ATTR_*

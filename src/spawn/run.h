@@ -14,6 +14,7 @@
  *
  * Over the socket a child says HANDSHAKE_FD for each RunFd, and HANDSHAKE_PHASE(PHASE_INNER) when that
  * is done. If the plan has steps in PHASE_ATTACH, PID 1 then waits for HANDSHAKE_PHASE(PHASE_ATTACH).
+ * HANDSHAKE_NOTE may come at any time.
  * End of file without an error or RUN_ID_EXECUTE: the payload runs. HANDSHAKE_ERROR: why it does not; before it comes
  * HANDSHAKE_ID(RUN_ID_EXIT) if the exit status is not 125. */
 #pragma once

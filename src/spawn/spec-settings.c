@@ -188,6 +188,20 @@ static const Setting rows[] = {
           .flags = SETTING_LIST, .help = "Mount an empty tmpfs inside", .parse = spec_parse_tmpfs,
           AT(mounts) },
 
+        { EXEC("ResolvConf"), FLAG("resolv-conf"), .group = "Integration", .metavar = "MODE",
+          .trust = TRUST_ANY,
+          .complete = "auto off delete copy-host copy-static copy-uplink copy-stub replace-host"
+                      " replace-static replace-uplink replace-stub bind-host bind-static"
+                      " bind-uplink bind-stub",
+          .help = "What the image's /etc/resolv.conf becomes: a copy of the host's (host), of one of"
+                  " systemd-resolved's (static, uplink, stub), a read-only view of it (bind-…); auto:"
+                  " whichever fits",
+          .parse = spec_parse_resolv_conf, AT(resolv_conf) },
+        { EXEC("Timezone"), FLAG("timezone"), .metavar = "MODE", .trust = TRUST_ANY,
+          .complete = "auto off copy bind symlink delete",
+          .help = "How the image's /etc/localtime follows the host's; auto: whichever fits",
+          .parse = spec_parse_timezone, AT(timezone) },
+
         { FLAG("console"), .group = "Input and output", .metavar = "MODE",
           .complete = "interactive read-only passive pipe autopipe",
           .help = "Where the payload's console goes: interactive, read-only, passive (nowhere), pipe"
@@ -235,10 +249,6 @@ static const Setting rows[] = {
           .trust = TRUST_ANY, UNSUPPORTED },
         { LETTER("selinux-context", 'Z'), .metavar = "CONTEXT", UNSUPPORTED },
         { LETTER("selinux-apifs-context", 'L'), .metavar = "CONTEXT", UNSUPPORTED },
-        { EXEC("ResolvConf"), FLAG("resolv-conf"), .metavar = "MODE", .trust = TRUST_ANY,
-          WORDS("off"), UNSUPPORTED },
-        { EXEC("Timezone"), FLAG("timezone"), .metavar = "MODE", .trust = TRUST_ANY, WORDS("off"),
-          UNSUPPORTED },
         { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE", WORDS("no"), UNSUPPORTED },
         { .letter = 'j', UNSUPPORTED },
         { FLAG("forward-journal"), .metavar = "PATH", UNSUPPORTED },

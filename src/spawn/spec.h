@@ -73,6 +73,37 @@ typedef enum ApiVfsWritable {
         _API_VFS_WRITABLE_INVALID = -EINVAL,
 } ApiVfsWritable;
 
+typedef enum ResolvConf {
+        RESOLV_CONF_AUTO, /* the stub's where it listens, else the host's; nothing with a network of its own */
+        RESOLV_CONF_OFF,
+        RESOLV_CONF_DELETE,
+        RESOLV_CONF_COPY_HOST, /* copy: unless there is something other than a file */
+        RESOLV_CONF_COPY_STATIC,
+        RESOLV_CONF_COPY_UPLINK,
+        RESOLV_CONF_COPY_STUB,
+        RESOLV_CONF_REPLACE_HOST,
+        RESOLV_CONF_REPLACE_STATIC,
+        RESOLV_CONF_REPLACE_UPLINK,
+        RESOLV_CONF_REPLACE_STUB,
+        RESOLV_CONF_BIND_HOST, /* read-only */
+        RESOLV_CONF_BIND_STATIC,
+        RESOLV_CONF_BIND_UPLINK,
+        RESOLV_CONF_BIND_STUB,
+        _RESOLV_CONF_MAX,
+        _RESOLV_CONF_INVALID = -EINVAL,
+} ResolvConf;
+
+typedef enum Timezone {
+        TIMEZONE_AUTO, /* as the host has it: a link, a file, or none */
+        TIMEZONE_OFF,
+        TIMEZONE_COPY,
+        TIMEZONE_BIND, /* read-only */
+        TIMEZONE_SYMLINK,
+        TIMEZONE_DELETE,
+        _TIMEZONE_MAX,
+        _TIMEZONE_INVALID = -EINVAL,
+} Timezone;
+
 typedef enum CustomMountType {
         CUSTOM_MOUNT_BIND,
         CUSTOM_MOUNT_BIND_READ_ONLY,
@@ -160,6 +191,10 @@ typedef struct Spec {
         /* mounts, in the order given */
         CustomMount *mounts;
         size_t n_mounts;
+
+        /* integration */
+        ResolvConf resolv_conf;
+        Timezone timezone;
 
         ConsoleMode console;
 } Spec;

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "spawn/capability.h"
 #include "spawn/cgroup-place.h"
+#include "spawn/host-files.h"
 #include "spawn/keeper.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
@@ -169,6 +170,12 @@ static int apply_raised_limits(Engine *g, Error *e) {
         return limit_raise(g->run.leader, g->spec->limits, e);
 }
 
+static int apply_host_files(Engine *g, Error *e) {
+        (void) e;
+        host_files_apply(g->spec, &g->run);
+        return 0;
+}
+
 /* PHASE_INNER */
 
 static int apply_adoption(Engine *g, Error *e) {
@@ -271,6 +278,7 @@ static const Step steps[] = {
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
+        { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
 
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
         { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },
