@@ -7,10 +7,12 @@
 #include "base/path.h"
 #include "image/copy.h"
 
+#define DROP_INS ".nspawn.d"
+
 /* Beside the image, called NAME plus one of these. */
 static const char *const sidecars[] = {
-        ".nspawn",      ".oci-config", ".roothash",     ".roothash.p7s",      ".usrhash",
-        ".usrhash.p7s", ".verity",     ".raw.tpmstate", ".raw.efinvramstate",
+        ".nspawn",  DROP_INS,       ".oci-config", ".roothash",     ".roothash.p7s",
+        ".usrhash", ".usrhash.p7s", ".verity",     ".raw.tpmstate", ".raw.efinvramstate",
 };
 
 /* Settings of the administrator; /usr/lib/systemd/nspawn is never touched. */
@@ -27,8 +29,24 @@ static void change_rename(int dir_fd, const char *from, int to_fd, const char *t
         (void) renameat2(dir_fd, from, to_fd, to, RENAME_NOREPLACE);
 }
 
-/* Plain files only: the state of a TPM is one machine's own. */
+static void copy_drop_ins(int dir_fd, const char *from_name, int to_fd, const char *to_name) {
+        _cleanup_fd_ int from = openat(dir_fd, from_name,
+                                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int to = -EBADF;
+
+        if (from < 0 || mkdirat(to_fd, to_name, 0755) < 0)
+                return;
+        to = openat(to_fd, to_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (to < 0 || copy_tree(from, to, NULL) < 0)
+                (void) path_remove_tree(to_fd, to_name);
+}
+
+/* Plain files, and what is dropped in: the state of a TPM is one machine's own. */
 static void change_copy(int dir_fd, const char *from_name, int to_fd, const char *to_name) {
+        if (str_has_suffix(from_name, DROP_INS)) {
+                copy_drop_ins(dir_fd, from_name, to_fd, to_name);
+                return;
+        }
         _cleanup_fd_ int from = openat(dir_fd, from_name,
                                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         struct stat st;
@@ -57,8 +75,10 @@ static void change_all(Change change, int dir_fd, const char *name, int to_fd,
         for (size_t i = 0; i < ELEMENTSOF(settings_directories); i++) {
                 _cleanup_fd_ int fd = open(settings_directories[i],
                                            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (fd >= 0)
-                        change_one(change, fd, name, ".nspawn", fd, new_name);
+                if (fd < 0)
+                        continue;
+                change_one(change, fd, name, ".nspawn", fd, new_name);
+                change_one(change, fd, name, DROP_INS, fd, new_name);
         }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What belongs to an image and goes with it: files beside it (NAME.roothash and the like) and settings
- * (NAME.nspawn beside it, in /etc and in /run; never in /usr). None of them has to be there; the image has
+ * (NAME.nspawn and NAME.nspawn.d beside it, in /etc and in /run; never in /usr). None of them has to be there; the image has
  * been changed when they are, and what fails here is not worth failing for. */
 #pragma once
 

@@ -51,8 +51,9 @@ bool image_name_is_valid(const char *s) {
 }
 
 int image_name_from_entry(const char *s, bool is_directory, char **ret) {
-        /* Stacks and folders of versions are not plain trees: to offer them as such would be wrong. */
-        static const char *const foreign[] = { ".mstack", ".v" };
+        /* Stacks, folders of versions and of settings are not plain trees: to offer them as such would be
+         * wrong. */
+        static const char *const foreign[] = { ".mstack", ".v", ".nspawn.d" };
         _cleanup_free_ char *name = strdup(s);
 
         if (!name)

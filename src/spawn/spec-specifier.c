@@ -101,9 +101,10 @@ static int user_home(const void *userdata, char **ret, Error *e) {
 
 SpecifierTable spec_specifiers(const char *machine) {
         static const Specifier rows[] = {
-                { 'i', false, machine_name }, { 'm', true, machine_id },     { 'b', true, boot_id },
-                { 'H', true, host_name },     { 'v', true, kernel_release }, { 'u', true, user_name },
-                { 'U', true, user_id },       { 'h', true, user_home },
+                { 'i', false, machine_name },  { 'm', true, machine_id },
+                { 'b', true, boot_id },        { 'H', true, host_name },
+                { 'v', true, kernel_release }, { 'u', true, user_name },
+                { 'U', true, user_id },        { 'h', true, user_home },
         };
 
         return (SpecifierTable){ rows, ELEMENTSOF(rows), machine };

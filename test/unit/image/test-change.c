@@ -131,6 +131,8 @@ static void make_images(void) {
         scratch_file("tree/etc/deep/file", "x");
         scratch_file("tree.nspawn", "x");
         scratch_file("tree.roothash", "x");
+        scratch_dir("tree.nspawn.d");
+        scratch_file("tree.nspawn.d/a.conf", "x");
         scratch_file("disk.raw", "x");
         scratch_file("disk.verity", "x");
         assert_int_equal(symlink("tree", in_scratch("link")), 0);
@@ -212,7 +214,7 @@ static void test_rename(void **state) {
         assert_int_equal(image_rename(disk, "disc", &e), 0);
         assert_true(scratch_has("forest/etc/deep/file") && scratch_has("forest.nspawn") &&
                     scratch_has("forest.roothash") && scratch_has("disc.raw") &&
-                    scratch_has("disc.verity"));
+                    scratch_has("disc.verity") && scratch_has("forest.nspawn.d/a.conf"));
         assert_false(scratch_has("tree") || scratch_has("tree.nspawn") || scratch_has("disk.raw"));
         again = get("forest");
         assert_false(again->read_only);

@@ -31,6 +31,9 @@ static void make_tree(void) {
         assert_int_equal(mkfifo(in_scratch("tree/fifo"), 0600), 0);
         assert_int_equal(setxattr(in_scratch("tree/etc/file"), "trusted.skep", "value", 5, 0), 0);
         scratch_file("tree.nspawn", "[Exec]\nBoot=yes\n");
+        scratch_dir("tree.nspawn.d");
+        scratch_file("tree.nspawn.d/a.conf", "[Exec]\nBoot=no\n");
+        assert_int_equal(symlink("/dev/null", in_scratch("tree.nspawn.d/b.conf")), 0);
         assert_int_equal(chmod(in_scratch("tree/etc"), 01711), 0);
         assert_int_equal(utimensat(AT_FDCWD, in_scratch("tree/etc/file"), times, 0), 0);
         assert_int_equal(utimensat(AT_FDCWD, in_scratch("tree/etc"), times, 0), 0);
@@ -79,7 +82,8 @@ static void test_tree(void **state) {
         assert_int_equal(file_read(AT_FDCWD, in_scratch("copy/second"), 64, &text, NULL), 0);
         assert_string_equal(text, "text");
         assert_true(scratch_has("copy.nspawn"));
-        assert_int_equal(scratch_count(), 4);
+        assert_true(scratch_has("copy.nspawn.d/a.conf") && scratch_has("copy.nspawn.d/b.conf"));
+        assert_int_equal(scratch_count(), 6);
 }
 
 static void test_disk(void **state) {
