@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a process that reads foreign bytes gives up first: capabilities, paths, system calls. Each can be
+ * taken alone; none can be had back. "No new privileges" comes first, the rest needs it. */
+#pragma once
+
+#include "base/error.h"
+
+/** confine_privileges() - no program that is executed gains anything. Return: 0 or -errno. */
+int confine_privileges(Error *e);
+/** confine_capabilities() - drop all capabilities but @keep (1 << CAP_*), in every set
+ * Return: 0 or -errno. */
+int confine_capabilities(uint64_t keep, Error *e);
+/** confine_paths() - nothing in any file system can be opened, made or changed by its path any more,
+ * but below one directory
+ * @dir_fd: that directory; -EBADF = none. Nothing can be executed from it.
+ * Return: 1 it is so; 0 this kernel has no Landlock that would do; -errno. */
+int confine_paths(int dir_fd, Error *e);
+
+typedef struct ConfineCall {
+        int number;
+        uint32_t argument; /* if not 0: its second argument must be this (ioctl) */
+} ConfineCall;
+
+/** confine_calls() - of the system calls only these are let through, others fail with EPERM
+ *
+ * Memory that can be executed cannot be had through mmap() and mprotect() either. Does nothing in
+ * programs built with sanitizers, whose runtime needs more calls than ours.
+ * Return: 0; -errno. */
+int confine_calls(const ConfineCall *calls, size_t n, Error *e);
