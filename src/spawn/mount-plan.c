@@ -176,6 +176,13 @@ static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
                 return split_options(p, ret, m->options ? m->options : "mode=0755");
         }
 
+        if (m->type == CUSTOM_MOUNT_INACCESSIBLE) {
+                ret->type = MOUNT_INACCESSIBLE;
+                ret->flags = 0;
+                ret->attributes = NOTHING | RDONLY;
+                return 0;
+        }
+
         const char *in_image = str_skip_prefix(m->source, "+");
         ret->type = in_image ? MOUNT_IMAGE : MOUNT_HOST;
         ret->source = in_image ? in_image : m->source;
@@ -183,6 +190,22 @@ static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
         ret->flags |= m->norecursive ? 0 : MOUNT_RECURSIVE;
         ret->idmap = m->idmap;
         return 0;
+}
+
+/* An overlay is an item, and each of its layers one before it. */
+static void add_overlay(MountPlan *p, const CustomMount *m) {
+        MountItem item = { .phase = PHASE_BUILD, .type = MOUNT_LAYER, .target = m->target };
+
+        STRV_FOREACH(layer, m->layers) {
+                item.source = *layer;
+                p->items[p->n++] = item;
+        }
+        item.type = MOUNT_OVERLAY;
+        item.flags = MOUNT_MAKE_TARGET;
+        item.attributes = m->type == CUSTOM_MOUNT_OVERLAY_READ_ONLY ? RDONLY : 0;
+        item.source = m->source;
+        item.n_layers = strv_length(m->layers);
+        p->items[p->n++] = item;
 }
 
 /* Parents before what lies in them; else in the order given. */
@@ -207,6 +230,10 @@ static int add_custom(MountPlan *p, const Spec *spec, uid_t uid_base) {
         sort_by_target(sorted, spec->n_mounts);
 
         for (size_t i = 0; i < spec->n_mounts; i++) {
+                if (sorted[i]->layers) {
+                        add_overlay(p, sorted[i]);
+                        continue;
+                }
                 MountItem *item = p->items + p->n++;
                 if (custom_item(p, sorted[i], item) < 0 || add_owner(p, item, uid_base) < 0)
                         return -ENOMEM;
@@ -217,8 +244,10 @@ static int add_custom(MountPlan *p, const Spec *spec, uid_t uid_base) {
 int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e) {
         _cleanup_(mount_plan_done) MountPlan p = {};
 
-        p.items = calloc(ELEMENTSOF(rows) + spec->n_mounts + ELEMENTSOF(closing_rows),
-                         sizeof *p.items);
+        size_t n = ELEMENTSOF(rows) + spec->n_mounts + ELEMENTSOF(closing_rows);
+        for (size_t i = 0; i < spec->n_mounts; i++)
+                n += strv_length(spec->mounts[i].layers);
+        p.items = calloc(n, sizeof *p.items);
         if (!p.items)
                 return error_oom(e);
 
@@ -240,11 +269,19 @@ int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e) {
 }
 
 static const char *const type_names[_MOUNT_TYPE_MAX] = {
-        [MOUNT_TMPFS] = "tmpfs",   [MOUNT_PROC] = "proc",
-        [MOUNT_SYSFS] = "sysfs",   [MOUNT_CGROUP] = "cgroup2",
-        [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
-        [MOUNT_HOST] = "bind",     [MOUNT_IMAGE] = "bind-inside",
-        [MOUNT_SELF] = "self",     [MOUNT_SYS_PARTS] = "sysfs-parts",
+        [MOUNT_TMPFS] = "tmpfs",
+        [MOUNT_PROC] = "proc",
+        [MOUNT_SYSFS] = "sysfs",
+        [MOUNT_CGROUP] = "cgroup2",
+        [MOUNT_DEVPTS] = "devpts",
+        [MOUNT_MQUEUE] = "mqueue",
+        [MOUNT_HOST] = "bind",
+        [MOUNT_IMAGE] = "bind-inside",
+        [MOUNT_SELF] = "self",
+        [MOUNT_SYS_PARTS] = "sysfs-parts",
+        [MOUNT_LAYER] = "layer",
+        [MOUNT_OVERLAY] = "overlay",
+        [MOUNT_INACCESSIBLE] = "inaccessible",
 };
 
 static const char *const idmap_names[_MOUNT_IDMAP_MAX] = {
@@ -274,7 +311,8 @@ int mount_plan_format(const MountPlan *p, Buf *out) {
                 if (r >= 0 && m->options)
                         r = buf_printf(out, ",%s", m->options);
                 if (r >= 0 && m->source)
-                        r = buf_printf(out, " from %s", m->source);
+                        r = buf_printf(out, " from %s",
+                                       *m->source ? m->source : "a throw-away directory");
                 if (r >= 0)
                         r = buf_printf(out, "%s%s%s\n", m->flags & MOUNT_MASK ? " mask" : "",
                                        idmap_names[m->idmap],

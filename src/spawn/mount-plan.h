@@ -16,6 +16,9 @@ typedef enum MountType {
         MOUNT_IMAGE,     /* source: a path of the image, or of what is mounted already */
         MOUNT_SELF,      /* the target onto itself, for its attributes */
         MOUNT_SYS_PARTS, /* /sys with those parts of sysfs that a network of its own has */
+        MOUNT_LAYER,     /* no mount, but a lower layer of the overlay after it */
+        MOUNT_OVERLAY,   /* source: the upper layer; NULL = read-only */
+        MOUNT_INACCESSIBLE,
         _MOUNT_TYPE_MAX,
 } MountType;
 
@@ -37,8 +40,9 @@ typedef struct MountItem {
         uint64_t attributes; /* MOUNT_ATTR_* */
         MountIdmap idmap;    /* of a bind */
         const char *target;
-        const char *source;  /* NULL where the type has none */
+        const char *source;  /* NULL where the type has none; "" = a throw-away directory */
         const char *options; /* of the file system, "a=b,c"; NULL = none */
+        size_t n_layers;     /* overlay: how many items before this are its lower layers */
 } MountItem;
 
 typedef struct MountPlan {

@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/inaccessible.h"
+#include "spawn/overlay.h"
+#include "spawn/scratch.h"
 #include "spawn/userns.h"
 
 #define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
@@ -126,6 +129,27 @@ static int map_owner(const MountItem *m, int fd, Run *run, Error *e) {
         return 0;
 }
 
+/* Return: 0 and a detached copy, or -EBADF when there is nothing to be taken from the host; -errno. */
+static int open_source(const MountPlan *plan, size_t index, const Run *run, int *ret, Error *e) {
+        const MountItem *m = plan->items + index;
+        unsigned flags = CLONE_TREE | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0);
+        const Scratch *folder = scratch_find(run, SIZE_MAX);
+        char number[32];
+
+        *ret = -EBADF;
+        if (m->type == MOUNT_LAYER || m->type == MOUNT_OVERLAY)
+                return overlay_open_source(plan, index, run, ret, e);
+        if (m->type != MOUNT_HOST)
+                return 0;
+        (void) snprintf(number, sizeof number, "%zu", index);
+        int fd = *m->source ? open_tree(AT_FDCWD, m->source, flags)
+                            : open_tree(folder ? folder->fd : -EBADF, number, flags);
+        if (fd < 0 && !(errno == ENOENT && m->flags & MOUNT_IF_PRESENT))
+                return error_set(e, errno, "cannot open '%s' to bind it: %m", m->source);
+        *ret = fd < 0 ? -EBADF : fd;
+        return 0;
+}
+
 int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
         if (!run->source_fds) {
                 run->source_fds = malloc((plan->n + 1) * sizeof *run->source_fds);
@@ -138,16 +162,12 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
 
         for (size_t i = 0; i < plan->n; i++) {
                 const MountItem *m = plan->items + i;
-                if (m->type != MOUNT_HOST)
-                        continue;
-
-                int fd = open_tree(AT_FDCWD, m->source,
-                                   CLONE_TREE | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0));
-                if (fd < 0 && !(errno == ENOENT && m->flags & MOUNT_IF_PRESENT))
-                        return error_set(e, errno, "cannot open '%s' to bind it: %m", m->source);
-                run->source_fds[i] = fd < 0 ? -EBADF : fd;
+                int fd, r = open_source(plan, i, run, &fd, e);
+                if (r < 0)
+                        return r;
+                run->source_fds[i] = fd;
                 if (fd >= 0 && (m->idmap == MOUNT_IDMAP_ROOT || m->idmap == MOUNT_IDMAP_OWNER)) {
-                        int r = map_owner(m, fd, run, e);
+                        r = map_owner(m, fd, run, e);
                         if (r < 0)
                                 return r;
                 }
@@ -349,7 +369,9 @@ static int copy_from_image(const MountItem *m, unsigned flags, Run *run, Error *
 }
 
 /* A detached mount of what the item is about. -ENOENT: what it is about is missing and may be. */
-static int make_mount(const MountItem *m, int source_fd, const Place *target, Run *run, Error *e) {
+static int make_mount(const MountPlan *plan, size_t index, int source_fd, const Place *target,
+                      Run *run, Error *e) {
+        const MountItem *m = plan->items + index;
         unsigned recursive = m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
         int fd;
 
@@ -363,6 +385,8 @@ static int make_mount(const MountItem *m, int source_fd, const Place *target, Ru
                 return fd < 0 ? error_set(e, fd, "cannot copy the mount: %m") : fd;
         case MOUNT_IMAGE:
                 return copy_from_image(m, recursive, run, e);
+        case MOUNT_OVERLAY:
+                return overlay_mount(plan, index, run, e);
         default:
                 return mount_new(fs_types[m->type], m->options, m->attributes, e);
         }
@@ -490,16 +514,19 @@ static int fill(const MountItem *m, int fd, uid_t uid, const NodePlan *dev,
         return r;
 }
 
-static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
+static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                       const NodePlan *fill_run, Run *run, Error *e) {
+        const MountItem *m = plan->items + index;
         int source = m->type == MOUNT_HOST ? run->source_fds[index] : -EBADF, r;
         /* In PHASE_INNER we are root inside already; before it, root outside. */
         uid_t uid = m->phase == PHASE_BUILD ? run->uid_base : 0;
         _cleanup_fd_ int to_close = -EBADF;
         Place target;
 
-        if (m->type == MOUNT_HOST && source < 0)
+        if (m->type == MOUNT_LAYER || (m->type == MOUNT_HOST && source < 0))
                 return 0;
+        if (m->type == MOUNT_INACCESSIBLE)
+                return inaccessible_apply(m->target, m->attributes, run, e);
         r = find_target(m, source, uid, run, &target, &to_close, e);
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return 0;
@@ -519,7 +546,7 @@ static int apply_item(const MountItem *m, size_t index, const NodePlan *dev,
         if (r > 0)
                 return verify(m, -EBADF, &target, run, e);
 
-        int fd = make_mount(m, source, &target, run, e);
+        int fd = make_mount(plan, index, source, &target, run, e);
         if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT && m->type == MOUNT_SELF)
                 return 0;
         if (fd < 0)
@@ -546,7 +573,7 @@ int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const N
 
                 if (plan->items[i].phase != phase)
                         continue;
-                r = apply_item(plan->items + i, i, dev, fill_run, run, e);
+                r = apply_item(plan, i, dev, fill_run, run, e);
                 if (r < 0)
                         return error_wrap(e, r, "mounting %s", plan->items[i].target);
         }

@@ -27,6 +27,11 @@ int mount_act_as(uid_t uid);
  * Return: the mount, or -errno with the kernel's own words in @e. */
 int mount_new(const char *type, const char *options, uint64_t attributes, Error *e);
 
+/** mount_act_as() - make files and directories as this ID of the host; 0 = as ourselves again
+ * A mount that maps IDs takes new files only from owners that it knows, and the host's root is none. Our
+ * capabilities stay. Return: 0 or -errno. */
+int mount_act_as(uid_t uid);
+
 /** mount_attach() - move a detached mount onto what @target_fd is
  * Return: 0 or -errno. */
 int mount_attach(int mount_fd, int target_fd);

@@ -75,6 +75,9 @@ typedef struct Run {
         char **network_names; /* host's ends of links that network_apply() made */
         int *network_indices; /* their interface numbers */
         size_t n_network;
+        struct Scratch *scratch; /* throw-away directories, see scratch.h */
+        size_t n_scratch;
+        bool cgroup_is_noted; /* in the runtime file */
 
         /* per start */
         pid_t leader;   /* PID 1 of the payload, as we see it; 0 = none */

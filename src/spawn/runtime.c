@@ -11,12 +11,15 @@
 
 #include "base/path.h"
 #include "image/lock.h"
+#include "image/subvolume.h"
+#include "image/temporary.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/id-plan.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
 #define LOCK_TRIES  20 /* one a millisecond */
+#define NOTES_MAX   (1 << 20)
 
 /* Return: 0 and the locked file; -EWOULDBLOCK somebody else has it; -ENOENT it is being removed; -errno. */
 static int lock_file(int dir_fd, const char *name, int flags, int *ret) {
@@ -38,14 +41,39 @@ static int lock_file(int dir_fd, const char *name, int flags, int *ret) {
         return 0;
 }
 
+static void remove_tree(const char *path) {
+        const char *name = path_last(path);
+        _cleanup_free_ char *parent = strndup(path, (size_t) (name - path));
+        _cleanup_fd_ int fd = -EBADF;
+
+        if (!parent || !temporary_name_is_own(name))
+                return;
+        fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+                (void) tree_remove(fd, name);
+}
+
+static const struct Leftover {
+        const char *kind;
+        void (*remove)(const char *value);
+} kinds[] = {
+        { "cgroup ", cgroup_place_remove },
+        { "tree ", remove_tree },
+};
+
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */
 static void remove_leftovers(int fd) {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *text = NULL;
+        char *save = NULL;
 
-        if (fd_read_all(fd, PATH_MAX, &path, NULL) < 0 || !*path)
+        if (fd_read_all(fd, NOTES_MAX, &text, NULL) < 0 || !*text)
                 return;
-        if (path_is_absolute_clean(path) && path[1])
-                cgroup_place_remove(path);
+        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+                for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                        const char *value = str_skip_prefix(line, kinds[i].kind);
+                        if (value && path_is_absolute_clean(value) && value[1])
+                                kinds[i].remove(value);
+                }
         (void) ftruncate(fd, 0);
 }
 
@@ -71,7 +99,7 @@ int runtime_apply(const Spec *spec, Run *run, Error *e) {
 
         /* Somebody who sweeps may hold it, or take it away, just now. */
         for (;;) {
-                r = lock_file(dir, spec->machine, O_CREAT, &run->lock_fd);
+                r = lock_file(dir, spec->machine, O_CREAT | O_APPEND, &run->lock_fd);
                 if (r != -ENOENT && r != -EWOULDBLOCK)
                         break;
                 if (tries++ >= LOCK_TRIES)
@@ -89,13 +117,24 @@ int runtime_apply(const Spec *spec, Run *run, Error *e) {
         return run->runtime ? 0 : error_oom(e);
 }
 
+int runtime_note(Run *run, const char *kind, const char *value, Error *e) {
+        _cleanup_free_ char *line = str_format("%s %s\n", kind, value);
+
+        if (!line)
+                return error_oom(e);
+        if (strchr(value, '\n'))
+                return error_set(e, EINVAL, "'%s' has a line break in it", value);
+        int r = fd_write_all(run->lock_fd, line, strlen(line));
+        return r < 0 ? error_set(e, r, "cannot write to the machine's file in '%s': %m",
+                                 RUNTIME_DIR)
+                     : 0;
+}
+
 int runtime_note_cgroup(Run *run, Error *e) {
-        if (!run->cgroup_is_ours)
+        if (!run->cgroup_is_ours || run->cgroup_is_noted)
                 return 0;
-        size_t n = strlen(run->cgroup);
-        if (pwrite(run->lock_fd, run->cgroup, n, 0) == (ssize_t) n)
-                return 0;
-        return error_set(e, errno, "cannot write to the machine's file in '%s': %m", RUNTIME_DIR);
+        run->cgroup_is_noted = true;
+        return runtime_note(run, "cgroup", run->cgroup, e);
 }
 
 void runtime_revert(const Spec *spec, Run *run) {

@@ -11,7 +11,12 @@
  * Return: 0; -EBUSY when the machine is running; -errno. */
 int runtime_apply(const Spec *spec, Run *run, Error *e);
 
-/** runtime_note_cgroup() - write down which control group is to be removed if we cannot */
+/** runtime_note() - write down what is to be removed if we cannot
+ * @kind: "cgroup", and the path of a group; "tree", and the absolute path of a directory or file under a
+ *        temporary name (image/temporary.h)
+ * Return: 0 or -errno. */
+int runtime_note(Run *run, const char *kind, const char *value, Error *e);
+/** runtime_note_cgroup() - write down the machine's control group */
 int runtime_note_cgroup(Run *run, Error *e);
 
 /** runtime_revert() - remove the file and unlock it */

@@ -80,10 +80,23 @@ static int check_users(const Check *c, Error *e) {
 }
 
 static int check_mounts(const Check *c, Error *e) {
-        for (size_t i = 0; i < c->spec->n_mounts; i++)
-                if (streq(c->spec->mounts[i].target, "/"))
+        for (size_t i = 0; i < c->spec->n_mounts; i++) {
+                const CustomMount *m = c->spec->mounts + i;
+                bool stack = m->layers, kernels = path_is_below(m->target, "/proc") ||
+                                                  path_is_below(m->target, "/sys");
+
+                if (streq(m->target, "/"))
                         return refuse(c, FIELD(mounts), e,
                                       "a mount over the root itself is not supported yet");
+                if (stack && kernels)
+                        return refuse(c, FIELD(mounts), e,
+                                      "an overlay must not be in /proc or /sys");
+                if (stack && m->source && *m->source == '+' &&
+                    (c->spec->ephemeral || c->spec->read_only))
+                        return refuse(c, FIELD(mounts), e,
+                                      "the upper layer of an overlay must not be in an image that"
+                                      " is not written to");
+        }
         return 0;
 }
 

@@ -314,12 +314,11 @@ static int parse_bind_options(const char *options, CustomMount *m, Error *e) {
         return 0;
 }
 
-/* A path on the host; "+/x" stays as it is. */
-static int parse_bind_source(const char *value, char **ret, Error *e) {
+int spec_parse_source(const char *value, char **ret, Error *e) {
         const Setting row = {};
 
         if (!*value)
-                return error_set(e, EOPNOTSUPP, "an empty source is not supported yet");
+                return setting_string(&row, value, ret, e);
         if (*value != '+')
                 return setting_path(&row, value, ret, e);
         if (!path_is_safe(value + 1))
@@ -340,7 +339,7 @@ static int add_bind(Spec *s, CustomMountType type, const char *value, Error *e) 
                 return error_set(e, EINVAL, "'%.200s' is not SOURCE[:TARGET[:OPTIONS]]", value);
         size_t n = strv_length(parts);
 
-        r = parse_bind_source(parts[0], &m.source, e);
+        r = spec_parse_source(parts[0], &m.source, e);
         if (r < 0)
                 return r;
         const char *target = n > 1 && *parts[1] ? parts[1] : m.source + (*m.source == '+');

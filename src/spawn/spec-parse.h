@@ -38,6 +38,13 @@ int spec_parse_ambient(const Setting *row, const char *value, void *at, Error *e
 int spec_parse_bind(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_bind_ro(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_tmpfs(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_overlay(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_overlay_ro(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_inaccessible(const Setting *row, const char *value, void *at, Error *e);
+
+/** spec_parse_source() - a path on the host, made absolute; "+/x", of the image, and "" stay as they are
+ * Return: 0; -EINVAL; -ENOMEM. */
+int spec_parse_source(const char *value, char **ret, Error *e);
 
 /** spec_parse_unsupported() - a setting of others that we do not have
  * row->data: NULL-terminated values that ask for what we do anyway, accepted; NULL = none */

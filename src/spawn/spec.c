@@ -17,6 +17,7 @@ void custom_mount_done(CustomMount *m) {
         free(m->source);
         free(m->target);
         free(m->options);
+        strv_free(m->layers);
         *m = (CustomMount){};
 }
 

@@ -108,6 +108,9 @@ typedef enum CustomMountType {
         CUSTOM_MOUNT_BIND,
         CUSTOM_MOUNT_BIND_READ_ONLY,
         CUSTOM_MOUNT_TMPFS,
+        CUSTOM_MOUNT_OVERLAY,
+        CUSTOM_MOUNT_OVERLAY_READ_ONLY,
+        CUSTOM_MOUNT_INACCESSIBLE,
         _CUSTOM_MOUNT_TYPE_MAX,
         _CUSTOM_MOUNT_TYPE_INVALID = -EINVAL,
 } CustomMountType;
@@ -121,14 +124,16 @@ typedef enum MountIdmap {
         _MOUNT_IDMAP_INVALID = -EINVAL,
 } MountIdmap;
 
-/* One --bind, --bind-ro or --tmpfs. */
+/* One --bind, --bind-ro, --tmpfs, --overlay, --overlay-ro or --inaccessible. */
 typedef struct CustomMount {
         CustomMountType type;
-        char *source;     /* bind: absolute on the host; "+/x" = x in the image; NULL for a tmpfs */
+        char *source;     /* bind: absolute on the host; "+/x" = x in the image; "" = a throw-away
+                           * directory; of an overlay: its upper layer, NULL = read-only */
         char *target;     /* absolute and clean, in the image */
         bool norecursive; /* bind: "norbind" */
         MountIdmap idmap; /* bind */
         char *options;    /* tmpfs: as for mount(8), NULL = mode=0755 */
+        char **layers;    /* overlay: the lower ones, lowest first, as source but never "" */
 } CustomMount;
 
 #define PRIVATE_USERS_RANGE_DEFAULT 0x10000U

@@ -19,6 +19,7 @@
 #include "spawn/register.h"
 #include "spawn/root.h"
 #include "spawn/runtime.h"
+#include "spawn/scratch.h"
 
 typedef struct Step {
         const char *name;
@@ -99,6 +100,14 @@ static int apply_boot_id(Engine *g, Error *e) {
                 return error_set(e, r, "no random numbers: %m");
         run_plan_renew(&g->plan.run, &id);
         return 0;
+}
+
+static int apply_scratch(Engine *g, Error *e) {
+        return scratch_apply(g->spec, &g->plan.mounts, &g->run, e);
+}
+
+static void revert_scratch(Engine *g) {
+        scratch_revert(&g->run);
 }
 
 static bool wants_ephemeral(const Spec *spec) {
@@ -264,6 +273,8 @@ static const Step steps[] = {
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
         { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
+        { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,
+          revert_scratch },
         { "upper layer", PHASE_HOST, true, wants_ephemeral, apply_ephemeral, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },

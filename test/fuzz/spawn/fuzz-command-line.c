@@ -21,8 +21,15 @@ static void check_spec(const Spec *s) {
                 const CustomMount *m = s->mounts + i;
 
                 assert_se(path_is_absolute_clean(m->target));
-                assert_se(!m->source == (m->type == CUSTOM_MOUNT_TMPFS));
-                assert_se(!m->source || *m->source == '/' || *m->source == '+');
+                bool none = m->type == CUSTOM_MOUNT_TMPFS || m->type == CUSTOM_MOUNT_INACCESSIBLE ||
+                            m->type == CUSTOM_MOUNT_OVERLAY_READ_ONLY;
+
+                assert_se(!m->source == none);
+                assert_se(!m->source || strchr("/+", *m->source));
+                assert_se(!m->layers == (m->type != CUSTOM_MOUNT_OVERLAY &&
+                                         m->type != CUSTOM_MOUNT_OVERLAY_READ_ONLY));
+                STRV_FOREACH(layer, m->layers)
+                        assert_se(**layer == '/' || **layer == '+');
         }
 }
 

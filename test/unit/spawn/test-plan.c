@@ -46,6 +46,15 @@ static void with_mounts(Spec *s) {
         add(s, CUSTOM_MOUNT_TMPFS, NULL, "/srv/a", "ro,noexec,dev,size=1m");
         add(s, CUSTOM_MOUNT_BIND, "+/etc", "/srv/c", NULL);
         add(s, CUSTOM_MOUNT_BIND, "/dev/null", "/proc/version", NULL);
+        add(s, CUSTOM_MOUNT_BIND, "", "/srv/d", NULL);
+        add(s, CUSTOM_MOUNT_OVERLAY, "", "/srv/e", NULL);
+        assert_se(strv_append(&s->mounts[6].layers, "/usr") >= 0 &&
+                  strv_append(&s->mounts[6].layers, "+/usr") >= 0);
+        add(s, CUSTOM_MOUNT_OVERLAY_READ_ONLY, NULL, "/srv/f", NULL);
+        assert_se(strv_append(&s->mounts[7].layers, "/etc") >= 0 &&
+                  strv_append(&s->mounts[7].layers, "/opt") >= 0);
+        add(s, CUSTOM_MOUNT_INACCESSIBLE, NULL, "/etc/shadow", NULL);
+        add(s, CUSTOM_MOUNT_INACCESSIBLE, NULL, "/proc/uptime", NULL);
         s->mounts[0].idmap = MOUNT_IDMAP_ALL;
 }
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Makes overlays, see overlay.h. The kernel takes layers by path only, and only such as are attached: each
+ * is put on the runtime directory for as long as that takes, and named by its descriptor, so that no byte
+ * of a path can be taken for a separator. */
+#include "spawn/overlay.h"
+
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "spawn/mount.h"
+#include "spawn/scratch.h"
+
+#define CLONE_ONE    (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+#define VALUE_MAX    255 /* the kernel's limit for one value */
+#define LAYERS_PATH  "/proc/self/fd"
+#define DIRECTORY_FD (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* "lowerdir=3:2:1", topmost first; what is too long for one value goes layer by layer (Linux 6.8). */
+static int add_lowers(Buf *options, const int *lowers, size_t n) {
+        _cleanup_(buf_done) Buf joined = {};
+        int r = 0;
+
+        for (size_t i = n; i > 0 && r >= 0; i--)
+                r = buf_printf(&joined, "%s%d", i < n ? ":" : "", lowers[i - 1]);
+        if (r < 0 || joined.n <= VALUE_MAX)
+                return r < 0 ? r : buf_printf(options, "lowerdir=%s", joined.p);
+        for (size_t i = n; i > 0 && r >= 0; i--)
+                r = buf_printf(options, "%slowerdir+=" LAYERS_PATH "/%d", i < n ? "," : "",
+                               lowers[i - 1]);
+        return r;
+}
+
+int overlay_new(const int *lowers, size_t n, int upper, int work, uint64_t attributes, Error *e) {
+        _cleanup_(buf_done) Buf options = {};
+        int r;
+
+        /* Short names: the limit is soon reached with many layers. */
+        if (chdir(LAYERS_PATH) < 0)
+                return error_set(e, errno, "cannot enter '" LAYERS_PATH "': %m");
+        r = add_lowers(&options, lowers, n);
+        if (r >= 0 && upper >= 0)
+                r = buf_printf(&options, ",upperdir=%d,workdir=%d", upper, work);
+        return r < 0 ? error_oom(e) : mount_new("overlay", options.p, attributes, e);
+}
+
+static bool is_in_range(const Run *run, uid_t uid) {
+        return uid >= run->uid_base && uid - run->uid_base < run->uid_range;
+}
+
+int overlay_map_layer(int fd, const char *name, const Run *run, Error *e) {
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
+        struct stat st;
+
+        if (run->userns_fd < 0)
+                return 0;
+        if (fstat(fd, &st) < 0)
+                return error_set(e, errno, "cannot look at '%s': %m", name);
+        if (is_in_range(run, st.st_uid))
+                return 0;
+        attr.userns_fd = (uint64_t) run->userns_fd;
+        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) >= 0)
+                return 0;
+        return errno == EINVAL
+                       ? error_set(e, EOPNOTSUPP, "the file system of '%s' cannot map IDs", name)
+                       : error_set(e, errno, "cannot map the IDs of '%s': %m", name);
+}
+
+/* A copy of one mount, from below it. */
+static int copy_mount(int fd, const char *path, const char *name, Error *e) {
+        int copy = open_tree(fd, path, CLONE_ONE | (*path ? 0 : AT_EMPTY_PATH));
+
+        return copy < 0 ? error_set(e, errno, "cannot open the layer '%s': %m", name) : copy;
+}
+
+int overlay_open_source(const MountPlan *plan, size_t item, const Run *run, int *ret, Error *e) {
+        const MountItem *m = plan->items + item;
+        const Scratch *scratch = scratch_find(run, m->source && *m->source ? item : SIZE_MAX);
+        char number[32];
+        int fd;
+
+        *ret = -EBADF;
+        if (!m->source || *m->source == '+')
+                return 0;
+        (void) snprintf(number, sizeof number, "%zu", item);
+        if (m->type == MOUNT_LAYER)
+                fd = copy_mount(AT_FDCWD, m->source, m->source, e);
+        else if (!scratch)
+                return error_set(e, ENOENT, "there is no directory for the overlay");
+        else if (*m->source)
+                fd = copy_mount(scratch->parent_fd, "", m->source, e);
+        else
+                fd = copy_mount(scratch->fd, number, "of its own", e);
+        if (fd < 0)
+                return fd;
+        *ret = fd;
+        return 0;
+}
+
+/* From the image as the machine sees it: mapped already. */
+static int copy_from_image(const char *path, const Run *run, Error *e) {
+        _cleanup_fd_ int fd = path_open_in_root(run->root_fd, path, O_PATH | O_DIRECTORY, 0);
+
+        if (fd < 0)
+                return error_set(e, fd, "cannot open '%s' of the image: %m", path);
+        return copy_mount(fd, "", path, e);
+}
+
+static int attach(int fd, const char *name, const Run *run, Error *e) {
+        int r = mount_attach_at(fd, AT_FDCWD, run->runtime);
+
+        return r < 0 ? error_set(e, r, "cannot attach the layer '%s': %m", name) : 0;
+}
+
+/* Opens and attaches a lower layer. */
+static int prepare_layer(const MountPlan *plan, size_t item, const Run *run, Error *e) {
+        const MountItem *m = plan->items + item;
+        int fd = run->source_fds[item], r = 0;
+
+        if (*m->source == '+')
+                r = fd = copy_from_image(m->source + 1, run, e);
+        else
+                r = overlay_map_layer(fd, m->source, run, e);
+        if (r >= 0)
+                r = attach(fd, m->source, run, e);
+        return r < 0 ? r : fd;
+}
+
+/* The mount that upper and work directory are in. */
+static int prepare_upper(const MountItem *m, size_t item, const Run *run, Error *e) {
+        int fd = run->source_fds[item], r = 0;
+
+        if (*m->source == '+') {
+                const char *path = m->source + 1;
+                _cleanup_free_ char *parent = strndup(path, (size_t) (path_last(path) - path));
+                if (!parent)
+                        return error_oom(e);
+                r = fd = copy_from_image(parent, run, e);
+        } else if (*m->source)
+                r = overlay_map_layer(fd, m->source, run, e);
+        if (r >= 0)
+                r = attach(fd, m->source, run, e);
+        return r < 0 ? r : fd;
+}
+
+/* A throw-away upper layer looks like the topmost of the others, whose place it takes. */
+static int make_work(int fd, int upper, int top) {
+        struct stat st;
+
+        if (mkdirat(fd, "work", 0700) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        if (fstat(top, &st) < 0 || fchmodat(fd, "upper", st.st_mode & 07777, 0) < 0 ||
+            fchownat(upper, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0)
+                return -errno;
+        return 0;
+}
+
+static int open_upper(const MountItem *m, size_t item, int fd, int top, const Run *run,
+                      int *ret_upper, int *ret_work, Error *e) {
+        const Scratch *beside = scratch_find(run, item);
+        const char *upper_name = beside ? path_last(m->source) : "upper";
+        const char *work_name = beside ? beside->name : "work";
+        int upper = openat(fd, upper_name, DIRECTORY_FD), r = upper < 0 ? -errno : 0, work = -EBADF;
+
+        if (r >= 0 && !*m->source)
+                r = make_work(fd, upper, top);
+        if (r >= 0 && (work = openat(fd, work_name, DIRECTORY_FD)) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_set(e, r, "cannot open the upper layer '%s': %m", m->source);
+        *ret_upper = upper;
+        *ret_work = work;
+        return 0;
+}
+
+/* The kernel acts as we do now whenever it writes to the upper layer: a mapped one takes nothing from the
+ * host's root. */
+static int mount_as_owner(const int *lowers, const MountItem *m, int upper, int work, Run *run,
+                          Error *e) {
+        struct stat st = {};
+        int r;
+
+        if (upper >= 0 && fstat(upper, &st) < 0)
+                return error_set(e, errno, "cannot look at the upper layer: %m");
+        r = mount_act_as(upper >= 0 && is_in_range(run, st.st_uid) ? run->uid_base : 0);
+        if (r < 0)
+                return error_set(e, r, "cannot act as root of the machine: %m");
+        int fd = overlay_new(lowers, m->n_layers, upper, work, m->attributes, e);
+        run->cwd_fd = -EBADF;
+        (void) mount_act_as(0);
+        return fd;
+}
+
+int overlay_mount(const MountPlan *plan, size_t item, Run *run, Error *e) {
+        const MountItem *m = plan->items + item;
+        size_t n = m->n_layers, attached = 0;
+        int upper = -EBADF, work = -EBADF, r = 0, fd;
+        _cleanup_free_ int *lowers = calloc(n, sizeof *lowers);
+
+        if (!lowers)
+                return error_oom(e);
+        for (; attached < n; attached++) {
+                r = lowers[attached] = prepare_layer(plan, item - n + attached, run, e);
+                if (r < 0)
+                        return r;
+        }
+        if (m->source) {
+                r = fd = prepare_upper(m, item, run, e);
+                if (r >= 0)
+                        r = open_upper(m, item, fd, lowers[n - 1], run, &upper, &work, e);
+                if (r < 0)
+                        return r;
+                attached++;
+        }
+
+        fd = mount_as_owner(lowers, m, upper, work, run, e);
+        /* The overlay has copies of its own; these here would be on top of the machine's root. */
+        for (; attached > 0 && fd >= 0; attached--)
+                if (umount2(run->runtime, MNT_DETACH) < 0)
+                        return error_set(e, errno, "cannot detach a layer: %m");
+        return fd;
+}
