@@ -30,6 +30,16 @@ static int check_image(const Check *c, Error *e) {
         return 0;
 }
 
+static int check_journal(const Check *c, Error *e) {
+        const Spec *s = c->spec;
+
+        if (s->ephemeral &&
+            (s->link_journal == LINK_JOURNAL_HOST || s->link_journal == LINK_JOURNAL_GUEST))
+                return refuse(c, FIELD(link_journal), e,
+                              "an ephemeral machine leaves no journal behind");
+        return 0;
+}
+
 static int check_execution(const Check *c, Error *e) {
         static const char *const kernels[] = { "/proc", "/sys", "/dev" };
         const Spec *s = c->spec;
@@ -102,8 +112,8 @@ static int check_mounts(const Check *c, Error *e) {
 
 int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
-                check_image, check_execution, check_capabilities,
-                check_unit,  check_users,     check_mounts,
+                check_image, check_execution, check_capabilities, check_unit,
+                check_users, check_mounts,    check_journal,
         };
         const Check c = { .spec = s, .origins = origins };
 

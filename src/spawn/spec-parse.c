@@ -168,40 +168,6 @@ int spec_parse_console(const Setting *row, const char *value, void *at, Error *e
         return setting_choice(&choice, value, at, e);
 }
 
-int spec_parse_resolv_conf(const Setting *row, const char *value, void *at, Error *e) {
-        static const char *const words[] = { [RESOLV_CONF_AUTO] = "auto",
-                                             [RESOLV_CONF_OFF] = "off",
-                                             [RESOLV_CONF_DELETE] = "delete",
-                                             [RESOLV_CONF_COPY_HOST] = "copy-host",
-                                             [RESOLV_CONF_COPY_STATIC] = "copy-static",
-                                             [RESOLV_CONF_COPY_UPLINK] = "copy-uplink",
-                                             [RESOLV_CONF_COPY_STUB] = "copy-stub",
-                                             [RESOLV_CONF_REPLACE_HOST] = "replace-host",
-                                             [RESOLV_CONF_REPLACE_STATIC] = "replace-static",
-                                             [RESOLV_CONF_REPLACE_UPLINK] = "replace-uplink",
-                                             [RESOLV_CONF_REPLACE_STUB] = "replace-stub",
-                                             [RESOLV_CONF_BIND_HOST] = "bind-host",
-                                             [RESOLV_CONF_BIND_STATIC] = "bind-static",
-                                             [RESOLV_CONF_BIND_UPLINK] = "bind-uplink",
-                                             [RESOLV_CONF_BIND_STUB] = "bind-stub",
-                                             [_RESOLV_CONF_MAX] = NULL };
-        const Setting choice = { .data = words };
-
-        return setting_choice(&choice, value, at, e);
-}
-
-int spec_parse_timezone(const Setting *row, const char *value, void *at, Error *e) {
-        static const char *const words[] = {
-                [TIMEZONE_AUTO] = "auto",       [TIMEZONE_OFF] = "off",
-                [TIMEZONE_COPY] = "copy",       [TIMEZONE_BIND] = "bind",
-                [TIMEZONE_SYMLINK] = "symlink", [TIMEZONE_DELETE] = "delete",
-                [_TIMEZONE_MAX] = NULL
-        };
-        const Setting choice = { .data = words };
-
-        return setting_choice(&choice, value, at, e);
-}
-
 int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e) {
         static const char *const words[] = { [API_VFS_READ_ONLY] = "no",
                                              [API_VFS_WRITABLE] = "yes",

@@ -25,9 +25,12 @@ int spec_parse_register(const Setting *row, const char *value, void *at, Error *
 int spec_parse_console(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_ownership(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
+
+/* what joins a machine with the host (spec-parse-host.c) */
 int spec_parse_resolv_conf(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_timezone(const Setting *row, const char *value, void *at, Error *e);
-int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_link_journal(const Setting *row, const char *value, void *at, Error *e);
 
 /* uint64_t mask of capabilities, adding up */
 int spec_parse_capabilities(const Setting *row, const char *value, void *at, Error *e);

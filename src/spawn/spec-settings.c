@@ -212,6 +212,17 @@ static const Setting rows[] = {
           .complete = "auto off copy bind symlink delete",
           .help = "How the image's /etc/localtime follows the host's; auto: whichever fits",
           .parse = spec_parse_timezone, AT(timezone) },
+        { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE",
+          .complete = "auto no host try-host guest try-guest",
+          .help = "Show the machine's journal beside the host's: by a link into the image (guest), by"
+                  " a folder of the host that the machine writes to (host), or whichever there is"
+                  " already (auto); try-…: if it can be had",
+          .parse = spec_parse_link_journal, AT(link_journal) },
+        { .letter = 'j',
+          .implied = "try-guest",
+          .help = "The same as --link-journal=try-guest",
+          .parse = spec_parse_link_journal,
+          AT(link_journal) },
 
         { FLAG("console"), .group = "Input and output", .metavar = "MODE",
           .complete = "interactive read-only passive pipe autopipe",
@@ -260,8 +271,6 @@ static const Setting rows[] = {
           .trust = TRUST_ANY, UNSUPPORTED },
         { LETTER("selinux-context", 'Z'), .metavar = "CONTEXT", UNSUPPORTED },
         { LETTER("selinux-apifs-context", 'L'), .metavar = "CONTEXT", UNSUPPORTED },
-        { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE", WORDS("no"), UNSUPPORTED },
-        { .letter = 'j', UNSUPPORTED },
         { FLAG("forward-journal"), .metavar = "PATH", UNSUPPORTED },
         { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-keep-free"), .metavar = "BYTES", UNSUPPORTED },

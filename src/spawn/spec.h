@@ -104,6 +104,17 @@ typedef enum Timezone {
         _TIMEZONE_INVALID = -EINVAL,
 } Timezone;
 
+typedef enum LinkJournal {
+        LINK_JOURNAL_AUTO, /* as it was joined before; else not */
+        LINK_JOURNAL_NO,
+        LINK_JOURNAL_HOST, /* a folder of the host, bound into the machine */
+        LINK_JOURNAL_TRY_HOST,
+        LINK_JOURNAL_GUEST, /* a link on the host into the image */
+        LINK_JOURNAL_TRY_GUEST,
+        _LINK_JOURNAL_MAX,
+        _LINK_JOURNAL_INVALID = -EINVAL,
+} LinkJournal;
+
 typedef enum CustomMountType {
         CUSTOM_MOUNT_BIND,
         CUSTOM_MOUNT_BIND_READ_ONLY,
@@ -200,6 +211,7 @@ typedef struct Spec {
         /* integration */
         ResolvConf resolv_conf;
         Timezone timezone;
+        LinkJournal link_journal;
 
         ConsoleMode console;
 } Spec;

@@ -12,6 +12,7 @@
 #include "spawn/capability.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/host-files.h"
+#include "spawn/journal-link.h"
 #include "spawn/keeper.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
@@ -179,6 +180,10 @@ static int apply_raised_limits(Engine *g, Error *e) {
         return limit_raise(g->run.leader, g->spec->limits, e);
 }
 
+static int apply_journal(Engine *g, Error *e) {
+        return journal_link_apply(g->spec, &g->run, e);
+}
+
 static int apply_host_files(Engine *g, Error *e) {
         (void) e;
         host_files_apply(g->spec, &g->run);
@@ -290,6 +295,7 @@ static const Step steps[] = {
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
+        { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
 
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
         { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },

@@ -315,7 +315,8 @@ static void test_refused(void **state) {
         } rows[] = {
                 { "--image=/x", NULL, -EOPNOTSUPP, "--image: not supported yet" },
                 { "-i /x", NULL, -EOPNOTSUPP, "-i: not supported yet" },
-                { "-j", NULL, -EOPNOTSUPP, "-j: not supported yet" },
+                { "-x --link-journal=host", NULL, -EINVAL, "--link-journal: an ephemeral" },
+                { "--timezone=UTC", NULL, -EINVAL, "--timezone: 'UTC'" },
                 { "--volatile=overlay", NULL, -EOPNOTSUPP,
                   "--volatile: 'overlay' is not supported" },
                 { "--nonsense", NULL, -EINVAL, "unknown option '--nonsense'" },
