@@ -22,15 +22,18 @@ static char *mountinfo_cgroup2(char *line) {
 
 int cgroup_mount(char **ret) {
         static const char *const usual[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+        static const char *found; /* it does not move while we run */
         _cleanup_free_ char *text = NULL;
         struct statfs fs;
 
         /* The two usual places first: the kernel takes long to write mountinfo down. */
-        for (size_t i = 0; i < ELEMENTSOF(usual); i++)
-                if (statfs(usual[i], &fs) >= 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
-                        *ret = strdup(usual[i]);
-                        return *ret ? 0 : -ENOMEM;
-                }
+        for (size_t i = 0; i < ELEMENTSOF(usual) && !found; i++)
+                if (statfs(usual[i], &fs) >= 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+                        found = usual[i];
+        if (found) {
+                *ret = strdup(found);
+                return *ret ? 0 : -ENOMEM;
+        }
 
         int r = file_read(AT_FDCWD, "/proc/self/mountinfo", 16 * 1024 * 1024, &text, NULL);
         if (r < 0)

@@ -108,6 +108,32 @@ int fd_copy(int from, int to) {
         }
 }
 
+#define READ_AT_ONCE (64 * 1024)
+
+/* A small file that tells its size: one read that comes back short of it and a byte has met the end. */
+static int read_at_once(int fd, size_t size, size_t max, char **ret, size_t *ret_n) {
+        _cleanup_free_ char *text = malloc(size + 2);
+        ssize_t n;
+
+        if (!text)
+                return -ENOMEM;
+        do
+                n = read(fd, text, size + 1);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        if ((size_t) n > size || (size_t) n > max) {
+                if (lseek(fd, 0, SEEK_SET) < 0)
+                        return -errno;
+                return fd_read_all(fd, max, ret, ret_n);
+        }
+        text[n] = '\0';
+        if (ret_n)
+                *ret_n = (size_t) n;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
 int file_read(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_n) {
         /* O_NONBLOCK: opening a FIFO must not wait for a writer that never comes. */
         _cleanup_fd_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -119,7 +145,9 @@ int file_read(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
                 return -EISDIR;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
-        return fd_read_all(fd, max, ret, ret_n);
+        return st.st_size > 0 && st.st_size < READ_AT_ONCE
+                       ? read_at_once(fd, (size_t) st.st_size, max, ret, ret_n)
+                       : fd_read_all(fd, max, ret, ret_n);
 }
 
 int file_read_line(int dir_fd, const char *path, char **ret) {
@@ -164,9 +192,11 @@ int file_write_atomic(int dir_fd, const char *name, const char *data, size_t n, 
 static int change_flag(int fd, int get, int set, int flag, bool on) {
         int flags = fcntl(fd, get);
 
-        if (flags < 0 || fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0)
+        if (flags < 0)
                 return -errno;
-        return 0;
+        if (!(flags & flag) == !on)
+                return 0;
+        return fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0 ? -errno : 0;
 }
 
 int fd_set_nonblock(int fd, bool on) {

@@ -139,8 +139,11 @@ static char *local_path(const char *path) {
 }
 
 static int lock_below_run(LockFile *f, const char *path, bool exclusive) {
-        int r = path_mkdirs("/run/systemd/nspawn", 0755);
+        int r = lock_file_open(f, path, exclusive);
 
+        if (r != -ENOENT)
+                return r;
+        r = path_mkdirs("/run/systemd/nspawn", 0755);
         if (r >= 0 && mkdir(IMAGE_LOCK_DIR, 0700) < 0 && errno != EEXIST)
                 r = -errno;
         return r < 0 ? r : lock_file_open(f, path, exclusive);

@@ -166,13 +166,17 @@ static void reset_login_uid(void) {
 /* CLONE_CLEAR_SIGHAND leaves ignored what is ignored: by us, or by whoever started us. Asking which
  * those are is cheaper than resetting all 64. */
 static void release_signals(void) {
-        _cleanup_free_ char *status = NULL;
+        char status[4096]; /* the line is in its first kilobyte */
         const char *line = NULL;
         uint64_t ignored = 0;
         sigset_t none;
 
-        if (file_read(AT_FDCWD, "/proc/self/status", 65536, &status, NULL) >= 0)
+        int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
+        if (n > 0) {
+                status[n] = '\0';
                 line = strstr(status, "\nSigIgn:");
+        }
         if (!line || sscanf(line, "\nSigIgn: %" SCNx64, &ignored) != 1)
                 ignored = UINT64_MAX;
         for (int i = 1; i <= 64; i++)
@@ -387,16 +391,7 @@ void engine_stop(Engine *g) {
 }
 
 void run_done(Run *r) {
-        int *const fds[] = { &r->lock_fd,       &r->notify_fd, &r->ephemeral_fd, &r->cgroup_fd,
-                             &r->range_lock_fd, &r->scope_fd,  &r->scope_pidfd,  &r->leader_fd,
-                             &r->console_fd,    &r->kmsg_fd,   &r->netns_fd,     &r->handshake_fd,
-                             &r->root_fd,       &r->userns_fd, &r->terminal_fd,  &r->bus_fd };
-
         kill_and_reap(r->leader_fd);
-        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
-                *fds[i] = fd_close(*fds[i]);
-        for (size_t i = 0; i < r->n_sources; i++)
-                (void) fd_close(r->source_fds[i]);
         for (size_t i = 0; i < r->n_network; i++)
                 free(r->network_names[i]);
         free(r->network_names);
@@ -408,7 +403,7 @@ void run_done(Run *r) {
 }
 
 void engine_done(Engine *g) {
-        engine_stop(g);
+        steps_revert(g, false);
         steps_revert(g, true);
         run_done(&g->run);
         plan_done(&g->plan);

@@ -39,7 +39,7 @@ static int run(Engine *g, int *ret_status, Error *e) {
                         return r;
                 if (g->notes.n > 0)
                         report_lines(&g->notes);
-                runtime_sweep();
+                runtime_sweep(g->spec->machine);
                 if (g->spec->console == CONSOLE_INTERACTIVE)
                         report_note(
                                 "^] three times within a second ends '%s'; ^] ^] p powers it off,"
@@ -49,7 +49,6 @@ static int run(Engine *g, int *ret_status, Error *e) {
                 r = keeper_run(g->spec, &g->run, ret_status, e);
                 if (r != KEEPER_REBOOT || g->spec->keep_unit)
                         engine_release_image(g);
-                engine_stop(g);
                 if (r < 0) {
                         *ret_status = EXIT_SETUP;
                         return r;
@@ -60,6 +59,7 @@ static int run(Engine *g, int *ret_status, Error *e) {
                         *ret_status = EXIT_REBOOT;
                         return 0;
                 }
+                engine_stop(g);
         }
 }
 

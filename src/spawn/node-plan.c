@@ -135,10 +135,10 @@ int node_plan_format(const NodePlan *p, Buf *out) {
         return 0;
 }
 
+/* The file stays open: the process that does this is about to execute something else. */
 static int write_node(const Node *n, int dir_fd) {
-        _cleanup_fd_ int fd = openat(dir_fd, n->path,
-                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                                     n->mode & 07777);
+        int fd = openat(dir_fd, n->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        n->mode & 07777);
 
         if (fd < 0)
                 return -errno;

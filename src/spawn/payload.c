@@ -32,8 +32,8 @@ static void copy_size(int terminal_fd) {
 #endif
 
 int payload_terminal(Run *run, Error *e) {
-        _cleanup_fd_ int master = path_open_beneath(run->root_fd, "dev/pts/ptmx", O_RDWR | O_NOCTTY,
-                                                    0);
+        _cleanup_fd_ int master = path_open_beneath(run->root_fd, "dev/pts/ptmx",
+                                                    O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
         int unlock = 0;
 
         if (master < 0)

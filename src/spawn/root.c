@@ -140,12 +140,11 @@ static int make_base_directories(int root_fd) {
         static const char *const names[] = { "proc", "sys", "dev", "run", "tmp" };
         struct stat st;
 
-        if (fstat(root_fd, &st) < 0)
-                return -errno;
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-                struct stat there;
-                if (fstatat(root_fd, names[i], &there, AT_SYMLINK_NOFOLLOW) >= 0)
+                if (faccessat(root_fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                         continue;
+                if (fstat(root_fd, &st) < 0)
+                        return -errno;
                 if (mkdirat(root_fd, names[i], 0755) < 0)
                         return errno == EROFS ? 0 : -errno;
                 if (fchownat(root_fd, names[i], st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)

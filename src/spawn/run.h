@@ -117,5 +117,6 @@ typedef struct Run {
                 .userns_fd = -EBADF,                                                               \
                 .terminal_fd = -EBADF })
 
-/** run_done() - close and free everything; the machine is killed if it still runs */
+/** run_done() - free everything; the machine is killed if it still runs
+ * What is open closes with the process, which is about to end. */
 void run_done(Run *r);

@@ -4,6 +4,7 @@
 #include "spawn/runtime.h"
 
 #include <fcntl.h>
+#include <dirent.h>
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -22,7 +23,7 @@
 #define NOTES_MAX   (1 << 20)
 
 /* Return: 0 and the locked file; -EWOULDBLOCK somebody else has it; -ENOENT it is being removed; -errno. */
-static int lock_file(int dir_fd, const char *name, int flags, int *ret) {
+static int lock_file(int dir_fd, const char *name, int flags, int *ret, bool *ret_empty) {
         _cleanup_fd_ int fd = openat(dir_fd, name,
                                      O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC |
                                              flags,
@@ -37,6 +38,7 @@ static int lock_file(int dir_fd, const char *name, int flags, int *ret) {
                 return -errno;
         if (st.st_nlink == 0)
                 return -ENOENT;
+        *ret_empty = st.st_size == 0;
         *ret = TAKE_FD(fd);
         return 0;
 }
@@ -77,29 +79,26 @@ static void remove_leftovers(int fd) {
         (void) ftruncate(fd, 0);
 }
 
-static int open_directory(void) {
-        int fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static int lock_own(const char *path, Run *run, bool *ret_empty) {
+        int r = lock_file(AT_FDCWD, path, O_CREAT | O_APPEND, &run->lock_fd, ret_empty);
 
-        if (fd >= 0 || errno != ENOENT)
-                return fd < 0 ? -errno : fd;
-        int r = path_mkdirs(RUNTIME_DIR, 0755);
-        if (r < 0)
-                return r;
-        fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        /* The folder is missing, or the file is just being removed. */
+        if (r == -ENOENT && path_mkdirs(RUNTIME_DIR, 0755) >= 0)
+                r = lock_file(AT_FDCWD, path, O_CREAT | O_APPEND, &run->lock_fd, ret_empty);
+        return r;
 }
 
 int runtime_apply(const Spec *spec, Run *run, Error *e) {
-        _cleanup_fd_ int dir = open_directory();
+        _cleanup_free_ char *path = path_join(RUNTIME_DIR, spec->machine);
         unsigned tries = 0;
+        bool empty = true;
         int r;
 
-        if (dir < 0)
-                return error_set(e, dir, "cannot make '%s': %m", RUNTIME_DIR);
-
+        if (!path)
+                return error_oom(e);
         /* Somebody who sweeps may hold it, or take it away, just now. */
         for (;;) {
-                r = lock_file(dir, spec->machine, O_CREAT | O_APPEND, &run->lock_fd);
+                r = lock_own(path, run, &empty);
                 if (r != -ENOENT && r != -EWOULDBLOCK)
                         break;
                 if (tries++ >= LOCK_TRIES)
@@ -110,9 +109,10 @@ int runtime_apply(const Spec *spec, Run *run, Error *e) {
         if (r == -EWOULDBLOCK)
                 return error_set(e, EBUSY, "a machine '%s' is running already", spec->machine);
         if (r < 0)
-                return error_set(e, r, "cannot lock '%s/%s': %m", RUNTIME_DIR, spec->machine);
+                return error_set(e, r, "cannot lock '%s': %m", path);
 
-        remove_leftovers(run->lock_fd);
+        if (!empty)
+                remove_leftovers(run->lock_fd);
         run->runtime = strdup(RUNTIME_DIR);
         return run->runtime ? 0 : error_oom(e);
 }
@@ -138,55 +138,48 @@ int runtime_note_cgroup(Run *run, Error *e) {
 }
 
 void runtime_revert(const Spec *spec, Run *run) {
-        _cleanup_fd_ int dir = run->lock_fd < 0 ? -EBADF : open_directory();
+        _cleanup_free_ char *path = NULL;
 
-        if (dir >= 0)
-                (void) unlinkat(dir, spec->machine, 0);
+        if (run->lock_fd < 0)
+                return;
+        path = path_join(RUNTIME_DIR, spec->machine);
+        if (path)
+                (void) unlink(path);
         run->lock_fd = fd_close(run->lock_fd);
-}
-
-static DIR *list_directory(int dir_fd) {
-        int fd = dir_fd < 0 ? -EBADF : openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-        if (!d)
-                (void) fd_close(fd);
-        return d;
 }
 
 /* Files that mean something as long as somebody locks them. Who makes one tries again when it is locked for
  * a moment, or is gone once it could be locked. */
 static void sweep_locks(const char *path) {
-        _cleanup_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = list_directory(dir);
+        _cleanup_dir_ DIR *d = opendir(path);
 
         for (struct dirent *entry = d ? readdir(d) : NULL; entry; entry = readdir(d)) {
                 struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-                _cleanup_fd_ int fd = openat(dir, entry->d_name,
+                _cleanup_fd_ int fd = openat(dirfd(d), entry->d_name,
                                              O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK |
                                                      O_CLOEXEC);
                 if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) >= 0)
-                        (void) unlinkat(dir, entry->d_name, 0);
+                        (void) unlinkat(dirfd(d), entry->d_name, 0);
         }
 }
 
-void runtime_sweep(void) {
-        _cleanup_fd_ int dir = open_directory();
-        _cleanup_dir_ DIR *d = list_directory(dir);
+void runtime_sweep(const char *own) {
+        _cleanup_dir_ DIR *d = opendir(RUNTIME_DIR);
         unsigned seen = 0, swept = 0;
 
         if (!d)
                 return;
         for (struct dirent *entry = readdir(d); entry && seen < SWEEP_MAX; entry = readdir(d)) {
                 _cleanup_fd_ int file = -EBADF;
+                bool empty;
 
-                if (entry->d_name[0] == '.')
+                if (entry->d_name[0] == '.' || streq(entry->d_name, own))
                         continue;
                 seen++;
-                if (lock_file(dir, entry->d_name, 0, &file) < 0)
+                if (lock_file(dirfd(d), entry->d_name, 0, &file, &empty) < 0)
                         continue;
                 remove_leftovers(file);
-                (void) unlinkat(dir, entry->d_name, 0);
+                (void) unlinkat(dirfd(d), entry->d_name, 0);
                 swept++;
         }
         if (swept == 0)

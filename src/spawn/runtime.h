@@ -23,5 +23,6 @@ int runtime_note_cgroup(Run *run, Error *e);
 void runtime_revert(const Spec *spec, Run *run);
 
 /** runtime_sweep() - remove what dead supervisors of other machines left
- * Looks at a few files only, so that its cost does not grow with what runs. */
-void runtime_sweep(void);
+ * Looks at a few files only, so that its cost does not grow with what runs.
+ * @own: name of the machine that is ours */
+void runtime_sweep(const char *own);

@@ -56,7 +56,7 @@ static int resolve_command_line(const Settings *s, SpecCommand *c, Error *e) {
 
         if (r < 0 || c->help || c->version)
                 return r;
-        return spec_resolve(&c->spec, false, e);
+        return spec_resolve(&c->spec, NULL, e);
 }
 
 static int serve_help(const SpecCommand *c, Error *e) {
@@ -211,7 +211,7 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         if (r >= 0)
                 r = take_arguments(&final.spec, &s, rest, e);
         if (r >= 0)
-                r = spec_resolve(&final.spec, true, e);
+                r = spec_resolve(&final.spec, &first.spec, e);
         if (r >= 0)
                 r = spec_check(&final.spec, &s, e);
         if (r < 0)

@@ -25,13 +25,14 @@ static int find_in_pool(Spec *s, Error *e) {
         return s->directory ? 0 : error_oom(e);
 }
 
-static int resolve_directory(Spec *s, Error *e) {
+static int resolve_directory(Spec *s, const Spec *found, Error *e) {
         const char *given = s->directory ? s->directory : ".";
         char *real;
 
         if (!s->directory && s->machine)
                 return find_in_pool(s, e);
-        real = realpath(given, NULL);
+        /* Only the command line says where it is. */
+        real = found ? strdup(found->directory) : realpath(given, NULL);
         if (!real)
                 return error_set(e, errno, "cannot find the root directory '%s': %m", given);
         free(s->directory);
@@ -74,13 +75,13 @@ static int add_suffix(Spec *s, Error *e) {
         return 0;
 }
 
-int spec_resolve(Spec *s, bool final, Error *e) {
+int spec_resolve(Spec *s, const Spec *found, Error *e) {
         bool named = s->machine;
-        int r = resolve_directory(s, e);
+        int r = resolve_directory(s, found, e);
 
         if (r >= 0 && !named)
                 r = resolve_name(s, e);
-        if (r < 0 || !final)
+        if (r < 0 || !found)
                 return r;
         if (s->ephemeral && !named) {
                 r = add_suffix(s, e);

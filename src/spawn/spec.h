@@ -233,9 +233,9 @@ void custom_mount_done(CustomMount *m);
  * Runs after the command line and again after the settings file; the name that finds the settings
  * file is the one without the suffix.
  *
- * @final: the second time: nothing more will be set
+ * @found: NULL the first time; then what the first time made, after which nothing more will be set
  * Return: 0 or -errno (no such image, nothing to make a name of). */
-int spec_resolve(Spec *s, bool final, Error *e);
+int spec_resolve(Spec *s, const Spec *found, Error *e);
 
 /** spec_has_private_network() - whether the machine gets a network namespace of its own */
 static inline bool spec_has_private_network(const Spec *s) {
