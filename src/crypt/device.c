@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Device-mapper devices as things that must not stay behind: named so that leftovers are known, made under a
+ * lock, removed by the kernel at the last close. */
+#include "crypt/crypt.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/aide.h"
+#include "base/id128.h"
+#include "base/path.h"
+
+#define PREFIX "skep-"
+#define LOCK   "/run/skep/crypt.lock"
+
+/* The last error that the library told; it has no better place for it. */
+static char last_words[200];
+
+static void on_log(int level, const char *message, void *userdata) {
+        (void) userdata;
+        if (level != CRYPT_LOG_ERROR)
+                return;
+        (void) snprintf(last_words, sizeof last_words, "%s", message);
+        (void) str_strip(last_words);
+        for (size_t n = strlen(last_words); n > 0 && strchr(".\n", last_words[n - 1]); n--)
+                last_words[n - 1] = '\0';
+}
+
+int device_error(struct crypt_device *cd, int r, const char *what, Error *e) {
+        (void) cd;
+        return last_words[0] ? error_set(e, r, "%s: %s", what, last_words)
+                             : error_set(e, r, "%s: %m", what);
+}
+
+static bool has_mapper(void) {
+        _cleanup_free_ char *misc = NULL;
+
+        return file_read(AT_FDCWD, "/proc/misc", 64 * 1024, &misc, NULL) >= 0 &&
+               strstr(misc, "device-mapper");
+}
+
+static void load_mapper(void) {
+        static char *const argv[] = { (char *) "modprobe", (char *) "-q", (char *) "dm-mod", NULL };
+        char *const environment[] = { NULL };
+        pid_t pid;
+
+        if (posix_spawn(&pid, "/sbin/modprobe", NULL, NULL, argv, environment) == 0)
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+}
+
+int device_require_mapper(Error *e) {
+        if (!has_mapper())
+                load_mapper();
+        return has_mapper() ? 0 : error_set(e, EOPNOTSUPP, "this kernel has no device-mapper");
+}
+
+int node_path(int fd, char ret[static NODE_PATH_MAX], Error *e) {
+        struct stat st, there;
+        char sysfs[64];
+
+        if (fstat(fd, &st) < 0)
+                return error_set(e, errno, "cannot look at a device: %m");
+        (void) snprintf(ret, NODE_PATH_MAX, "/proc/self/fd/%d", fd);
+        if (!S_ISBLK(st.st_mode))
+                return 0;
+
+        /* The kernel's name of it, if that is where it should be; device tables are made of paths. */
+        (void) snprintf(sysfs, sizeof sysfs, "/sys/dev/block/%u:%u", major(st.st_rdev),
+                        minor(st.st_rdev));
+        _cleanup_free_ char *target = realpath(sysfs, NULL);
+        _cleanup_free_ char *node = target ? path_join("/dev", path_last(target)) : NULL;
+        if (node && strlen(node) < NODE_PATH_MAX && stat(node, &there) >= 0 &&
+            S_ISBLK(there.st_mode) && there.st_rdev == st.st_rdev)
+                (void) snprintf(ret, NODE_PATH_MAX, "%s", node);
+        return 0;
+}
+
+int device_init(int fd, struct crypt_device **ret, Error *e) {
+        char path[NODE_PATH_MAX];
+        int r = node_path(fd, path, e);
+
+        if (r < 0)
+                return r;
+        crypt_set_log_callback(NULL, on_log, NULL);
+        r = crypt_init(ret, path);
+        return r < 0 ? device_error(NULL, r, "cannot use the device", e) : 0;
+}
+
+/* Devices of ours that nobody has open belong to somebody who died: those who have one in the making
+ * hold the lock. */
+static void sweep(void) {
+        _cleanup_dir_ DIR *d = opendir("/sys/class/block");
+
+        for (struct dirent *entry; d && (entry = readdir(d));) {
+                _cleanup_free_ char *path = NULL, *name = NULL;
+
+                if (!str_skip_prefix(entry->d_name, "dm-"))
+                        continue;
+                path = str_format("/sys/class/block/%s/dm/name", entry->d_name);
+                if (path && file_read_line(AT_FDCWD, path, &name) >= 0 &&
+                    str_skip_prefix(name, PREFIX))
+                        (void) crypt_deactivate_by_name(NULL, name, CRYPT_DEACTIVATE_DEFERRED);
+        }
+}
+
+int mapping_begin(Mapping *m, Error *e) {
+        char text[ID128_TEXT_MAX];
+        Id128 id;
+        int r = id128_random(&id);
+
+        if (r < 0)
+                return error_set(e, r, "no random numbers: %m");
+        (void) snprintf(m->name, sizeof m->name, PREFIX "%s", id128_format(&id, text));
+
+        r = path_mkdirs("/run/skep", 0755);
+        if (r >= 0) {
+                m->lock_fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+                r = m->lock_fd < 0 || flock(m->lock_fd, LOCK_EX) < 0 ? -errno : 0;
+        }
+        if (r < 0)
+                return error_set(e, r, "cannot take the lock '" LOCK "': %m");
+        sweep();
+        return 0;
+}
+
+void mapping_done(Mapping *m) {
+        m->lock_fd = fd_close(m->lock_fd);
+}
+
+int mapping_hand_out(Mapping *m, struct crypt_device *cd, bool read_only, bool probe, Error *e) {
+        char path[2 * NODE_PATH_MAX];
+        char block[512];
+        struct stat st;
+        int r;
+
+        (void) snprintf(path, sizeof path, "%s/%s", crypt_get_dir(), m->name);
+        _cleanup_fd_ int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        r = fd < 0 ? error_set(e, errno, "cannot open the new device '%s': %m", path) : 0;
+        if (r >= 0 && probe && pread(fd, block, sizeof block, 0) != sizeof block)
+                r = error_set(e, EBADMSG,
+                              "the root hash is of something else, or the data are damaged");
+
+        /* It is open: this removes it when nobody has it open any more. */
+        int d = crypt_deactivate_by_name(cd, m->name, CRYPT_DEACTIVATE_DEFERRED);
+        if (r >= 0 && d < 0)
+                r = device_error(cd, d, "cannot have the new device removed at its end", e);
+        /* Where there is no udev, the library has made a node that nobody would remove. */
+        if (lstat(path, &st) >= 0 && S_ISBLK(st.st_mode))
+                (void) unlink(path);
+        if (r >= 0) {
+                r = handshake_send_fd(AIDE_SOCKET, 0, fd);
+                if (r < 0)
+                        r = error_set(e, r, "cannot hand out the new device: %m");
+        }
+        return r;
+}
