@@ -263,6 +263,10 @@ const char *settings_place(const Assignment *a, char *buffer, size_t size) {
         if (a->origin.file)
                 (void) snprintf(buffer, size, "%s:%u: %s=", a->origin.file, a->origin.line,
                                 a->row->key);
+        else if (a->origin.variable)
+                (void) snprintf(buffer, size, "$%s", a->origin.variable);
+        else if (!a->row->flag && !a->row->letter)
+                (void) snprintf(buffer, size, "the command");
         else if (a->letter_used)
                 (void) snprintf(buffer, size, "-%c", a->letter_used);
         else
@@ -270,18 +274,26 @@ const char *settings_place(const Assignment *a, char *buffer, size_t size) {
         return buffer;
 }
 
-static __thread const SettingOrigin *origin_now;
+static __thread Assignment *assignment_now;
 
 const SettingOrigin *settings_origin(void) {
-        return origin_now;
+        return assignment_now ? &assignment_now->origin : NULL;
 }
 
-static int apply_one(const Assignment *a, void *target, Error *e) {
+int settings_restate(const char *text) {
+        return assignment_now ? str_replace(&assignment_now->value, text) : 0;
+}
+
+static int apply_one(Assignment *a, void *target, Error *e) {
+        /* The parser may put another value in its place. */
+        _cleanup_free_ char *value = strdup(a->value);
         char place[512];
 
-        origin_now = &a->origin;
-        int r = a->row->parse(a->row, a->value, (char *) target + a->row->at, e);
-        origin_now = NULL;
+        if (!value)
+                return error_oom(e);
+        assignment_now = a;
+        int r = a->row->parse(a->row, value, (char *) target + a->row->at, e);
+        assignment_now = NULL;
         return r < 0 ? error_wrap(e, r, "%s", settings_place(a, place, sizeof place)) : 0;
 }
 
@@ -325,13 +337,52 @@ const Assignment *settings_next(const Settings *s, const Assignment *after) {
         }
 }
 
-int settings_apply(const Settings *s, void *target, Error *e) {
+int settings_apply(Settings *s, void *target, Error *e) {
         for (const Assignment *a = settings_next(s, NULL); a; a = settings_next(s, a)) {
-                int r = apply_one(a, target, e);
+                int r = apply_one(s->list + (a - s->list), target, e);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static bool is_same_setting(const Setting *a, const Setting *b) {
+        if (a == b || ((a->flags | b->flags) & SETTING_HIDDEN))
+                return a == b;
+        if ((a->flags | b->flags) & SETTING_LIST)
+                return is_same_list(a, b);
+        return a->at == b->at && a->parse == b->parse && !(a->key && b->key);
+}
+
+const Setting *settings_main_row(const Settings *s, const Setting *row) {
+        const Setting *best = row;
+
+        for (const Setting *other = s->rows; other < s->rows + s->n_rows; other++)
+                if (is_same_setting(other, row) &&
+                    (!other->key == !best->key ? other < best : !best->key))
+                        best = other;
+        return best;
+}
+
+static int format_string(const char *s, Buf *out) {
+        return !s ? 0 : buf_puts(out, s) < 0 ? -ENOMEM : 1;
+}
+
+int setting_format(const Setting *row, const void *field, Buf *out) {
+        if (row->parse == setting_bool)
+                return format_string(*(const bool *) field ? "yes" : "no", out);
+        if (row->parse == setting_string || row->parse == setting_path ||
+            row->parse == setting_inner_path)
+                return format_string(*(const char *const *) field, out);
+        if (row->parse == setting_choice)
+                return format_string(((const char *const *) row->data)[*(const int *) field], out);
+        if (row->parse == setting_signal)
+                return *(const int *) field > 0
+                               ? format_string(signal_name(*(const int *) field), out)
+                               : 0;
+        if (row->parse == setting_unsigned)
+                return buf_printf(out, "%u", *(const unsigned *) field) < 0 ? -ENOMEM : 1;
+        return -EOPNOTSUPP;
 }
 
 int setting_bool(const Setting *row, const char *value, void *at, Error *e) {
@@ -404,7 +455,8 @@ int setting_path(const Setting *row, const char *value, void *at, Error *e) {
 
         if (!*value)
                 return error_set(e, EINVAL, "the path is empty");
-        if (*value != '/' && origin_now && origin_now->file)
+        const SettingOrigin *origin = settings_origin();
+        if (*value != '/' && origin && origin->file)
                 return error_set(e, EINVAL,
                                  "'%.200s' is not an absolute path, which a file must give", value);
         int r = path_absolute(value, &path);

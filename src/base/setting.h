@@ -33,9 +33,12 @@ struct Setting {
         const char *section, *key; /* in a file; NULL = command line only */
         const char *flag;          /* "hostname" for --hostname; NULL = none */
         char letter;               /* 'h' for -h; 0 = none */
-        const char *metavar;  /* of the option's argument; NULL = takes none; "[X]" = optional, only
+        const char *metavar; /* of the option's argument; NULL = takes none; "[X]" = optional, only
                                     * in the form --flag=X */
-        const char *implied;  /* value when there is no argument; NULL = "yes" */
+        const char *implied; /* value when there is no argument; NULL = "yes" */
+        const char
+                *preset; /* what the target holds when nothing is assigned, as text; NULL = "no" of
+                               * a bool, nothing of all others */
         const char *group;    /* heading in help and man page; NULL = that of the row before */
         const char *help;     /* a short phrase, no dot at the end */
         const char *complete; /* what completes the argument: "machines", "images", "files",
@@ -50,6 +53,7 @@ struct Setting {
 typedef struct SettingOrigin {
         const char *file; /* NULL = the command line; owned by the Settings */
         unsigned line;
+        const char *variable; /* of the environment, static; NULL = it does not come from there */
         bool trusted;
 } SettingOrigin;
 
@@ -110,19 +114,26 @@ int settings_from_text(Settings *s, const char *name, const char *text, size_t n
 
 /** settings_apply() - parse what counts into @target, whose fields hold the defaults
  * Return: 0 or the parser's error with the place before it; @target is then partly filled. */
-int settings_apply(const Settings *s, void *target, Error *e);
+int settings_apply(Settings *s, void *target, Error *e);
 
 /** settings_next() - go through the assignments that count, in the order in which they are applied
  * @after: NULL = from the first
  * Return: NULL at the end. */
 const Assignment *settings_next(const Settings *s, const Assignment *after);
 
+/** settings_restate() - for parsers: what they are called with stands for @text, which means the same wherever
+ * and whenever it is read
+ * Return: 0 or -ENOMEM. */
+int settings_restate(const char *text);
 /** settings_origin() - for parsers: where the value that they are called with comes from
  * Return: NULL when they are not called by settings_apply(). */
 const SettingOrigin *settings_origin(void);
 
 /** settings_find() - the assignment that decides the setting at offset @at; NULL = none was made */
 const Assignment *settings_find(const Settings *s, size_t at);
+/** settings_main_row() - of all the rows that name one setting, the one that files know, else the first:
+ * -U is --private-users=, --setenv= is Environment= */
+const Setting *settings_main_row(const Settings *s, const Setting *row);
 /** settings_place() - how to call an assignment in a message: "--uuid" or "/etc/x.nspawn:3: MachineID="
  * Return: @buffer. */
 const char *settings_place(const Assignment *a, char *buffer, size_t size);
@@ -130,6 +141,11 @@ const char *settings_place(const Assignment *a, char *buffer, size_t size);
 const Setting *settings_row_by_flag(const Setting *rows, size_t n_rows, const char *flag);
 /** setting_argument() - whether the option of a row takes an argument: 0 no, 1 yes, 2 optional */
 int setting_argument(const Setting *row);
+
+/** setting_format() - write a field of one of the common kinds below as its parser reads it; not lists
+ * @field:  the field itself
+ * Return: 1 written; 0 it holds nothing; -EOPNOTSUPP of another kind; -ENOMEM. */
+int setting_format(const Setting *row, const void *field, Buf *out);
 
 /* Parsers for common kinds of fields. */
 

@@ -78,12 +78,12 @@ int main(int argc, char **argv) {
         if (r != 0)
                 return r < 0 ? EXIT_SETUP : 0;
         r = spec_read(argv + (argc > 0), &spec, &notes, &e);
-        if (r == SPEC_READ_DONE)
-                return 0;
         if (spec.quiet)
                 report_set_level(LOG_WARNING);
         STRV_FOREACH(n, notes)
                 report_warning("%s", *n);
+        if (r == SPEC_READ_DONE)
+                return 0;
         if (r >= 0 && spec.dry_run) {
                 r = dry_run(&engine, &e);
                 status = r < 0 ? EXIT_SETUP : 0;

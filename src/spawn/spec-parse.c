@@ -105,6 +105,8 @@ int spec_parse_setenv(const Setting *row, const char *value, void *at, Error *e)
                 if (!copied)
                         return error_oom(e);
         }
+        if (copied && settings_restate(copied) < 0)
+                return error_oom(e);
         return set_environment(at, copied ? copied : value, e);
 }
 
@@ -145,6 +147,15 @@ int spec_parse_settings_mode(const Setting *row, const char *value, void *at, Er
                                              [_SETTINGS_MODE_MAX] = NULL };
 
         return parse_word_or_bool(words, SETTINGS_NO, SETTINGS_YES, value, at, e);
+}
+
+int spec_parse_dump(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [DUMP_NO] = "no",
+                                             [DUMP_TEXT] = "text",
+                                             [DUMP_JSON] = "json",
+                                             [_DUMP_FORM_MAX] = NULL };
+
+        return parse_word_or_bool(words, DUMP_NO, DUMP_TEXT, value, at, e);
 }
 
 int spec_parse_register(const Setting *row, const char *value, void *at, Error *e) {
@@ -293,6 +304,24 @@ int spec_parse_source(const char *value, char **ret, Error *e) {
         return setting_string(&row, value, ret, e);
 }
 
+/* In a dump of the settings, the path is to be the one that was meant. */
+static int restate_source(const char *value, const char *source, Error *e) {
+        const char *rest = value;
+        _cleanup_(buf_done) Buf text = {};
+        int r = 0;
+
+        if (value[0] == '/' || value[0] == '+')
+                return 0;
+        while (*rest && *rest != ':')
+                rest += *rest == '\\' && rest[1] ? 2 : 1;
+        for (; *source && r >= 0; source++)
+                r = strchr(":\\", *source) ? buf_printf(&text, "\\%c", *source)
+                                           : buf_append(&text, source, 1);
+        if (r >= 0)
+                r = buf_puts(&text, rest);
+        return r < 0 || settings_restate(text.p) < 0 ? error_oom(e) : 0;
+}
+
 static int add_bind(Spec *s, CustomMountType type, const char *value, Error *e) {
         _cleanup_(custom_mount_done) CustomMount m = { .type = type };
         _cleanup_strv_ char **parts = NULL;
@@ -312,6 +341,8 @@ static int add_bind(Spec *s, CustomMountType type, const char *value, Error *e) 
         r = setting_inner_path(&row, target, &m.target, e);
         if (r >= 0 && n > 2)
                 r = parse_bind_options(parts[2], &m, e);
+        if (r >= 0)
+                r = restate_source(value, m.source, e);
         if (r < 0)
                 return r;
         return spec_add_mount(s, &m) < 0 ? error_oom(e) : 0;

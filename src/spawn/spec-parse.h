@@ -21,6 +21,7 @@ int spec_parse_environment(const Setting *row, const char *value, void *at, Erro
 
 /* enums */
 int spec_parse_settings_mode(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_dump(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_register(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_console(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e);

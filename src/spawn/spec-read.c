@@ -35,9 +35,8 @@ static int read_environment(Settings *s, Error *e) {
         } knobs[] = {
                 { "SYSTEMD_NSPAWN_API_VFS_WRITABLE", "api-vfs-writable" },
         };
-        const SettingOrigin origin = { .trusted = true };
-
         for (size_t i = 0; i < ELEMENTSOF(knobs); i++) {
+                const SettingOrigin origin = { .trusted = true, .variable = knobs[i].variable };
                 const char *value = getenv(knobs[i].variable);
                 if (!value)
                         continue;
@@ -50,7 +49,7 @@ static int read_environment(Settings *s, Error *e) {
 }
 
 /* What the command line alone says, to find the settings file by. */
-static int resolve_command_line(const Settings *s, SpecCommand *c, Error *e) {
+static int resolve_command_line(Settings *s, SpecCommand *c, Error *e) {
         spec_init(&c->spec);
         int r = settings_apply(s, c, e);
 
@@ -75,18 +74,34 @@ static int serve_help(const SpecCommand *c, Error *e) {
         return r < 0 ? error_set(e, r, "cannot write: %m") : SPEC_READ_DONE;
 }
 
-/* Positional arguments take the place of Parameters= unless the file has the last word. */
-static int take_arguments(Spec *spec, const Settings *s, char *const *rest, Error *e) {
-        const Assignment *a = settings_find(s, offsetof(SpecCommand, spec.argv));
-        _cleanup_strv_ char **copy = NULL;
+static int serve_dump(const Settings *s, const SpecCommand *c, Error *e) {
+        _cleanup_(buf_done) Buf out = {};
 
-        if (!rest || (a && spec->settings_mode == SETTINGS_OVERRIDE))
-                return 0;
-        if (strv_copy(rest, &copy) < 0)
+        if (spec_dump(s, c, c->spec.dump, &out) < 0)
                 return error_oom(e);
-        (void) strv_free(spec->argv);
-        spec->argv = TAKE_PTR(copy);
-        return 0;
+        int r = fd_write_all(STDOUT_FILENO, out.p, out.n);
+        return r < 0 ? error_set(e, r, "cannot write: %m") : SPEC_READ_DONE;
+}
+
+/* Positional arguments are Parameters= of the command line. */
+static int add_arguments(Settings *s, char *const *rest, Error *e) {
+        static const SettingOrigin origin = { .trusted = true };
+        _cleanup_(buf_done) Buf text = {};
+        const Setting *row = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < s->n_rows; i++)
+                if (s->rows[i].at == offsetof(SpecCommand, spec.argv))
+                        row = s->rows + i;
+        STRV_FOREACH(word, rest) {
+                _cleanup_free_ char *escaped = str_escape(*word, "\"");
+                if (r >= 0)
+                        r = escaped ? buf_printf(&text, "%s\"%s\"", text.n > 0 ? " " : "", escaped)
+                                    : -ENOMEM;
+        }
+        if (r < 0)
+                return error_oom(e);
+        return text.n > 0 ? settings_add(s, row, text.p, &origin, RANK_TYPED, e) : 0;
 }
 
 /* --boot and --as-pid2 share a field, so that those of two files, or of a file and the command line, do
@@ -187,6 +202,8 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         if (r >= 0)
                 r = settings_from_argv(&s, argv, RANK_TYPED, settings_stop_at_first, &rest, e);
         if (r >= 0)
+                r = add_arguments(&s, rest, e);
+        if (r >= 0)
                 r = serve_values(&s, e);
         if (r == 0)
                 r = resolve_command_line(&s, &first, e);
@@ -209,13 +226,16 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         if (r >= 0)
                 r = check_start(&s, e);
         if (r >= 0)
-                r = take_arguments(&final.spec, &s, rest, e);
-        if (r >= 0)
                 r = spec_resolve(&final.spec, &first.spec, e);
         if (r >= 0)
                 r = spec_check(&final.spec, &s, e);
         if (r < 0)
                 return r;
+        if (final.spec.dump != DUMP_NO) {
+                r = serve_dump(&s, &final, e);
+                *ret_notes = TAKE_PTR(s.notes);
+                return r;
+        }
 
         spec_done(ret);
         *ret = final.spec;

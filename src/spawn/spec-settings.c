@@ -32,12 +32,18 @@ static const Setting rows[] = {
           .at = offsetof(SpecCommand, version) },
         { LETTER("quiet", 'q'), .help = "Say nothing about what is done; only the payload's output",
           .parse = setting_bool, AT(quiet) },
-        { FLAG("settings"), .metavar = "MODE", .complete = "yes no override trusted",
+        { FLAG("settings"), .metavar = "MODE", .preset = "yes",
+          .complete = "yes no override trusted",
           .help = "Whether the machine's .nspawn file is read (yes, no), wins over the command line"
                   " (override), or is trusted wherever it lies (trusted)",
           .parse = spec_parse_settings_mode, AT(settings_mode) },
         { FLAG("dry-run"), .help = "Print what would be done, and do nothing of it",
           .parse = setting_bool, AT(dry_run) },
+        { FLAG("dump-settings"), .metavar = "[FORM]", .complete = "text json", .preset = "no",
+          .implied = "text",
+          .help = "Print the settings that are in effect, and where each comes from, and do nothing:"
+                  " text (a settings file) or json",
+          .parse = spec_parse_dump, AT(dump) },
         { FLAG("no-pager"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no pager",
           .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
         { FLAG("no-ask-password"), .flags = SETTING_HIDDEN, .help = "Accepted; nothing is asked",
@@ -96,14 +102,14 @@ static const Setting rows[] = {
         { FLAG("property"), .metavar = "NAME=VALUE", .flags = SETTING_LIST,
           .help = "Set a property of the machine's scope, as with systemctl set-property",
           .parse = spec_parse_property, AT(properties) },
-        { FLAG("register"), .metavar = "MODE", .complete = "yes no auto",
+        { FLAG("register"), .metavar = "MODE", .preset = "auto", .complete = "yes no auto",
           .help = "Register with the machine manager: yes, no, or auto (if it is there)",
           .parse = spec_parse_register, AT(register_mode) },
         { FLAG("keep-unit"), .help = "Make no scope; stay in the unit that we were started in",
           .parse = setting_bool, AT(keep_unit) },
 
         { EXEC("PrivateUsers"), FLAG("private-users"), .group = "User namespace",
-          .metavar = "[MODE]", .complete = "no yes pick identity",
+          .metavar = "[MODE]", .preset = "no", .complete = "no yes pick identity",
           .help = "User namespace: no, yes (range of the owner of the root), pick (a free range),"
                   " identity, or BASE[:COUNT]",
           .parse = spec_parse_private_users, AT(private_users) },
@@ -113,7 +119,7 @@ static const Setting rows[] = {
           .parse = spec_parse_private_users,
           AT(private_users) },
         { FILES("PrivateUsersOwnership"), FLAG("private-users-ownership"), .metavar = "MODE",
-          .complete = "auto off map",
+          .preset = "auto", .complete = "auto off map",
           .help = "How owners of files are shifted into the range: off, map (by the mount), or auto",
           .parse = spec_parse_ownership, AT(ownership) },
 
@@ -138,7 +144,7 @@ static const Setting rows[] = {
           .complete = "yes no",
           .help = "Let no program of the payload gain privileges when it is executed",
           .parse = setting_bool, AT(no_new_privileges) },
-        { FLAG("api-vfs-writable"), .metavar = "MODE", .complete = "yes no network",
+        { FLAG("api-vfs-writable"), .metavar = "MODE", .preset = "no", .complete = "yes no network",
           .help = "Whether /proc/sys and /sys are writable: yes, no, or network (only the network's"
                   " part); also $SYSTEMD_NSPAWN_API_VFS_WRITABLE",
           .parse = spec_parse_api_vfs, AT(api_vfs) },
@@ -200,7 +206,7 @@ static const Setting rows[] = {
           .parse = spec_parse_inaccessible, AT(mounts) },
 
         { EXEC("ResolvConf"), FLAG("resolv-conf"), .group = "Integration", .metavar = "MODE",
-          .trust = TRUST_ANY,
+          .preset = "auto", .trust = TRUST_ANY,
           .complete = "auto off delete copy-host copy-static copy-uplink copy-stub replace-host"
                       " replace-static replace-uplink replace-stub bind-host bind-static"
                       " bind-uplink bind-stub",
@@ -209,7 +215,7 @@ static const Setting rows[] = {
                   " whichever fits",
           .parse = spec_parse_resolv_conf, AT(resolv_conf) },
         { EXEC("Timezone"), FLAG("timezone"), .metavar = "MODE", .trust = TRUST_ANY,
-          .complete = "auto off copy bind symlink delete",
+          .preset = "auto", .complete = "auto off copy bind symlink delete",
           .help = "How the image's /etc/localtime follows the host's; auto: whichever fits",
           .parse = spec_parse_timezone, AT(timezone) },
         { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE",
@@ -224,7 +230,7 @@ static const Setting rows[] = {
           .parse = spec_parse_link_journal,
           AT(link_journal) },
 
-        { FLAG("console"), .group = "Input and output", .metavar = "MODE",
+        { FLAG("console"), .group = "Input and output", .metavar = "MODE", .preset = "auto",
           .complete = "interactive read-only passive pipe autopipe",
           .help = "Where the payload's console goes: interactive, read-only, passive (nowhere), pipe"
                   " (our own stdio, no terminal), or autopipe",

@@ -24,9 +24,16 @@ const HelpPage *spec_help(void);
  * spec_resolve() and spec_check()
  * @ret:        initialised by the caller with spec_init()
  * @ret_notes:  sentences for the user on what was passed over, new vector
- * Return: 0; SPEC_READ_DONE (> 0) if --help or --version was served; -errno. */
+ * Return: 0; SPEC_READ_DONE (> 0) if something was to be printed alone, and has been; -errno. */
 enum { SPEC_READ_DONE = 1 };
 int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e);
+
+/** spec_dump() - (spec-dump.c) all settings, each with what it is in effect and where that comes from
+ * @form:  DUMP_TEXT: a settings file that says the same, what is not set as a comment, what a file cannot
+ *         say in a section that is passed over; DUMP_JSON: an array with one object per assignment
+ * @c:     the outcome, resolved
+ * Return: 0 or -ENOMEM. */
+int spec_dump(const Settings *s, const SpecCommand *c, DumpForm form, Buf *out);
 
 /** spec_check() - whether the Spec makes sense; refuses, never repairs
  * @origins: where the settings came from, for the messages

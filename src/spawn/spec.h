@@ -47,6 +47,14 @@ typedef enum SettingsMode {
         _SETTINGS_MODE_INVALID = -EINVAL,
 } SettingsMode;
 
+typedef enum DumpForm {
+        DUMP_NO,
+        DUMP_TEXT, /* a settings file */
+        DUMP_JSON,
+        _DUMP_FORM_MAX,
+        _DUMP_FORM_INVALID = -EINVAL,
+} DumpForm;
+
 typedef enum PrivateUsers {
         PRIVATE_USERS_NO,
         PRIVATE_USERS_IDENTITY, /* 0 to 65535 onto themselves */
@@ -155,6 +163,7 @@ typedef struct Spec {
         SettingsMode settings_mode;
         bool quiet;
         bool dry_run;
+        DumpForm dump;
 
         /* image */
         char *directory; /* as given; resolved by spec_resolve() */

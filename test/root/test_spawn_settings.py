@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Settings files: where they are found, whom they are believed from, and who has the last word."""
 
+import json
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -99,7 +101,7 @@ def test_network_of_the_file_takes_nothing_away(spawn, busybox, settings):
 
 @pytest.mark.parametrize("text, words", [
     ("[Network]\nBridge=br0\n", "Bridge"),
-    ("[Exec]\n\nLimitNOFILE=5\n", "LimitNOFILE"),
+    ("[Network]\n\nZone=a\n", "Zone"),
     ("[Files]\nOverlay=/a:/b\n", "Overlay"),
     ("[Exec]\nLinkJournal=guest\n", "LinkJournal"),
 ])
@@ -209,3 +211,47 @@ def test_a_strange_file_does_not_stop_the_reader(spawn, busybox, settings):
     path.unlink()
     os.mkfifo(path)
     assert f"cannot read '{path}'" in spawn.refuse(busybox, "true")
+
+
+def test_dump_is_a_file_that_says_the_same(spawn, busybox, settings):
+    """What is dumped and read again, with what only options say, is the same machine."""
+    settings(PLACES[0], "[Exec]\nEnvironment='A=a  b'\nHostname=n-%i\n[Network]\nPrivate=yes\n")
+    options = ["--bind-ro=../etc:/mnt:norbind", "--tmpfs=/opt:size=1M", "-E", "B=50%", "-E", "C=\\x",
+               "--kill-signal=TERM", "--private-users=524288:65536", "--drop-capability=all"]
+    command = ["/bin/echo", "50%", 'a "b"', "c\\"]
+
+    def plan(*argv):
+        return re.sub("boot-id = .*", "", spawn.out(busybox, "--dry-run", *argv))
+    options += ["--uuid", "11111111222233334444555555555555"]
+    planned = plan(*options, *command)
+    dump = spawn.out(busybox, "--dump-settings", *options, *command)
+    path = settings(PLACES[0], dump)
+    assert plan() == planned
+    again = spawn.out(busybox, "--dump-settings=text")
+
+    def rows(text):
+        return [line for line in text.splitlines() if not line.startswith("# ")]
+    assert rows(again) == rows(dump)
+    assert f"# {path}:" in again and "n-" + spawn.name in again
+
+
+def test_dump_names_where_everything_comes_from(spawn, busybox, settings):
+    main = settings(PLACES[0], "[Exec]\nHostname=a\nDropCapability=CAP_MKNOD\n")
+    drop_in = settings(None, "[Exec]\nDropCapability=CAP_KILL\nUser=daemon\n", "x.conf")
+    env = {**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
+    rows = json.loads(spawn.out(busybox, "--dump-settings=json", "--hostname=b", "-U", env=env))
+
+    def of(name):
+        return [r for r in rows if name in (r["key"], r["option"])]
+    [host] = of("Hostname")
+    assert host["value"] == "b" and host["origin"] == "command-line" and host["file"] is None
+    low, high = of("DropCapability")
+    assert (low["value"], low["file"], low["line"], low["trusted"]) == (
+        "CAP_KILL", str(drop_in), 2, False)
+    assert (high["file"], high["line"], high["trusted"]) == (str(main), 3, True)
+    assert of("User")[0]["value"] == "daemon" and of("--private-users")[0]["value"] == "pick"
+    [api] = of("--api-vfs-writable")
+    assert api["origin"] == "environment" and api["variable"] == "SYSTEMD_NSPAWN_API_VFS_WRITABLE"
+    [private] = of("Private")
+    assert private["value"] == "no" and private["origin"] == "default"
+    assert len(rows) > 50 and not of("--dump-settings")

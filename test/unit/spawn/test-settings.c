@@ -374,12 +374,118 @@ static void test_refused(void **state) {
         }
 }
 
+/* What the table says a setting is without being set is what the Spec begins with. */
+static void test_presets(void **state) {
+        size_t n, found = 0;
+        const Setting *rows = spec_settings(&n);
+
+        for (size_t i = 0; i < n; i++) {
+                SpecCommand before = {}, after = {};
+                Error e = {};
+
+                if (!rows[i].preset)
+                        continue;
+                found++;
+                spec_init(&before.spec);
+                spec_init(&after.spec);
+                CHECK_EQ(rows[i].parse(rows + i, rows[i].preset, (char *) &after + rows[i].at, &e),
+                         0, "%s: %s", rows[i].flag, e.text);
+                CHECK_EQ(memcmp(&before, &after, sizeof before), 0, "%s", rows[i].flag);
+        }
+        assert_true(found > 5);
+}
+
+/* The lines of a dump but for those that say where things come from. */
+static char *without_origins(const char *dump) {
+        _cleanup_(buf_done) Buf out = {};
+
+        while (*dump) {
+                size_t n = strcspn(dump, "\n") + 1;
+                if (strncmp(dump, "# ", 2) != 0)
+                        assert_int_equal(buf_append(&out, dump, n), 0);
+                dump += n;
+        }
+        return buf_take(&out);
+}
+
+/* A dump is a settings file that says the same. */
+static void test_dump_reads_back(void **state) {
+        static const char
+                text[] = "[Exec]\nBoot=yes\nParameters=a 'b c' \"d\\n\"\n"
+                         "Environment=A=1 \"B=2 3\"\nEnvironment=C=%%\nUser=root\n"
+                         "KillSignal=RTMIN+3\nMachineID=11111111222233334444555555555555\n"
+                         "PrivateUsers=65536:65536\nCapability=CAP_BPF\nNotifyReady=1\n"
+                         "DropCapability=CAP_MKNOD CAP_CHOWN\nDropCapability=CAP_KILL\n"
+                         "LimitNOFILE=5:6\nOOMScoreAdjust=7\nWorkingDirectory=/a//b/\n"
+                         "[Files]\nBind=/a b:/c:norbind\nBind=\nBind=+/x:/y\n"
+                         "BindReadOnly=/p\\:q:/r\nTemporaryFileSystem=/t:size=1%%\n"
+                         "[Network]\nPrivate=on\n";
+        static const SpecifierTable specifiers = {};
+        _cleanup_free_ char *first = NULL, *second = NULL;
+        char *last = NULL;
+
+        for (int round = 0; round < 2; round++) {
+                _cleanup_(buf_done) Buf out = {};
+                Bed b = {};
+                size_t n;
+                const Setting *rows = spec_settings(&n);
+                const char *in = round == 0 ? text : first;
+
+                settings_init(&b.settings, rows, n);
+                b.settings.specifiers = &specifiers;
+                spec_init(&b.command.spec);
+                CHECK_EQ(settings_from_text(&b.settings, "f", in, strlen(in), true, 1, &b.error), 0,
+                         "%s", b.error.text);
+                CHECK_EQ(settings_apply(&b.settings, &b.command, &b.error), 0, "%s", b.error.text);
+                assert_int_equal(spec_dump(&b.settings, &b.command, DUMP_TEXT, &out), 0);
+                *(round == 0 ? &first : &second) = without_origins(out.p);
+                last = out.p ? strstr(out.p, "X-Options") : NULL;
+                assert_non_null(last);
+                bed_done(&b);
+        }
+        assert_string_equal(first, second);
+        assert_non_null(strstr(first, "\nParameters=\"a\" \"b c\" \"d\\n\"\n"));
+        assert_non_null(strstr(first, "\nEnvironment=C=%%\n"));
+        assert_non_null(strstr(first, "\nBind=+/x:/y\n"));
+        assert_null(strstr(first, "/a b"));
+        assert_non_null(strstr(first, "\n#ProcessTwo=no\n"));
+}
+
+/* What was typed is told as a file would say it, as far as one could. */
+static void test_dump_of_a_command_line(void **state) {
+        _cleanup_(buf_done) Buf out = {};
+        Bed b;
+
+        assert_int_equal(setenv("SKEP_TEST", "of ours", 1), 0);
+        assert_int_equal(read_both(&b, "-U -E A=\"1\" -E SKEP_TEST --bind=/x -S small",
+                                   "[Exec]\nHostname=h\n", true, false),
+                         0);
+        assert_int_equal(spec_dump(&b.settings, &b.command, DUMP_TEXT, &out), 0);
+        assert_non_null(strstr(out.p, "\n# -U\nPrivateUsers=pick\n"));
+        assert_non_null(strstr(out.p, "\n# -E\nEnvironment=\"A=\\x221\\x22\"\n"));
+        assert_non_null(strstr(out.p, "\n# -E\nEnvironment=\"SKEP_TEST=of ours\"\n"));
+        assert_non_null(strstr(out.p, "\n# " FILE_NAME ":2\nHostname=h\n"));
+        assert_non_null(strstr(out.p, "\n# -S\n--slice=small.slice\n"));
+
+        out.n = 0;
+        assert_int_equal(spec_dump(&b.settings, &b.command, DUMP_JSON, &out), 0);
+        assert_non_null(strstr(out.p, "\"Hostname\""));
+        bed_done(&b);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_table),         cmocka_unit_test(test_flags),
-                cmocka_unit_test(test_private_users), cmocka_unit_test(test_mounts),
-                cmocka_unit_test(test_overlays),      cmocka_unit_test(test_file),
-                cmocka_unit_test(test_trust),         cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_flags),
+                cmocka_unit_test(test_private_users),
+                cmocka_unit_test(test_mounts),
+                cmocka_unit_test(test_overlays),
+                cmocka_unit_test(test_file),
+                cmocka_unit_test(test_trust),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_presets),
+                cmocka_unit_test(test_dump_reads_back),
+                cmocka_unit_test(test_dump_of_a_command_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
