@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -51,24 +52,34 @@ static int add_place(Search *s, char *path, bool trusted, Error *e) {
         return 0;
 }
 
+/* A folder of the administrator or user, which mostly is not there: then it is asked for once, not by
+ * every name that could be in it. */
+static int add_place_if_any(Search *s, char *path, Error *e) {
+        if (path && access(path, F_OK) < 0 && errno == ENOENT) {
+                free(path);
+                return 0;
+        }
+        return add_place(s, path, true, e);
+}
+
 /* A folder of the caller's own: below what @variable says, else below @otherwise in the home. */
 static int add_place_of_user(Search *s, const char *variable, const char *otherwise, Error *e) {
         const char *base = getenv(variable), *home = getenv("HOME");
 
         if (base && *base == '/')
-                return add_place(s, path_join(base, "systemd/nspawn"), true, e);
+                return add_place_if_any(s, path_join(base, "systemd/nspawn"), e);
         if (!otherwise || !home || *home != '/')
                 return 0;
-        return add_place(s, str_format("%s/%s/systemd/nspawn", home, otherwise), true, e);
+        return add_place_if_any(s, str_format("%s/%s/systemd/nspawn", home, otherwise), e);
 }
 
 static int add_places(Search *s, const Spec *found, Error *e) {
         int r;
 
-        if (geteuid() == 0) {
-                r = add_place(s, strdup("/etc/systemd/nspawn"), true, e);
+        if (getauxval(AT_EUID) == 0) {
+                r = add_place_if_any(s, strdup("/etc/systemd/nspawn"), e);
                 if (r >= 0)
-                        r = add_place(s, strdup("/run/systemd/nspawn"), true, e);
+                        r = add_place_if_any(s, strdup("/run/systemd/nspawn"), e);
         } else {
                 r = add_place_of_user(s, "XDG_CONFIG_HOME", ".config", e);
                 if (r >= 0)
