@@ -116,6 +116,102 @@ def _spawn(folder):
     ]
 
 
+def _own_ids(folder):
+    """Contenders that give the command user IDs and a network of its own as well."""
+    tree = _copied(folder, "bookworm-guest")
+    skep = [build.program("skep-spawn"), "-q", "-D", tree, "--register=no", "-U", "--private-network"]
+    nspawn = ["systemd-nspawn", "-q", "-D", tree, "--register=no", "--keep-unit", "-U",
+              "--private-network"]
+    bwrap = ["bwrap", "--unshare-all", "--unshare-user", "--bind", tree, "/", "--proc", "/proc",
+             "--dev", "/dev"]
+    return [
+        Contender("skep-spawn -U --private-network", _timed([*skep, "/bin/true"])),
+        Contender("bwrap --unshare-all --unshare-user", _timed([*bwrap, "/bin/true"])),
+        Contender("systemd-nspawn -U --private-network", _timed([*nspawn, "/bin/true"])),
+    ]
+
+
+def _ephemeral(folder):
+    tree = _copied(folder, "bookworm-lab")
+    skep = [build.program("skep-spawn"), "-q", "-D", tree, "--register=no"]
+    nspawn = ["systemd-nspawn", "-q", "-D", tree, "--register=no", "--keep-unit"]
+    return [
+        Contender("skep-spawn -x", _timed([*skep, "-x", "/bin/true"])),
+        Contender("skep-spawn", _timed([*skep, "/bin/true"])),
+        Contender("systemd-nspawn -x", _timed([*nspawn, "-x", "/bin/true"])),
+    ]
+
+
+CROWD = 200
+CROWD_SLEEP = "86399"       # how the machines' processes are told from others
+
+
+def _sleepers():
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = pathlib.Path(entry.path, "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:2] == [b"/bin/sleep", CROWD_SLEEP.encode()]:
+            found.append(int(entry.name))
+    return found
+
+
+def _available():
+    text = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
+    return int(re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)[1])
+
+
+def _crowd(name, loop, figure):
+    """A run: start many machines by one shell loop, wait until all of them run, take the figure."""
+    def run():
+        if shutil.which(name) is None:
+            raise CannotRun(f"{name} is not installed")
+        before, start = _available(), time.perf_counter()
+        with subprocess.Popen(["bash", "-c", loop + "; wait"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              preexec_fn=kernel.die_with_parent) as process:
+            try:
+                while len(_sleepers()) < CROWD:
+                    if time.perf_counter() - start > 60:
+                        raise CannotRun(f"only {len(_sleepers())} of {CROWD} came up")
+                    time.sleep(0.02)
+                took = (time.perf_counter() - start) * 1000
+                time.sleep(4)
+                return took if figure == "time" else (before - _available()) / CROWD
+            finally:
+                for pid in _sleepers():
+                    os.kill(pid, signal.SIGKILL)
+                process.communicate(timeout=60)
+                time.sleep(2)
+
+    return run
+
+
+def _crowds(figure):
+    def contenders(folder):
+        tree = trees.tree("busybox")
+        skep = build.program("skep-spawn")
+        bundle = _oci_bundle(folder, tree, "crun")
+        config = bundle / "config.json"
+        if config.exists():
+            data = json.loads(config.read_text(encoding="utf-8"))
+            data["process"]["args"] = ["/bin/sleep", CROWD_SLEEP]
+            data["root"]["readonly"] = True
+            config.write_text(json.dumps(data), encoding="utf-8")
+        machines = (f"for i in $(seq {CROWD}); do {skep} -q --read-only -D {tree} -M bench-$i"
+                    f" --register=no --console=pipe /bin/sleep {CROWD_SLEEP} & done")
+        containers = (f"for i in $(seq {CROWD}); do crun --cgroup-manager=disabled run -b {bundle}"
+                      f" bench-{os.getpid()}-$i & done")
+        return [Contender("skep-spawn", _crowd(str(skep), machines, figure)),
+                Contender("crun", _crowd("crun", containers, figure))]
+
+    return contenders
+
+
 def _resident(folder, name, argv, env=None):
     """A run: kB (PSS) of all processes of ours for a booted machine that are outside of it."""
     def run():
@@ -218,6 +314,12 @@ def _import(packed):
 
 BENCHES = (
     Bench("spawn", "a trivial command with the full default confinement", "ms", 40, _spawn),
+    Bench("spawn-own", "the same with user IDs and a network of its own", "ms", 40, _own_ids),
+    Bench("ephemeral", "the same on a throw-away view of a tree of 250 MB", "ms", 3, _ephemeral),
+    Bench("crowd", f"{CROWD} machines that sleep, started at once, until all run", "ms", 3,
+          _crowds("time")),
+    Bench("crowd-memory", "and what each of them takes of the host's memory", "kB", 3,
+          _crowds("memory")),
     Bench("memory", "what stays resident for one booted machine, PSS", "kB", 3, _memory),
     Bench("import-tar", "a tree of 240 MB from an archive that is not packed", "ms", 5,
           _import("none")),
