@@ -7,6 +7,7 @@
 #include "app/report.h"
 #include "base/fd.h"
 #include "spawn/engine.h"
+#include "spawn/exchange.h"
 #include "spawn/keeper.h"
 #include "spawn/runtime.h"
 #include "spawn/spec-settings.h"
@@ -63,6 +64,18 @@ static int run(Engine *g, int *ret_status, Error *e) {
         }
 }
 
+/* What is left of a machine that does not run. The next start would remove it as well. */
+static int cleanup(const Spec *spec, Error *e) {
+        Run run = RUN_NULL;
+        int r = runtime_apply(spec, &run, e);
+
+        if (r >= 0)
+                exchange_remove(spec->machine);
+        runtime_revert(spec, &run);
+        run_done(&run);
+        return r;
+}
+
 int main(int argc, char **argv) {
         _cleanup_(spec_done) Spec spec;
         _cleanup_(engine_done) Engine engine;
@@ -86,6 +99,9 @@ int main(int argc, char **argv) {
                 return 0;
         if (r >= 0 && spec.dry_run) {
                 r = dry_run(&engine, &e);
+                status = r < 0 ? EXIT_SETUP : 0;
+        } else if (r >= 0 && spec.cleanup) {
+                r = cleanup(&spec, &e);
                 status = r < 0 ? EXIT_SETUP : 0;
         } else if (r >= 0)
                 r = run(&engine, &status, &e);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "spawn/exchange.h"
 
 #define BOOT_ID_FILE "host/proc-sys-kernel-random-boot-id"
 
@@ -72,10 +73,11 @@ void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret) {
 void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePlan *ret) {
         char id[ID128_TEXT_MAX], line[ID128_TEXT_MAX + 1];
 
-        (void) spec;
         ret->n = 0;
         add(ret, "host", S_IFDIR | 0755);
         add(ret, "host/incoming", S_IFDIR | 0600);
+        if (exchange_may_want(spec))
+                add(ret, "host/unix-export", S_IFDIR | 0755);
         add(ret, "host/inaccessible", S_IFDIR | 0755);
         add(ret, "host/inaccessible/reg", S_IFREG);
         add(ret, "host/inaccessible/dir", S_IFDIR);

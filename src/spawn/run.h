@@ -55,25 +55,26 @@ enum {
 
 typedef struct Run {
         /* made once, kept over reboots of the payload */
-        int lock_fd;          /* our locked file in /run/skep/spawn */
-        char *runtime;        /* a folder of the host that a mount namespace of our own may cover */
-        int notify_fd;        /* datagram socket bound to /run/host/notify inside */
-        int ephemeral_fd;     /* mount namespace that holds the upper layer */
-        char *cgroup;         /* path of the machine's group below the cgroup2 mount, "/…" */
-        bool cgroup_is_ours;  /* we made it, we remove it */
-        int cgroup_fd;        /* directory of the group that PID 1 starts in */
-        Id128 uuid;           /* as the payload sees it */
-        uid_t uid_base;       /* host's ID of root inside; 0 without a user namespace */
-        uint32_t uid_range;   /* 0 without a user namespace */
-        int range_lock_fd;    /* of a picked range */
-        bool has_scope;       /* register_scope() made one */
-        bool is_registered;   /* machined knows the machine from us */
-        int scope_fd;         /* keeps the placeholder of register_scope(); closing it ends it */
-        int bus_fd;           /* connection that is the scope's controller; -EBADF = none */
-        uint64_t bus_manager; /* the service manager is ":1.N" on it */
-        int scope_pidfd;      /* that placeholder */
-        char **network_names; /* host's ends of links that network_apply() made */
-        int *network_indices; /* their interface numbers */
+        int lock_fd;         /* our locked file in /run/skep/spawn */
+        char *runtime;       /* a folder of the host that a mount namespace of our own may cover */
+        int notify_fd;       /* datagram socket bound to /run/host/notify inside */
+        int ephemeral_fd;    /* mount namespace that holds the upper layer */
+        char *cgroup;        /* path of the machine's group below the cgroup2 mount, "/…" */
+        bool cgroup_is_ours; /* we made it, we remove it */
+        int cgroup_fd;       /* directory of the group that PID 1 starts in */
+        Id128 uuid;          /* as the payload sees it */
+        uid_t uid_base;      /* host's ID of root inside; 0 without a user namespace */
+        uint32_t uid_range;  /* 0 without a user namespace */
+        int range_lock_fd;   /* of a picked range */
+        bool exchange_is_noted; /* its folders, in the runtime file */
+        bool has_scope;         /* register_scope() made one */
+        bool is_registered;     /* machined knows the machine from us */
+        int scope_fd;           /* keeps the placeholder of register_scope(); closing it ends it */
+        int bus_fd;             /* connection that is the scope's controller; -EBADF = none */
+        uint64_t bus_manager;   /* the service manager is ":1.N" on it */
+        int scope_pidfd;        /* that placeholder */
+        char **network_names;   /* host's ends of links that network_apply() made */
+        int *network_indices;   /* their interface numbers */
         size_t n_network;
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;
@@ -85,6 +86,8 @@ typedef struct Run {
         int console_fd; /* see RunFd */
         int kmsg_fd;
         int netns_fd;
+        int incoming_fd; /* see exchange.h */
+        int export_fd;
         int handshake_fd;
         int exit_status; /* for an error that came from PID 1; 0 = none said */
 
@@ -111,6 +114,8 @@ typedef struct Run {
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \
                 .netns_fd = -EBADF,                                                                \
+                .incoming_fd = -EBADF,                                                             \
+                .export_fd = -EBADF,                                                               \
                 .handshake_fd = -EBADF,                                                            \
                 .root_fd = -EBADF,                                                                 \
                 .base_fds = { -EBADF, -EBADF, -EBADF, -EBADF },                                    \

@@ -15,6 +15,7 @@
 #include "image/subvolume.h"
 #include "image/temporary.h"
 #include "spawn/cgroup-place.h"
+#include "spawn/exchange.h"
 #include "spawn/id-plan.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
@@ -61,6 +62,7 @@ static const struct Leftover {
 } kinds[] = {
         { "cgroup ", cgroup_place_remove },
         { "tree ", remove_tree },
+        { "exchange ", exchange_remove },
 };
 
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */

@@ -190,6 +190,20 @@ static int serve_values(const Settings *s, Error *e) {
         return r < 0 ? error_set(e, r, "cannot write: %m") : SPEC_READ_DONE;
 }
 
+/* No settings file has a say in what is removed. */
+static int take_cleanup(Spec *spec, const Settings *s, char *const *rest, Spec *ret, Error *e) {
+        if (!settings_find(s, offsetof(SpecCommand, spec.machine)) &&
+            !settings_find(s, offsetof(SpecCommand, spec.directory)))
+                return error_set(e, EINVAL, "--cleanup needs --machine= or --directory=");
+        if (spec->ephemeral || rest)
+                return error_set(e, EINVAL,
+                                 "--cleanup goes with neither --ephemeral nor a command");
+        spec_done(ret);
+        *ret = *spec;
+        spec_init(spec);
+        return 0;
+}
+
 int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         _cleanup_(settings_done) Settings s;
         _cleanup_(command_done) SpecCommand first = {}, final = {};
@@ -211,6 +225,8 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
                 return r;
         if (first.help || first.version)
                 return serve_help(&first, e);
+        if (first.spec.cleanup)
+                return take_cleanup(&first.spec, &s, rest, ret, e);
 
         for (size_t i = 0; i < s.n && first.spec.settings_mode == SETTINGS_OVERRIDE; i++)
                 if (s.list[i].rank == RANK_TYPED)

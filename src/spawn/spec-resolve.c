@@ -29,6 +29,8 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
         const char *given = s->directory ? s->directory : ".";
         char *real;
 
+        if (s->cleanup && s->machine)
+                return 0; /* its image may be gone */
         if (!s->directory && s->machine)
                 return find_in_pool(s, e);
         /* Only the command line says where it is. */

@@ -44,6 +44,9 @@ static const Setting rows[] = {
           .help = "Print the settings that are in effect, and where each comes from, and do nothing:"
                   " text (a settings file) or json",
           .parse = spec_parse_dump, AT(dump) },
+        { FLAG("cleanup"),
+          .help = "Start nothing: remove what is left of a machine that was killed, and exit",
+          .parse = setting_bool, AT(cleanup) },
         { FLAG("no-pager"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no pager",
           .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
         { FLAG("no-ask-password"), .flags = SETTING_HIDDEN, .help = "Accepted; nothing is asked",
@@ -239,7 +242,6 @@ static const Setting rows[] = {
           .parse = spec_parse_console, AT(console) },
 
         /* What the reference has and we refuse. */
-        { FLAG("cleanup"), UNSUPPORTED },
         { FLAG("user"), .metavar = "[NAME]", UNSUPPORTED },
         { FLAG("share-system"), UNSUPPORTED },
         { FLAG("template"), .metavar = "PATH", UNSUPPORTED },

@@ -163,6 +163,7 @@ typedef struct Spec {
         SettingsMode settings_mode;
         bool quiet;
         bool dry_run;
+        bool cleanup; /* run nothing, remove what is left of the machine */
         DumpForm dump;
 
         /* image */

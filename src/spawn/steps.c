@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "spawn/capability.h"
 #include "spawn/cgroup-place.h"
+#include "spawn/exchange.h"
 #include "spawn/host-files.h"
 #include "spawn/journal-link.h"
 #include "spawn/keeper.h"
@@ -149,6 +150,14 @@ static int apply_sources(Engine *g, Error *e) {
         return mount_open_sources(&g->plan.mounts, &g->run, e);
 }
 
+static int apply_exchange_folders(Engine *g, Error *e) {
+        return exchange_prepare(g->spec, g->plan.ids.base, &g->run, e);
+}
+
+static void revert_exchange_folders(Engine *g) {
+        exchange_revert(g->spec, &g->run);
+}
+
 /* PHASE_BUILD */
 
 static int apply_isolation(Engine *g, Error *e) {
@@ -178,6 +187,10 @@ static bool wants_raised_limits(const Spec *spec) {
 
 static int apply_raised_limits(Engine *g, Error *e) {
         return limit_raise(g->run.leader, g->spec->limits, e);
+}
+
+static int apply_exchange(Engine *g, Error *e) {
+        return exchange_apply(&g->run, e);
 }
 
 static int apply_journal(Engine *g, Error *e) {
@@ -284,6 +297,8 @@ static const Step steps[] = {
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
+        { "exchange folders", PHASE_HOST, false, exchange_wants, apply_exchange_folders,
+          revert_exchange_folders },
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
 
         { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
@@ -294,6 +309,7 @@ static const Step steps[] = {
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
+        { "exchange", PHASE_BUILD, false, exchange_wants, apply_exchange, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
 
