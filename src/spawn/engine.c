@@ -35,22 +35,35 @@ static int find_user(const Engine *g, User *ret, Error *e) {
         return ret->name && ret->home ? 0 : error_oom(e);
 }
 
-/* The payload of a stub is its child; the stub itself stays root with the machine's capabilities. */
+/* The payload of a stub is its child; the stub itself stays root with the machine's capabilities. Until
+ * it is confined and has closed the last of our descriptors, among them the gate, nothing that could
+ * look at it or trace it may run. */
 static int run_stub(Engine *g, int init_fd, Error *e) {
         User root = {};
-        int r;
-        pid_t pid = fork();
+        int r, gate[2];
+        char byte;
 
+        if (pipe2(gate, O_CLOEXEC) < 0)
+                return error_set(e, errno, "cannot make a pipe: %m");
+        pid_t pid = fork();
         if (pid < 0)
                 return error_set(e, errno, "cannot fork: %m");
-        if (pid == 0)
-                return 0;
+        if (pid == 0) {
+                (void) close(gate[1]);
+                while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
+                        ;
+                return fd_close(gate[0]), 0;
+        }
 
         r = payload_confine(g->spec, &g->plan, &root, e);
         if (r >= 0)
                 r = payload_die_with_parent(&g->run, e);
-        if (r >= 0)
-                r = payload_execute_stub(init_fd, pid, e);
+        if (r >= 0) {
+                r = fd_set_cloexec(gate[1], false);
+                r = r < 0 ? error_set(e, r, "cannot pass on a pipe: %m")
+                          : payload_execute_stub(init_fd, pid, e);
+        }
+        (void) kill(pid, SIGKILL);
         give_up(g, 0, e);
 }
 
