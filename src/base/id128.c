@@ -33,8 +33,10 @@ bool id128_equal(const Id128 *a, const Id128 *b) {
 int id128_random(Id128 *ret) {
         Id128 id;
 
-        if (getrandom(&id, sizeof id, 0) != sizeof id)
-                return -EIO;
+        ssize_t n = getrandom(&id, sizeof id, 0);
+
+        if (n != sizeof id)
+                return n < 0 ? -errno : -EIO;
         id.bytes[6] = (id.bytes[6] & 0x0f) | 0x40;
         id.bytes[8] = (id.bytes[8] & 0x3f) | 0x80;
         *ret = id;
