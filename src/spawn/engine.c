@@ -171,9 +171,14 @@ int engine_make_first_process(Engine *g, Error *e) {
         return r < 0 ? error_set(e, r, "cannot tell of PID 1: %m") : set_maps(g, pid, e);
 }
 
-/* Login sessions of the caller are not those of the machine; not every kernel keeps account. */
-static void reset_login_uid(void) {
-        (void) file_write(AT_FDCWD, "/proc/self/loginuid", "4294967295", 0, 0);
+/* Login sessions of the caller are not those of the machine. Not every kernel keeps account, nor lets
+ * everybody change it. */
+static int reset_login_uid(Error *e) {
+        int r = file_write(AT_FDCWD, "/proc/self/loginuid", "4294967295", 0, 0);
+
+        return r >= 0 || r == -ENOENT || r == -EPERM || r == -EACCES || r == -EROFS
+                       ? 0
+                       : error_set(e, r, "cannot leave the login session: %m");
 }
 
 /* CLONE_CLEAR_SIGHAND leaves ignored what is ignored: by us, or by whoever started us. Asking which
@@ -205,9 +210,9 @@ _noreturn_ static void builder_main(Engine *g) {
 
         release_signals();
         (void) umask(0);
-        reset_login_uid();
-
-        r = payload_die_with_parent(&g->run, &e);
+        r = reset_login_uid(&e);
+        if (r >= 0)
+                r = payload_die_with_parent(&g->run, &e);
         if (r >= 0)
                 r = steps_apply(g, PHASE_BUILD, &e);
         if (r >= 0 && spec_has_private_users(g->spec)) {
@@ -359,6 +364,18 @@ static void kill_and_reap(int pidfd) {
         (void) proc_wait(pidfd, NULL);
 }
 
+/* Its end of the socket is closed by its death, too. */
+static int reap_builder(int pidfd, Error *e) {
+        siginfo_t info = {};
+        int r = proc_wait(pidfd, &info);
+
+        if (r < 0)
+                return error_set(e, r, "cannot learn how building the machine ended: %m");
+        return info.si_code == CLD_EXITED && info.si_status == 0
+                       ? 0
+                       : error_set(e, EPIPE, "the process that builds the machine died");
+}
+
 void engine_init(Engine *g, const Spec *spec) {
         *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF };
 }
@@ -372,6 +389,8 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
                 r = launch(g, &builder, e);
         if (r >= 0)
                 r = listen_to_children(g, e);
+        if (r >= 0 && builder >= 0)
+                r = reap_builder(builder, e);
         if (r < 0) {
                 kill_and_reap(builder);
                 kill_and_reap(g->run.leader_fd);
@@ -379,8 +398,6 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
                 *ret_status = g->run.exit_status ? g->run.exit_status : EXIT_SETUP;
                 return r;
         }
-        if (builder >= 0)
-                (void) proc_wait(builder, NULL);
         g->run.root_fd = fd_close(g->run.root_fd);
         g->prepared = true;
         return 0;

@@ -472,10 +472,12 @@ static int dress(const MountItem *m, int fd, Run *run, Error *e) {
 }
 
 /* Whether what one reaches at @p, which is in a file system of ours, is on a read-only mount. */
-static bool is_read_only(const Place *p, Run *run) {
+static int check_read_only(const Place *p, Run *run, Error *e) {
         struct statfs fs;
 
-        return go_to(p->fd, run) >= 0 && statfs(p->name, &fs) >= 0 && fs.f_flags & ST_RDONLY;
+        if (go_to(p->fd, run) < 0 || statfs(p->name, &fs) < 0)
+                return error_set(e, errno, "cannot check it: %m");
+        return fs.f_flags & ST_RDONLY ? 0 : error_set(e, EPERM, "it is still writable");
 }
 
 /* Fail closed: what was to be hidden must be seen to be hidden, what was to be read-only to be that, and
@@ -495,8 +497,8 @@ static int verify(const MountItem *m, int fd, const Place *p, Run *run, Error *e
                 if (!S_ISREG(st.st_mode) || st.st_mode & 07777 || st.st_size != 0)
                         return error_set(e, EPERM, "the mask did not take hold");
         } else if (m->phase == PHASE_INNER && m->type == MOUNT_SELF &&
-                   m->attributes & MOUNT_ATTR_RDONLY && !is_read_only(p, run))
-                return error_set(e, EPERM, "it is still writable");
+                   m->attributes & MOUNT_ATTR_RDONLY)
+                return check_read_only(p, run, e);
         return 0;
 }
 

@@ -49,7 +49,7 @@ int payload_terminal(Run *run, Error *e) {
 }
 
 int payload_session(const Spec *spec, Run *run, Error *e) {
-        if (setsid() < 0 && errno != EPERM)
+        if (setsid() < 0)
                 return error_set(e, errno, "cannot make a session: %m");
 
         if (spec_has_terminal(spec)) {
@@ -143,7 +143,9 @@ int payload_die_with_parent(Run *run, Error *e) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot tie us to our parent: %m");
         /* If it died before that, its end of the socket is closed. */
-        if (poll(&p, 1, 0) > 0 && p.revents & POLLHUP)
+        if (poll(&p, 1, 0) < 0)
+                return error_set(e, errno, "cannot look whether our parent lives: %m");
+        if (p.revents & POLLHUP)
                 return error_set(e, EPIPE, "the supervisor died");
         return 0;
 }

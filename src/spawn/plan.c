@@ -158,7 +158,11 @@ static int read_terminal(char ***ret) {
 static int read_uuid(const Spec *spec, int root_fd, Id128 *ret) {
         _cleanup_free_ char *text = NULL;
 
-        if (path_read_in_root(root_fd, "/etc/machine-id", 64, &text, NULL) >= 0) {
+        int r = path_read_in_root(root_fd, "/etc/machine-id", 64, &text, NULL);
+        /* What is no proper file says nothing; what could not be asked is not to be guessed. */
+        if (r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO)
+                return r;
+        if (r >= 0) {
                 text[strcspn(text, "\n")] = '\0';
                 if (id128_parse(text, ret) >= 0 && !id128_is_null(ret))
                         return 0;

@@ -108,12 +108,13 @@ int root_prepare_ephemeral(const IdPlan *ids, Run *run, Error *e) {
         if (pid == 0) {
                 Error problem = {};
                 r = ephemeral_child(ids, run, &problem);
+                int ns = r < 0 ? -EBADF : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+                if (r >= 0 && ns < 0)
+                        r = error_set(&problem, errno, "cannot open the mount namespace: %m");
                 if (r < 0)
                         (void) handshake_send_error(theirs, &problem);
-                else {
-                        int ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+                else
                         (void) handshake_send_fd(theirs, 0, ns);
-                }
                 _exit(0);
         }
 
@@ -143,6 +144,8 @@ static int make_base_directories(int root_fd) {
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 if (faccessat(root_fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                         continue;
+                if (errno != ENOENT)
+                        return -errno;
                 if (fstat(root_fd, &st) < 0)
                         return -errno;
                 if (mkdirat(root_fd, names[i], 0755) < 0)
