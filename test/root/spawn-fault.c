@@ -6,6 +6,7 @@
  *   spawn-fault kill PROCESS CALL    FILE COMMAND...  kills the command when that call is entered
  *   spawn-fault die  PROCESS CALL    FILE COMMAND...  kills the process that makes the call
  *   spawn-fault fail PROCESS CALL ERRNO FILE COMMAND... lets the call fail without having been made
+ *   spawn-fault hold PROCESS CALL MSEC FILE COMMAND...  lets the call wait, but nobody else
  *
  * FILE gets one line "PROCESS CALL NAME" for what was hit; it stays empty when nothing was. The exit
  * status is that of the command, 128 and the signal if it was killed, and 99 when we cannot go on or
@@ -34,7 +35,7 @@
 #define TROUBLE       99
 #define PATIENCE_MSEC 3000
 
-typedef enum Mode { LIST, KILL, DIE, FAIL } Mode;
+typedef enum Mode { LIST, KILL, DIE, FAIL, HOLD } Mode;
 
 typedef struct Process {
         pid_t pid;
@@ -51,6 +52,9 @@ static struct {
         size_t process;
         long call;
         int error;
+        int64_t msec;
+        Process *held;
+        int64_t held_until;
         bool done;
         FILE *log;
 } job;
@@ -72,6 +76,13 @@ static Process *find(pid_t pid) {
         }
         processes[n_processes] = (Process){ .pid = pid, .is_traced = true };
         return processes + n_processes++;
+}
+
+static int64_t now_msec(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Who is gone meanwhile is waited for like everybody. */
@@ -154,7 +165,10 @@ static void harm(Process *p, uint64_t number) {
                 kill_command();
         else if (job.mode == DIE)
                 (void) kill(p->pid, SIGKILL);
-        else {
+        else if (job.mode == HOLD) {
+                job.held = p;
+                job.held_until = now_msec() + job.msec;
+        } else {
                 skip_call(p->pid);
                 p->fails = true;
         }
@@ -193,7 +207,8 @@ static void take_stop(Process *p, int status) {
 
         if (signal == (SIGTRAP | 0x80)) {
                 take_call(p);
-                go_on(p, 0);
+                if (p != job.held)
+                        go_on(p, 0);
         } else if (event == PTRACE_EVENT_EXEC && is_payload(p->pid))
                 let_run(p, PTRACE_DETACH, 0);
         else if (event != 0 || signal == SIGSTOP) /* a new one starts with a stop */
@@ -245,10 +260,19 @@ static int exit_status(int status) {
 static int follow(void) {
         for (;;) {
                 int status;
-                pid_t pid = waitpid(-1, &status, __WALL);
+                pid_t pid = waitpid(-1, &status, __WALL | (job.held ? WNOHANG : 0));
 
                 if (pid < 0)
                         give_up("cannot wait");
+                if (pid == 0) {
+                        if (now_msec() >= job.held_until) {
+                                Process *p = job.held;
+                                job.held = NULL;
+                                go_on(p, 0);
+                        }
+                        (void) poll(NULL, 0, 1);
+                        continue;
+                }
                 if (WIFSTOPPED(status))
                         take_stop(find(pid), status);
                 else {
@@ -257,13 +281,6 @@ static int follow(void) {
                                 return exit_status(status);
                 }
         }
-}
-
-static int64_t now_msec(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void kill_rest(void) {
@@ -306,13 +323,13 @@ static int wait_for_rest(void) {
 }
 
 int main(int argc, char **argv) {
-        static const char *const modes[] = { "list", "kill", "die", "fail" };
-        static const int n_arguments[] = { 0, 2, 2, 3 };
+        static const char *const modes[] = { "list", "kill", "die", "fail", "hold" };
+        static const int n_arguments[] = { 0, 2, 2, 3, 3 };
         size_t mode = 0;
 
-        while (mode < 4 && argc > 1 && strcmp(argv[1], modes[mode]) != 0)
+        while (mode < 5 && argc > 1 && strcmp(argv[1], modes[mode]) != 0)
                 mode++;
-        if (argc < 2 || mode == 4 || argc < 4 + n_arguments[mode])
+        if (argc < 2 || mode == 5 || argc < 4 + n_arguments[mode])
                 return TROUBLE;
         job.mode = (Mode) mode;
         if (mode != LIST) {
@@ -321,6 +338,8 @@ int main(int argc, char **argv) {
         }
         if (mode == FAIL)
                 job.error = (int) strtol(argv[4], NULL, 10);
+        if (mode == HOLD)
+                job.msec = strtol(argv[4], NULL, 10);
         argv += 2 + n_arguments[mode];
         job.log = fopen(argv[0], "we");
         if (!job.log)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/netlink.h>
 #include <linux/reboot.h>
 #include <sched.h>
@@ -16,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -169,6 +171,65 @@ static int probe_state(char **argv) {
         return 0;
 }
 
+static void copy_file(const char *path) {
+        char line[4096];
+        FILE *f = fopen(path, "re");
+
+        printf("# %s\n", path);
+        while (f && fgets(line, sizeof(line), f))
+                fputs(line, stdout);
+        if (f)
+                fclose(f);
+}
+
+static int list_one(const char *path, const struct stat *st, int type, struct FTW *where) {
+        char target[4096] = "";
+
+        if (type == FTW_SL)
+                (void) !readlink(path, target, sizeof(target) - 1);
+        printf("%s %o %u %u %lx %s\n", path, st->st_mode, st->st_uid, st->st_gid,
+               (unsigned long) st->st_rdev, target);
+        return 0;
+}
+
+/* Everything that confines us, for a comparison. */
+static int probe_self(char **argv) {
+        static const char *const namespaces[] = { "cgroup", "ipc",  "mnt", "net",
+                                                  "pid",    "user", "uts" };
+        static const char *const masks[] = { "kallsyms", "kcore", "keys", "sysrq-trigger",
+                                             "timer_list" };
+
+        copy_file("/proc/self/status");
+        copy_file("/proc/self/limits");
+        copy_file("/proc/self/mountinfo");
+        copy_file("/proc/self/cgroup");
+        printf("# namespaces\n");
+        for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+                char path[64], target[64] = "";
+
+                snprintf(path, sizeof(path), "/proc/self/ns/%s", namespaces[i]);
+                (void) !readlink(path, target, sizeof(target) - 1);
+                printf("%s\n", target);
+        }
+        printf("# files\n");
+        nftw("/dev", list_one, 16, FTW_PHYS | FTW_MOUNT);
+        nftw("/run", list_one, 16, FTW_PHYS | FTW_MOUNT);
+        for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+                char path[64];
+                struct stat st = {};
+
+                snprintf(path, sizeof(path), "/proc/%s", masks[i]);
+                stat(path, &st);
+                list_one(path, &st, FTW_F, NULL);
+        }
+        printf("# descriptors\n");
+        probe_fds(argv);
+        printf("# filter\n");
+        probe_filter(argv);
+        printf("# process\n");
+        return probe_state(argv);
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *name;
@@ -177,6 +238,7 @@ int main(int argc, char **argv) {
                 { "filter", probe_filter }, { "fds", probe_fds },       { "read", probe_read },
                 { "write", probe_write },   { "tty", probe_tty },       { "notify", probe_notify },
                 { "reboot", probe_reboot }, { "signal", probe_signal }, { "state", probe_state },
+                { "self", probe_self },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(probes) / sizeof(probes[0]); i++)

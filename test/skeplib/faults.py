@@ -20,6 +20,14 @@ CHANGES_NOTHING = {
     "stat", "statfs", "statx", "umask", "uname",
 }
 
+# Calls that the kernel always grants, or that have done their work even if they say otherwise.
+CANNOT_FAIL = {"arch_prctl", "close", "exit_group", "geteuid", "getpid", "getppid", "getuid",
+               "rseq", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "set_tid_address", "umask"}
+
+# What the C library does before main().
+_LIBC_START = CANNOT_FAIL | {"brk", "getrandom", "mmap", "mprotect", "prlimit64", "readlink",
+                             "readlinkat"}
+
 TROUBLE = 99
 
 
@@ -45,7 +53,8 @@ class Faults:
         done = self._run(argv, "list")
         lines = self.log.read_text(encoding="ascii").split("\n")[:-1]
         found = [Call(int(p), int(n), name) for p, n, name in (line.split() for line in lines)]
-        return found, done
+        start = next(i for i, call in enumerate(found) if call.name not in _LIBC_START)
+        return found[start:], done
 
     def kill(self, argv, call):
         """The supervisor dies where @call is made, by whichever process."""
@@ -58,6 +67,10 @@ class Faults:
     def fail(self, argv, call, error):
         """@call fails with the errno @error."""
         return self._run(argv, "fail", call.process, call.number, error)
+
+    def hold(self, argv, call, msec):
+        """@call waits for @msec, while all other processes run on."""
+        return self._run(argv, "hold", call.process, call.number, msec)
 
     def hit(self):
         """What harm was done in the last run; empty = none."""
