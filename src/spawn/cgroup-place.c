@@ -164,7 +164,7 @@ int cgroup_place_apply(const Spec *spec, Run *run, Buf *missing, Error *e) {
                 if (r < 0)
                         return r;
         }
-        return run->uid_range ? hand_over(run->cgroup_fd, run->uid_base, e) : 0;
+        return run->ids.n > 0 ? hand_over(run->cgroup_fd, run->uid_base, e) : 0;
 }
 
 /* Depth first; a group that is still populated is waited for, for its processes are dying. */

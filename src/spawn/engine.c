@@ -137,7 +137,7 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
 
 static int set_maps(Engine *g, pid_t pid, Error *e) {
         const IdPlan *ids = &g->plan.ids;
-        int r = userns_write_maps(pid, 0, ids->base, 0, ids->base, ids->range, e);
+        int r = userns_write_maps(pid, &ids->map, &ids->map, e);
 
         if (r < 0)
                 return r;

@@ -118,7 +118,7 @@ static int map_owner(const Journal *j, int tree, Error *e) {
                 return 0;
         if (fstat(tree, &st) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", j->path);
-        _cleanup_fd_ int userns = userns_new(st.st_uid, base, st.st_gid, base, 1, e);
+        _cleanup_fd_ int userns = userns_new_owner(st.st_uid, base, st.st_gid, base, e);
         if (userns < 0)
                 return userns;
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };

@@ -98,9 +98,12 @@ static int set_attributes(int fd, uint64_t set, uint64_t clear, bool recursive) 
 
 /* Host's ID of who owns something in the image, whose files may be in the machine's range already. */
 static uid_t shown_id(const Run *run, uid_t id) {
-        bool shifted = id >= run->uid_base && id - run->uid_base < run->uid_range;
+        uid_t shown;
 
-        return shifted || run->uid_range == 0 ? id : run->uid_base + id;
+        return !id_ranges_has_outside(&run->ids, id) &&
+                               id_ranges_to_outside(&run->ids, id, &shown) >= 0
+                       ? shown
+                       : id;
 }
 
 /* Maps the one ID that owns a source: to root inside, or to whoever owns the mount point. */
@@ -115,8 +118,8 @@ static int map_owner(const MountItem *m, int fd, Run *run, Error *e) {
                         return error_set(e, errno, "cannot look at '%s': %m", m->target);
         }
 
-        _cleanup_fd_ int userns = userns_new(source.st_uid, shown_id(run, target.st_uid),
-                                             source.st_gid, shown_id(run, target.st_gid), 1, e);
+        _cleanup_fd_ int userns = userns_new_owner(source.st_uid, shown_id(run, target.st_uid),
+                                                   source.st_gid, shown_id(run, target.st_gid), e);
         if (userns < 0)
                 return userns;
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };

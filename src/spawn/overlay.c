@@ -44,10 +44,6 @@ int overlay_new(const int *lowers, size_t n, int upper, int work, uint64_t attri
         return r < 0 ? error_oom(e) : mount_new("overlay", options.p, attributes, e);
 }
 
-static bool is_in_range(const Run *run, uid_t uid) {
-        return uid >= run->uid_base && uid - run->uid_base < run->uid_range;
-}
-
 int overlay_map_layer(int fd, const char *name, const Run *run, Error *e) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
         struct stat st;
@@ -56,7 +52,7 @@ int overlay_map_layer(int fd, const char *name, const Run *run, Error *e) {
                 return 0;
         if (fstat(fd, &st) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", name);
-        if (is_in_range(run, st.st_uid))
+        if (id_ranges_has_outside(&run->ids, st.st_uid))
                 return 0;
         attr.userns_fd = (uint64_t) run->userns_fd;
         if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) >= 0)
@@ -182,7 +178,8 @@ static int mount_as_owner(const int *lowers, const MountItem *m, int upper, int 
 
         if (upper >= 0 && fstat(upper, &st) < 0)
                 return error_set(e, errno, "cannot look at the upper layer: %m");
-        r = mount_act_as(upper >= 0 && is_in_range(run, st.st_uid) ? run->uid_base : 0);
+        r = mount_act_as(upper >= 0 && id_ranges_has_outside(&run->ids, st.st_uid) ? run->uid_base
+                                                                                   : 0);
         if (r < 0)
                 return error_set(e, r, "cannot act as root of the machine: %m");
         int fd = overlay_new(lowers, m->n_layers, upper, work, m->attributes, e);

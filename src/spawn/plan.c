@@ -227,8 +227,23 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
 static int format_ids(const IdPlan *ids, Buf *out) {
         if (!ids->private)
                 return buf_puts(out, "user IDs: those of the host\n");
-        return buf_printf(out, "user IDs: %u to %u of the host%s\n", ids->base,
-                          ids->base + ids->range - 1, ids->idmapped ? ", files mapped" : "");
+        int r = buf_puts(out, "user IDs:");
+
+        for (size_t i = 0; i < ids->map.n; i++) {
+                const IdRange *m = ids->map.v + i;
+                if (r >= 0)
+                        r = buf_printf(out, "%s %u to %u of the host", i > 0 ? "," : "", m->outside,
+                                       m->outside + (m->length - 1));
+                if (r >= 0 && m->inside != 0)
+                        r = buf_printf(out, " from %u on", m->inside);
+        }
+        if (r >= 0 && ids->idmapped)
+                r = buf_puts(out, ", files mapped");
+        if (r >= 0 && ids->idmapped && ids->from != 0)
+                r = buf_printf(out, " from %u on", ids->from);
+        if (r >= 0 && ids->chown)
+                r = buf_puts(out, ", files given to them");
+        return r < 0 ? r : buf_puts(out, "\n");
 }
 
 static int format_capabilities(const char *label, uint64_t capabilities, Buf *out) {

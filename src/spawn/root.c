@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "spawn/mount.h"
+#include "spawn/owners.h"
 
 static bool has(int root_fd, const char *path, int flags) {
         _cleanup_fd_ int fd = path_open_in_root(root_fd, path, O_PATH | flags, 0);
@@ -64,13 +65,9 @@ static int make_upper(int tmp_fd, int lower_fd, const IdPlan *ids) {
             mkdirat(tmp_fd, "root", 0700) < 0)
                 return -errno;
 
-        uid_t uid = st.st_uid, gid = st.st_gid;
-        if (ids->idmapped && uid < ids->range && gid < ids->range) {
-                uid += ids->base;
-                gid += ids->base;
-        }
         if (fchmodat(tmp_fd, "upper", st.st_mode & 07777, 0) < 0 ||
-            fchownat(tmp_fd, "upper", uid, gid, 0) < 0)
+            fchownat(tmp_fd, "upper", id_plan_shown(ids, st.st_uid), id_plan_shown(ids, st.st_gid),
+                     0) < 0)
                 return -errno;
         return 0;
 }
@@ -194,15 +191,9 @@ int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e) {
 
         if (read_only)
                 attr.attr_set |= MOUNT_ATTR_RDONLY;
-        if (ids->idmapped) {
-                attr.attr_set |= MOUNT_ATTR_IDMAP;
-                attr.userns_fd = (uint64_t) run->userns_fd;
-        }
-        if (mount_setattr(run->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
-                return ids->idmapped && errno == EINVAL
-                               ? error_set(e, EOPNOTSUPP, "the file system of '%s' cannot map IDs",
-                                           spec->directory)
-                               : error_set(e, errno, "cannot set up the root mount: %m");
+        r = owners_set_attributes(ids, run->userns_fd, run->root_fd, &attr, e);
+        if (r < 0)
+                return error_wrap(e, r, "'%s'", spec->directory);
 
         r = attach_on_runtime(run, spec->ephemeral ? "lower" : NULL, e);
         if (r < 0 || !spec->ephemeral)

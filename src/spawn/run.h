@@ -64,8 +64,9 @@ typedef struct Run {
         int cgroup_fd;       /* directory of the group that PID 1 starts in */
         Id128 uuid;          /* as the payload sees it */
         uid_t uid_base;      /* host's ID of root inside; 0 without a user namespace */
-        uint32_t uid_range;  /* 0 without a user namespace */
-        int range_lock_fd;   /* of a picked range */
+        IdRanges ids;        /* those of the machine; empty without a user namespace */
+        int range_lock_fd;   /* of a picked range, see id-lock.h */
+        int ids_lock_fd;     /* of any range */
         bool exchange_is_noted; /* its folders, in the runtime file */
         bool has_scope;         /* register_scope() made one */
         bool is_registered;     /* machined knows the machine from us */
@@ -107,6 +108,7 @@ typedef struct Run {
                 .ephemeral_fd = -EBADF,                                                            \
                 .cgroup_fd = -EBADF,                                                               \
                 .range_lock_fd = -EBADF,                                                           \
+                .ids_lock_fd = -EBADF,                                                             \
                 .scope_fd = -EBADF,                                                                \
                 .scope_pidfd = -EBADF,                                                             \
                 .bus_fd = -EBADF,                                                                  \

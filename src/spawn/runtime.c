@@ -16,7 +16,7 @@
 #include "image/temporary.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
-#include "spawn/id-plan.h"
+#include "spawn/id-lock.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
@@ -186,6 +186,6 @@ void runtime_sweep(const char *own) {
         }
         if (swept == 0)
                 return;
-        sweep_locks(ID_PLAN_LOCK_DIR);
+        sweep_locks(ID_LOCK_DIR);
         sweep_locks(IMAGE_LOCK_DIR);
 }

@@ -83,9 +83,15 @@ static int check_unit(const Check *c, Error *e) {
 static int check_users(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
-        if (s->ownership == OWNERSHIP_MAP && !spec_has_private_users(s))
+        if (s->ownership > OWNERSHIP_OFF && !spec_has_private_users(s))
                 return refuse(c, FIELD(ownership), e,
                               "there is nothing to map to without --private-users=");
+        if (s->ownership == OWNERSHIP_CHOWN && s->read_only)
+                return refuse(c, FIELD(ownership), e,
+                              "the owners of a read-only image cannot be changed");
+        if (s->ownership == OWNERSHIP_CHOWN && s->ephemeral)
+                return refuse(c, FIELD(ownership), e,
+                              "the owners of an ephemeral machine's files are mapped, not changed");
         return 0;
 }
 

@@ -54,14 +54,6 @@ int spec_parse_uuid(const Setting *row, const char *value, void *at, Error *e) {
         return 0;
 }
 
-int spec_parse_user(const Setting *row, const char *value, void *at, Error *e) {
-        uid_t uid;
-
-        if (!username_is_valid(value) && parse_uid(value, &uid) < 0)
-                return error_set(e, EINVAL, "'%.60s' is neither a user name nor a user ID", value);
-        return setting_string(row, value, at, e);
-}
-
 int spec_parse_slice(const Setting *row, const char *value, void *at, Error *e) {
         const char *suffix = str_has_suffix(value, ".slice") ? "" : ".slice";
         size_t n = strlen(value) - (*suffix ? 0 : strlen(".slice"));
@@ -186,64 +178,6 @@ int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e
                                              [_API_VFS_WRITABLE_MAX] = NULL };
 
         return parse_word_or_bool(words, API_VFS_READ_ONLY, API_VFS_WRITABLE, value, at, e);
-}
-
-/* "BASE" or "BASE:COUNT" */
-static int parse_range(const char *value, Spec *s, Error *e) {
-        const char *colon = strchr(value, ':');
-        _cleanup_free_ char *first = strndup(value,
-                                             colon ? (size_t) (colon - value) : strlen(value));
-        uint32_t base, count = PRIVATE_USERS_RANGE_DEFAULT;
-
-        if (!first)
-                return error_oom(e);
-        if (parse_u32(first, &base) < 0 || (colon && parse_u32(colon + 1, &count) < 0))
-                return error_set(e, EINVAL,
-                                 "'%.60s' is not one of no, yes, pick, identity or BASE[:COUNT]",
-                                 value);
-        if (count == 0 || base > UINT32_MAX - count)
-                return error_set(e, ERANGE, "'%s' is not a range of user IDs", value);
-        s->private_users = PRIVATE_USERS_FIXED;
-        s->private_users_base = base;
-        s->private_users_range = count;
-        return 0;
-}
-
-int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e) {
-        static const struct {
-                const char *word;
-                PrivateUsers mode;
-        } words[] = {
-                { "pick", PRIVATE_USERS_PICK },
-                { "identity", PRIVATE_USERS_IDENTITY },
-        };
-        Spec *s = spec_of(row, at);
-        bool on;
-
-        if (streq(value, "managed"))
-                return error_set(e, EOPNOTSUPP, "'managed' is not supported yet");
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (streq(value, words[i].word)) {
-                        s->private_users = words[i].mode;
-                        return 0;
-                }
-        /* "0" and "1" are ranges here. */
-        if (value[strspn(value, "0123456789")] == '\0' || parse_bool(value, &on) < 0)
-                return parse_range(value, s, e);
-        s->private_users = on ? PRIVATE_USERS_OWNER : PRIVATE_USERS_NO;
-        return 0;
-}
-
-int spec_parse_ownership(const Setting *row, const char *value, void *at, Error *e) {
-        static const char *const words[] = { [OWNERSHIP_AUTO] = "auto",
-                                             [OWNERSHIP_OFF] = "off",
-                                             [OWNERSHIP_MAP] = "map",
-                                             [_OWNERSHIP_MAX] = NULL };
-        const Setting choice = { .data = words };
-
-        if (streq(value, "chown") || streq(value, "foreign"))
-                return error_set(e, EOPNOTSUPP, "'%s' is not supported yet", value);
-        return setting_choice(&choice, value, at, e);
 }
 
 int spec_parse_capabilities(const Setting *row, const char *value, void *at, Error *e) {

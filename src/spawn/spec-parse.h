@@ -11,7 +11,6 @@ int spec_parse_as_pid2(const Setting *row, const char *value, void *at, Error *e
 /* names and identity */
 int spec_parse_hostname(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_uuid(const Setting *row, const char *value, void *at, Error *e);
-int spec_parse_user(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_slice(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_property(const Setting *row, const char *value, void *at, Error *e);
 
@@ -24,9 +23,17 @@ int spec_parse_settings_mode(const Setting *row, const char *value, void *at, Er
 int spec_parse_dump(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_register(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_console(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
+
+/* users and their IDs (spec-parse-users.c); --user is an old word for --uid; at is spec->private_users */
+int spec_parse_user(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_old_user(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_ownership(const Setting *row, const char *value, void *at, Error *e);
-int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
+/* bool: yes is "chown", no is "off" */
+int spec_parse_ownership_chown(const Setting *row, const char *value, void *at, Error *e);
+/* a number, of which only 0 is possible */
+int spec_parse_delegate(const Setting *row, const char *value, void *at, Error *e);
 
 /* what joins a machine with the host (spec-parse-host.c) */
 int spec_parse_resolv_conf(const Setting *row, const char *value, void *at, Error *e);

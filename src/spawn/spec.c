@@ -6,8 +6,6 @@
 void spec_init(Spec *s) {
         *s = (Spec){
                 .kill_signal = KILL_SIGNAL_UNSET,
-                .private_users_base = UID_RANGE_UNSET,
-                .private_users_range = PRIVATE_USERS_RANGE_DEFAULT,
                 .oom_score_adjust = OOM_SCORE_ADJUST_UNSET,
                 .personality = PERSONALITY_UNSET,
         };

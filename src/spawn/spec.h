@@ -8,6 +8,7 @@
 
 #include "base/id128.h"
 #include "base/text.h"
+#include "spawn/id-ranges.h"
 #include "spawn/limit.h"
 #include "spawn/resource.h"
 
@@ -60,15 +61,18 @@ typedef enum PrivateUsers {
         PRIVATE_USERS_IDENTITY, /* 0 to 65535 onto themselves */
         PRIVATE_USERS_OWNER,    /* range of the owner of the root directory */
         PRIVATE_USERS_PICK,     /* that if it is a good one, else a free range by name */
-        PRIVATE_USERS_FIXED,    /* private_users_base and _range */
+        PRIVATE_USERS_FIXED,    /* private_users_map */
         _PRIVATE_USERS_MAX,
         _PRIVATE_USERS_INVALID = -EINVAL,
 } PrivateUsers;
 
 typedef enum Ownership {
-        OWNERSHIP_AUTO, /* map for pick unless the image is already in the range; else off */
-        OWNERSHIP_OFF,  /* files are as they are */
-        OWNERSHIP_MAP,  /* idmapped mount: 0 on disk is root inside */
+        OWNERSHIP_DEFAULT, /* auto with pick; else off */
+        OWNERSHIP_AUTO,    /* nothing if the image is in the range already; else map; else chown */
+        OWNERSHIP_OFF,     /* files are as they are */
+        OWNERSHIP_MAP, /* idmapped mount: the range that the root directory is in, mostly that of ID 0 */
+        OWNERSHIP_FOREIGN, /* idmapped mount: the range of images that are nobody's */
+        OWNERSHIP_CHOWN,   /* the files are given to the range, for good */
         _OWNERSHIP_MAX,
         _OWNERSHIP_INVALID = -EINVAL,
 } Ownership;
@@ -157,7 +161,6 @@ typedef struct CustomMount {
 
 #define PRIVATE_USERS_RANGE_DEFAULT 0x10000U
 #define KILL_SIGNAL_UNSET           (-1) /* SIGRTMIN+3 with boot, else kill at once */
-#define UID_RANGE_UNSET             ((uid_t) -1)
 
 typedef struct Spec {
         SettingsMode settings_mode;
@@ -194,8 +197,7 @@ typedef struct Spec {
 
         /* users */
         PrivateUsers private_users;
-        uid_t private_users_base;
-        uint32_t private_users_range;
+        IdRanges private_users_map;
         Ownership ownership;
 
         /* network */

@@ -17,6 +17,7 @@
 #include "spawn/keeper.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
+#include "spawn/owners.h"
 #include "spawn/payload.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
@@ -91,6 +92,13 @@ static int apply_plan(Engine *g, Error *e) {
 
 static void revert_plan(Engine *g) {
         id_plan_release(&g->run);
+}
+
+static int apply_owners(Engine *g, Error *e) {
+        const IdPlan *ids = &g->plan.ids;
+        int r = ids->chown ? owners_change(g->run.root_fd, ids->base, e) : 0;
+
+        return r < 0 ? error_wrap(e, r, "'%s'", g->spec->directory) : 0;
 }
 
 /* Every start of a payload is a boot of its own to whoever reads its journal. */
@@ -290,6 +298,7 @@ static const Step steps[] = {
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
+        { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
         { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
         { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,
           revert_scratch },

@@ -8,21 +8,22 @@
 
 #include "base/proc.h"
 
-static int write_map(pid_t pid, const char *file, uint32_t id, uint32_t to, uint32_t n, Error *e) {
-        char path[64], line[64];
-        int r;
+static int write_map(pid_t pid, const char *file, const IdRanges *ranges, Error *e) {
+        _cleanup_(buf_done) Buf text = {};
+        char path[64];
+        int r = id_ranges_format(ranges, &text);
 
+        if (r < 0)
+                return error_oom(e);
         (void) snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
-        (void) snprintf(line, sizeof line, "%u %u %u\n", id, to, n);
-        r = file_write(AT_FDCWD, path, line, 0, 0);
+        r = file_write(AT_FDCWD, path, text.p, 0, 0);
         return r < 0 ? error_set(e, r, "cannot write %s: %m", file) : 0;
 }
 
-int userns_write_maps(pid_t pid, uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n,
-                      Error *e) {
-        int r = write_map(pid, "uid_map", uid, to_uid, n, e);
+int userns_write_maps(pid_t pid, const IdRanges *uids, const IdRanges *gids, Error *e) {
+        int r = write_map(pid, "uid_map", uids, e);
 
-        return r < 0 ? r : write_map(pid, "gid_map", gid, to_gid, n, e);
+        return r < 0 ? r : write_map(pid, "gid_map", gids, e);
 }
 
 int userns_open(pid_t pid, Error *e) {
@@ -41,7 +42,7 @@ _noreturn_ static void hold(pid_t parent) {
                 (void) pause();
 }
 
-int userns_new(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n, Error *e) {
+int userns_new(const IdRanges *uids, const IdRanges *gids, Error *e) {
         int pidfd = -EBADF;
         struct clone_args args = {
                 .flags = CLONE_NEWUSER | CLONE_PIDFD,
@@ -55,11 +56,17 @@ int userns_new(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, uint32_t n, Err
         if (pid == 0)
                 hold(self);
 
-        int fd = userns_write_maps(pid, uid, to_uid, gid, to_gid, n, e);
+        int fd = userns_write_maps(pid, uids, gids, e);
         if (fd >= 0)
                 fd = userns_open(pid, e);
         (void) proc_pidfd_signal(pidfd, SIGKILL);
         (void) proc_wait(pidfd, NULL);
         (void) close(pidfd);
         return fd;
+}
+
+int userns_new_owner(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, Error *e) {
+        IdRanges uids = id_ranges_one(uid, to_uid, 1), gids = id_ranges_one(gid, to_gid, 1);
+
+        return userns_new(&uids, &gids, e);
 }

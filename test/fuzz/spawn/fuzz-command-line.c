@@ -12,9 +12,17 @@ static void check_spec(const Spec *s) {
         assert_se(!s->machine || hostname_is_valid(s->machine));
         assert_se(!s->hostname || hostname_is_valid(s->hostname));
         assert_se(!s->working_directory || path_is_absolute_clean(s->working_directory));
-        assert_se(s->private_users != PRIVATE_USERS_FIXED ||
-                  (s->private_users_range > 0 &&
-                   s->private_users_base <= UINT32_MAX - s->private_users_range));
+        if (s->private_users == PRIVATE_USERS_FIXED) {
+                IdRanges again = {};
+                uint32_t root;
+
+                for (size_t i = 0; i < s->private_users_map.n; i++) {
+                        const IdRange *m = s->private_users_map.v + i;
+                        assert_se(id_ranges_add(&again, m->inside, m->outside, m->length, NULL) ==
+                                  0);
+                }
+                assert_se(id_ranges_to_outside(&again, 0, &root) == 0);
+        }
         STRV_FOREACH(e, s->environment)
                 assert_se(env_assignment_is_valid(*e));
         for (size_t i = 0; i < s->n_mounts; i++) {

@@ -39,7 +39,7 @@ static void as_system(Spec *s) {
 static void with_mounts(Spec *s) {
         s->start = START_AS_PID2;
         s->private_users = PRIVATE_USERS_FIXED;
-        s->private_users_base = 0x100000;
+        s->private_users_map = id_ranges_one(0, 0x100000, 65536);
         s->ephemeral = true;
         add(s, CUSTOM_MOUNT_BIND_READ_ONLY, "/usr/share/doc", "/srv/b", NULL);
         add(s, CUSTOM_MOUNT_TMPFS, NULL, "/srv", NULL);
@@ -152,7 +152,8 @@ static const struct {
         uid_t owner, base;
         int r;
         uid_t ret_base;
-        bool idmapped;
+        bool idmapped, chown;
+        uid_t from;
 } id_rows[] = {
         { PRIVATE_USERS_NO, OWNERSHIP_AUTO, 0, 0, 0, 0, false },
         { PRIVATE_USERS_IDENTITY, OWNERSHIP_AUTO, 0, 0, 0, 0, false },
@@ -162,9 +163,28 @@ static const struct {
         { PRIVATE_USERS_PICK, OWNERSHIP_MAP, 0x10000005, 0x10000000, 0, 0x10000000, false },
         { PRIVATE_USERS_OWNER, OWNERSHIP_AUTO, 0x00090000, 0, 0, 0x00090000, false },
         { PRIVATE_USERS_OWNER, OWNERSHIP_AUTO, 0x00090001, 0, -EINVAL, 0, false },
-        { PRIVATE_USERS_FIXED, OWNERSHIP_AUTO, 0, 0, 0, 0x20000, false },
+        { PRIVATE_USERS_FIXED, OWNERSHIP_DEFAULT, 0, 0, 0, 0x20000, false },
+        { PRIVATE_USERS_FIXED, OWNERSHIP_AUTO, 0, 0, 0, 0x20000, true },
         { PRIVATE_USERS_FIXED, OWNERSHIP_MAP, 0, 0, 0, 0x20000, true },
         { PRIVATE_USERS_FIXED, OWNERSHIP_MAP, 0x20000, 0, 0, 0x20000, false },
+        /* a tree in a range of somebody else's, or of nobody's */
+        { PRIVATE_USERS_FIXED, OWNERSHIP_MAP, 0x30000, 0, 0, 0x20000, true, false, 0x30000 },
+        { PRIVATE_USERS_FIXED, OWNERSHIP_MAP, 1000, 0, 0, 0x20000, true },
+        { PRIVATE_USERS_PICK, OWNERSHIP_DEFAULT, ID_FOREIGN_BASE, 0x10000000, 0, 0x10000000, true,
+          false, ID_FOREIGN_BASE },
+        { PRIVATE_USERS_PICK, OWNERSHIP_FOREIGN, ID_FOREIGN_BASE + 5, 0x10000000, 0, 0x10000000,
+          true, false, ID_FOREIGN_BASE },
+        { PRIVATE_USERS_IDENTITY, OWNERSHIP_FOREIGN, ID_FOREIGN_BASE, 0, 0, 0, true, false,
+          ID_FOREIGN_BASE },
+        { PRIVATE_USERS_PICK, OWNERSHIP_FOREIGN, 0, 0x10000000, -EINVAL, 0, false },
+        { PRIVATE_USERS_PICK, OWNERSHIP_CHOWN, 0, 0x10000000, 0, 0x10000000, false, true },
+        { PRIVATE_USERS_FIXED, OWNERSHIP_CHOWN, 0x20000, 0, 0, 0x20000, false, true },
+        /* changing owners was interrupted */
+        { PRIVATE_USERS_PICK, OWNERSHIP_DEFAULT, ID_INTERRUPTED_BASE, 0x10000000, 0, 0x10000000,
+          false, true },
+        { PRIVATE_USERS_FIXED, OWNERSHIP_OFF, ID_INTERRUPTED_BASE, 0, -EUCLEAN, 0, false },
+        { PRIVATE_USERS_OWNER, OWNERSHIP_OFF, ID_INTERRUPTED_BASE, 0, -EUCLEAN, 0, false },
+        { PRIVATE_USERS_FIXED, OWNERSHIP_MAP, ID_INTERRUPTED_BASE, 0, -EUCLEAN, 0, false },
 };
 
 static void test_ids(void **state) {
@@ -176,24 +196,15 @@ static void test_ids(void **state) {
                 make(&s);
                 s.private_users = id_rows[i].mode;
                 s.ownership = id_rows[i].ownership;
-                s.private_users_base = 0x20000;
+                s.private_users_map = id_ranges_one(0, 0x20000, 65536);
                 CHECK_EQ(id_plan_make(&s, id_rows[i].owner, id_rows[i].owner, id_rows[i].base, &p,
                                       NULL),
                          id_rows[i].r, "row %zu", i);
                 CHECK_EQ(p.base, id_rows[i].ret_base, "row %zu", i);
                 CHECK_EQ(p.idmapped, id_rows[i].idmapped, "row %zu", i);
+                CHECK_EQ(p.chown, id_rows[i].chown, "row %zu", i);
+                CHECK_EQ(p.from, id_rows[i].from, "row %zu", i);
         }
-}
-
-static void test_range_that_does_not_fit(void **state) {
-        _cleanup_(spec_done) Spec s;
-        IdPlan p;
-
-        (void) state;
-        make(&s);
-        s.private_users = PRIVATE_USERS_FIXED;
-        s.private_users_base = UINT32_MAX - 10;
-        assert_int_equal(id_plan_make(&s, 0, 0, 0, &p, NULL), -EINVAL);
 }
 
 static void test_candidates(void **state) {
@@ -211,8 +222,9 @@ static void test_candidates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_golden),     cmocka_unit_test(test_order),
-                cmocka_unit_test(test_ids),        cmocka_unit_test(test_range_that_does_not_fit),
+                cmocka_unit_test(test_golden),
+                cmocka_unit_test(test_order),
+                cmocka_unit_test(test_ids),
                 cmocka_unit_test(test_candidates),
         };
 

@@ -110,15 +110,18 @@ static void test_private_users(void **state) {
         static const struct {
                 const char *line;
                 int mode;
-                uint32_t base, range;
+                const char *map;
         } rows[] = {
-                { "--private-users=no", PRIVATE_USERS_NO, UID_RANGE_UNSET, 65536 },
-                { "--private-users", PRIVATE_USERS_OWNER, UID_RANGE_UNSET, 65536 },
-                { "--private-users=pick", PRIVATE_USERS_PICK, UID_RANGE_UNSET, 65536 },
-                { "--private-users=identity", PRIVATE_USERS_IDENTITY, UID_RANGE_UNSET, 65536 },
-                { "--private-users=0", PRIVATE_USERS_FIXED, 0, 65536 },
-                { "--private-users=1", PRIVATE_USERS_FIXED, 1, 65536 },
-                { "--private-users=524288:1000", PRIVATE_USERS_FIXED, 524288, 1000 },
+                { "--private-users=no", PRIVATE_USERS_NO, "" },
+                { "--private-users", PRIVATE_USERS_OWNER, "" },
+                { "--private-users=pick", PRIVATE_USERS_PICK, "" },
+                { "--private-users=identity", PRIVATE_USERS_IDENTITY, "" },
+                { "--private-users=0", PRIVATE_USERS_FIXED, "0 0 65536\n" },
+                { "--private-users=1", PRIVATE_USERS_FIXED, "0 1 65536\n" },
+                { "--private-users=524288:1000", PRIVATE_USERS_FIXED, "0 524288 1000\n" },
+                { "--private-users=0:100000:65536,65536:500000:1000", PRIVATE_USERS_FIXED,
+                  "0 100000 65536\n65536 500000 1000\n" },
+                { "--private-users=0:7:1", PRIVATE_USERS_FIXED, "0 7 1\n" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -126,8 +129,9 @@ static void test_private_users(void **state) {
 
                 CHECK_EQ(read_both(&b, rows[i].line, NULL, false, false), 0, "row %zu", i);
                 CHECK_EQ(b.command.spec.private_users, rows[i].mode, "row %zu", i);
-                CHECK_EQ(b.command.spec.private_users_base, rows[i].base, "row %zu", i);
-                CHECK_EQ(b.command.spec.private_users_range, rows[i].range, "row %zu", i);
+                _cleanup_(buf_done) Buf map = {};
+                assert_se(id_ranges_format(&b.command.spec.private_users_map, &map) >= 0);
+                CHECK_STR(strempty(map.p), rows[i].map, "row %zu", i);
                 bed_done(&b);
         }
 }
