@@ -21,14 +21,17 @@
 
 /* A descriptor of the same terminal or pipe whose flags are ours alone. What cannot be opened again is
  * used as it is, in pieces small enough that poll() promises not to block on them. */
-static int reopen(int fd, int flags, bool *ret_ours) {
+static int reopen(int fd, int flags, bool *ret_ours, bool *ret_is_socket) {
         char path[FD_PATH_MAX];
         struct stat st;
 
-        *ret_ours = false;
+        *ret_ours = *ret_is_socket = false;
         if (fd < 0)
                 return -EBADF;
-        if (fstat(fd, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+        if (fstat(fd, &st) < 0)
+                return fd;
+        *ret_is_socket = S_ISSOCK(st.st_mode);
+        if (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))
                 return fd;
 
         int own = open(fd_path(fd, path), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -48,7 +51,8 @@ static void hold_peer(PtyForward *f) {
 void pty_forward_resize(PtyForward *f) {
         struct winsize size;
 
-        if (ioctl(f->out_fd, TIOCGWINSZ, &size) >= 0 || ioctl(f->in_fd, TIOCGWINSZ, &size) >= 0)
+        if ((f->out_fd >= 0 && ioctl(f->out_fd, TIOCGWINSZ, &size) >= 0) ||
+            (f->in_fd >= 0 && ioctl(f->in_fd, TIOCGWINSZ, &size) >= 0))
                 (void) ioctl(f->master_fd, TIOCSWINSZ, &size);
 }
 
@@ -80,7 +84,7 @@ static int enter_raw(PtyForward *f, Error *e) {
 
 int pty_forward_init(PtyForward *f, int in_fd, int out_fd, int master_fd, PtyForwardFlags flags,
                      Error *e) {
-        struct stat st;
+        bool in_is_socket;
 
         f->master_fd = master_fd;
         f->peer_fd = -EBADF;
@@ -95,9 +99,8 @@ int pty_forward_init(PtyForward *f, int in_fd, int out_fd, int master_fd, PtyFor
         int r = fd_set_nonblock(master_fd, true);
         if (r < 0)
                 return error_set(e, r, "cannot use the pseudo terminal: %m");
-        f->in_fd = reopen(in_fd, O_RDONLY, &f->in_is_ours);
-        f->out_fd = reopen(out_fd, O_WRONLY, &f->out_is_ours);
-        f->out_is_socket = out_fd >= 0 && fstat(out_fd, &st) >= 0 && S_ISSOCK(st.st_mode);
+        f->in_fd = reopen(in_fd, O_RDONLY, &f->in_is_ours, &in_is_socket);
+        f->out_fd = reopen(out_fd, O_WRONLY, &f->out_is_ours, &f->out_is_socket);
 
         r = enter_raw(f, e);
         if (r < 0) {

@@ -293,6 +293,7 @@ int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
         int wait_result = proc_wait(run->leader_fd, &info);
         keeper_close(&k);
         run->leader = 0;
+        run->leader_fd = fd_close(run->leader_fd);
         if (r < 0)
                 return r;
         if (wait_result < 0)

@@ -133,9 +133,10 @@ int root_isolate(const Spec *spec, Run *run, Error *e) {
         return r < 0 ? error_set(e, r, "cannot leave the host's mount propagation: %m") : 0;
 }
 
-/* Mount points that a tree may lack. Made through the mount as it is on disk, by its owner. */
+/* Mount points that a tree may lack, and that only PID 1 will mount on, which may not make them. Made
+ * through the mount as it is on disk, by its owner. */
 static int make_base_directories(int root_fd) {
-        static const char *const names[] = { "proc", "sys", "dev", "run", "tmp" };
+        static const char *const names[] = { "proc", "sys" };
         struct stat st;
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
