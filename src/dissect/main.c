@@ -12,6 +12,7 @@
 #include "base/confine.h"
 #include "base/fd.h"
 #include "dissect/probe.h"
+#include "dissect/signature.h"
 #include "image/dissect-aide.h"
 
 #define NOBODY 65534
@@ -121,6 +122,7 @@ static int run(char **argv, Error *e) {
 
         if (argv[bare])
                 return error_set(e, EINVAL, "skep-dissect is for other programs of skep alone");
+        signature_prepare();
         r = confine(e);
         if (r >= 0)
                 r = probe_image(DISSECT_IMAGE_FD, bare, &d, e);

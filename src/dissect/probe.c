@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dissect/partition-type.h"
+#include "dissect/signature.h"
 
 #define SECTOR 512 /* libblkid counts in these, whatever the disk's are */
 
@@ -177,7 +178,11 @@ static int add_partition(const Image *i, blkid_partition part, Dissection *d, Er
         r = dissection_add(d, &p);
         if (r == -E2BIG)
                 return error_set(e, r, "the image has more than %d partitions", PARTITIONS_MAX);
-        return r < 0 ? error_oom(e) : 0;
+        if (r < 0)
+                return error_oom(e);
+        return p.designator == PARTITION_ROOT_VERITY_SIG || p.designator == PARTITION_USR_VERITY_SIG
+                       ? signature_read(i->fd, d, e)
+                       : 0;
 }
 
 static int unknown(const Image *i, Error *e) {

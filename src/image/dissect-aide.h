@@ -8,7 +8,7 @@
 
 #define DISSECT_AIDE        "skep-dissect"
 #define DISSECT_BARE        "bare" /* first word: look for no partition table */
-#define DISSECT_ANSWER_SIZE (64 * 1024)
+#define DISSECT_ANSWER_SIZE (256 * 1024)
 
 enum {
         DISSECT_IMAGE_FD = AIDE_FDS, /* only read from */

@@ -22,6 +22,8 @@ static const struct {
 };
 
 void dissection_done(Dissection *d) {
+        for (size_t i = 0; i < d->n_signatures; i++)
+                buf_done(&d->signatures[i].signature);
         free(d->partitions);
         *d = (Dissection){};
 }
@@ -36,6 +38,18 @@ int dissection_add(Dissection *d, const Partition *p) {
                 return -ENOMEM;
         d->partitions = list;
         list[d->n++] = *p;
+        return 0;
+}
+
+int dissection_add_signature(Dissection *d, const RootHash *hash, Buf *signature) {
+        if (d->n_signatures >= SIGNATURES_MAX) {
+                buf_done(signature);
+                return -E2BIG;
+        }
+        d->signatures[d->n_signatures++] = (PartitionSignature){ .partition = d->n - 1,
+                                                                 .root_hash = *hash,
+                                                                 .signature = *signature };
+        *signature = (Buf){};
         return 0;
 }
 
@@ -109,12 +123,25 @@ static int format_partition(const Partition *p, Buf *out) {
         return r;
 }
 
+/* After the partition that holds it: signature HASH HEX */
+static int format_signature(const PartitionSignature *s, Buf *out) {
+        char text[ROOT_HASH_TEXT_MAX];
+        int r = buf_printf(out, "signature %s ", root_hash_format(&s->root_hash, text));
+
+        for (size_t i = 0; i < s->signature.n && r >= 0; i++)
+                r = buf_printf(out, "%02x", (unsigned char) s->signature.p[i]);
+        return r < 0 ? r : buf_puts(out, "\n");
+}
+
 int dissection_format(const Dissection *d, Buf *out) {
         int r = buf_printf(out, "table %s %u %llu\n", table_names[d->table], d->sector_size,
                            (unsigned long long) d->size);
 
-        for (size_t i = 0; i < d->n && r >= 0; i++)
+        for (size_t i = 0, s = 0; i < d->n && r >= 0; i++) {
                 r = format_partition(d->partitions + i, out);
+                for (; s < d->n_signatures && d->signatures[s].partition == i && r >= 0; s++)
+                        r = format_signature(d->signatures + s, out);
+        }
         return r;
 }
 
@@ -200,6 +227,27 @@ static int parse_partition(char **words, Dissection *d) {
         return r == -E2BIG ? -EBADMSG : r;
 }
 
+static bool is_signature(PartitionDesignator d) {
+        return d == PARTITION_ROOT_VERITY_SIG || d == PARTITION_USR_VERITY_SIG;
+}
+
+static int parse_signature(char **words, Dissection *d) {
+        size_t n = strlen(words[2]) / 2;
+        _cleanup_(buf_done) Buf bytes = {};
+        RootHash hash;
+
+        if (d->n == 0 || !is_signature(d->partitions[d->n - 1].designator) ||
+            (d->n_signatures > 0 && d->signatures[d->n_signatures - 1].partition == d->n - 1) ||
+            root_hash_parse(words[1], &hash) < 0 || n == 0 || n > SIGNATURE_SIZE_MAX)
+                return -EBADMSG;
+        if (buf_reserve(&bytes, n) < 0)
+                return -ENOMEM;
+        if (strlen(words[2]) != 2 * n || hex_parse(words[2], (uint8_t *) bytes.p, n) < 0)
+                return -EBADMSG;
+        bytes.n = n;
+        return dissection_add_signature(d, &hash, &bytes) < 0 ? -EBADMSG : 0;
+}
+
 static int parse_line(const char *line, bool first, Dissection *d) {
         _cleanup_strv_ char **words = NULL;
 
@@ -208,6 +256,8 @@ static int parse_line(const char *line, bool first, Dissection *d) {
         size_t n = strv_length(words);
         if (first)
                 return n == 4 && streq(words[0], "table") ? parse_table(words, d) : -EBADMSG;
+        if (n == 3 && streq(words[0], "signature"))
+                return parse_signature(words, d);
         return n == 10 && streq(words[0], "partition") ? parse_partition(words, d) : -EBADMSG;
 }
 

@@ -12,6 +12,7 @@
 #include "base/id128.h"
 #include "base/text.h"
 #include "image/designator.h"
+#include "image/root-hash.h"
 
 typedef enum PartitionFlags {
         PARTITION_READ_ONLY = 1 << 0, /* GPT bit 60 */
@@ -48,6 +49,14 @@ typedef struct Partition {
 } Partition;
 
 #define PARTITIONS_MAX 128
+#define SIGNATURES_MAX 4
+
+/* What a signature partition holds. */
+typedef struct PartitionSignature {
+        size_t partition; /* index of it in the list */
+        RootHash root_hash;
+        Buf signature; /* DER of a PKCS#7; nobody has looked at it */
+} PartitionSignature;
 
 typedef struct Dissection {
         PartitionTable table;
@@ -55,12 +64,19 @@ typedef struct Dissection {
         uint64_t size;        /* of the image, in bytes */
         size_t n;
         Partition *partitions;
+        size_t n_signatures;
+        PartitionSignature signatures[SIGNATURES_MAX];
 } Dissection;
 
 /** dissection_done() - free it; it is empty again */
 void dissection_done(Dissection *d);
 /** dissection_add() - append a copy of @p. Return: 0; -E2BIG past PARTITIONS_MAX; -ENOMEM. */
 int dissection_add(Dissection *d, const Partition *p);
+
+/** dissection_add_signature() - note what the last partition holds
+ * @signature: its bytes now belong to the Dissection, and are freed on failure
+ * Return: 0; -E2BIG past SIGNATURES_MAX. */
+int dissection_add_signature(Dissection *d, const RootHash *hash, Buf *signature);
 
 /** dissection_find() - the one partition for a purpose
  * Partitions that are not to be used unless named are passed over; those of our own architecture win

@@ -9,80 +9,6 @@
 #include "base/parse.h"
 #include "base/path.h"
 
-int root_hash_parse(const char *text, RootHash *ret) {
-        size_t n = strlen(text);
-        RootHash h = { .n = n / 2 };
-
-        if (n % 2 != 0 || h.n < ROOT_HASH_MIN || h.n > ROOT_HASH_MAX ||
-            hex_parse(text, h.bytes, h.n) < 0)
-                return -EINVAL;
-        *ret = h;
-        return 0;
-}
-
-const char *root_hash_format(const RootHash *h, char text[static ROOT_HASH_TEXT_MAX]) {
-        text[0] = '\0';
-        for (size_t i = 0; i < h->n; i++)
-                (void) snprintf(text + 2 * i, 3, "%02x", h->bytes[i]);
-        return text;
-}
-
-void root_hash_partitions(const RootHash *h, Id128 *ret_data, Id128 *ret_tree) {
-        memcpy(ret_data->bytes, h->bytes, sizeof ret_data->bytes);
-        memcpy(ret_tree->bytes, h->bytes + h->n - sizeof ret_tree->bytes, sizeof ret_tree->bytes);
-}
-
-static int base64_digit(char c) {
-        static const char
-                digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const char *p = c ? strchr(digits, c) : NULL;
-
-        return p ? (int) (p - digits) : -1;
-}
-
-/* Appends the bytes that @text stands for; white space may be in it. */
-static int base64_parse(const char *text, Buf *out) {
-        unsigned bits = 0, value = 0, digits = 0, padding = 0;
-
-        for (; *text; text++) {
-                int d = base64_digit(*text);
-                if (strchr(" \t\r\n", *text))
-                        continue;
-                if (*text == '=' && padding < 2) {
-                        padding++;
-                        continue;
-                }
-                if (d < 0 || padding > 0)
-                        return -EINVAL;
-                digits++;
-                value = (value << 6 | (unsigned) d) & 0xffff;
-                bits += 6;
-                if (bits < 8)
-                        continue;
-                bits -= 8;
-                uint8_t byte = (uint8_t) (value >> bits);
-                if (buf_append(out, &byte, 1) < 0)
-                        return -ENOMEM;
-        }
-        return digits == 0 || (digits + padding) % 4 != 0 ? -EINVAL : 0;
-}
-
-int signature_check(const char *text, Error *e) {
-        const char *base64 = str_skip_prefix(text, "base64:");
-        _cleanup_(buf_done) Buf bytes = {};
-
-        if (!base64)
-                return *text == '/' && path_is_safe(text)
-                               ? 0
-                               : error_set(e, EINVAL,
-                                           "'%.80s' is neither an absolute path nor 'base64:…'",
-                                           text);
-        int r = base64_parse(base64, &bytes);
-        return r == -ENOMEM ? error_oom(e)
-               : r < 0      ? error_set(e, r, "what follows 'base64:' is not Base64")
-                            : 0;
-}
-
 void verity_done(Verity *v) {
         buf_done(&v->signature);
         v->tree_fd = fd_close(v->tree_fd);
@@ -176,7 +102,7 @@ static int find_signature(const char *path, const char *given, bool beside_too, 
         const char *suffix = v->designator == PARTITION_USR ? ".usrhash.p7s" : ".roothash.p7s";
 
         if (base64) {
-                int r = base64_parse(base64, &v->signature);
+                int r = signature_parse(base64, &v->signature);
                 return r < 0 ? error_set(e, r, "what follows 'base64:' is not Base64") : 0;
         }
         if (given)
@@ -224,8 +150,10 @@ int verity_read(const char *path, int image_fd, const VerityOptions *options, Ve
         v.designator = PARTITION_ROOT;
         v.root_hash = options->root_hash;
         v.is_asked = options->root_hash.n > 0 || options->signature || options->tree;
+        v.signature_is_asked = options->signature;
         if (v.root_hash.n == 0 && sidecars)
                 r = find_root_hash(path, image_fd, &v, e);
+        v.use_signature = signatures;
         if (r >= 0 && (signatures || options->signature))
                 r = find_signature(path, options->signature, sidecars, &v, e);
         if (r >= 0 && (options->tree || (sidecars && v.root_hash.n > 0)))
@@ -239,5 +167,50 @@ int verity_read(const char *path, int image_fd, const VerityOptions *options, Ve
                                  path);
         *ret = v;
         v = VERITY_NULL;
+        return 0;
+}
+
+/* Whether the image has the partition that a root hash is of. */
+static bool has_data(const Dissection *d, PartitionDesignator which, const RootHash *hash) {
+        Id128 data, tree;
+
+        root_hash_partitions(hash, &data, &tree);
+        for (size_t i = 0; i < d->n; i++)
+                if (d->partitions[i].designator == which &&
+                    id128_equal(&d->partitions[i].uuid, &data))
+                        return true;
+        return false;
+}
+
+static bool is_same(const RootHash *a, const RootHash *b) {
+        return a->n == b->n && memcmp(a->bytes, b->bytes, a->n) == 0;
+}
+
+static int embed_one(Verity *v, const Dissection *d, const PartitionSignature *s) {
+        PartitionDesignator which = partition_designator_protects(
+                d->partitions[s->partition].designator);
+
+        if (v->root_hash.n > 0 ? which != v->designator || !is_same(&s->root_hash, &v->root_hash)
+                               : !has_data(d, which, &s->root_hash))
+                return 0;
+        v->designator = which;
+        v->root_hash = s->root_hash;
+        return buf_append(&v->signature, s->signature.p, s->signature.n);
+}
+
+int verity_embed(Verity *v, const Dissection *d, Error *e) {
+        static const PartitionDesignator order[] = { PARTITION_ROOT_VERITY_SIG,
+                                                     PARTITION_USR_VERITY_SIG };
+
+        for (size_t o = 0; o < ELEMENTSOF(order); o++)
+                for (size_t i = 0; i < d->n_signatures; i++) {
+                        const PartitionSignature *s = d->signatures + i;
+
+                        if (!v->use_embedded || !v->use_signature || v->signature.n > 0 ||
+                            d->partitions[s->partition].designator != order[o])
+                                continue;
+                        if (embed_one(v, d, s) < 0)
+                                return error_oom(e);
+                }
         return 0;
 }

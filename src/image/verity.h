@@ -4,30 +4,7 @@
  * the image may be used with that, or without, is the policy's business. */
 #pragma once
 
-#include "base/id128.h"
-#include "base/text.h"
-#include "image/designator.h"
-
-#define ROOT_HASH_MIN      16 /* bytes */
-#define ROOT_HASH_MAX      64
-#define ROOT_HASH_TEXT_MAX (2 * ROOT_HASH_MAX + 1)
-#define SIGNATURE_SIZE_MAX (64 * 1024)
-
-typedef struct RootHash {
-        uint8_t bytes[ROOT_HASH_MAX];
-        size_t n; /* 0 = none */
-} RootHash;
-
-/** root_hash_parse() - from an even number of hex digits, 32 to 128. Return: 0 or -EINVAL. */
-int root_hash_parse(const char *text, RootHash *ret);
-/** root_hash_format() - lower-case hex digits. Return: @text. */
-const char *root_hash_format(const RootHash *h, char text[static ROOT_HASH_TEXT_MAX]);
-/** root_hash_partitions() - IDs of the two partitions that go with a root hash: they are its ends */
-void root_hash_partitions(const RootHash *h, Id128 *ret_data, Id128 *ret_tree);
-
-/** signature_check() - check what "--root-hash-sig=" is given: an absolute path, or "base64:…"
- * Return: 0; -EINVAL. */
-int signature_check(const char *text, Error *e);
+#include "image/dissection.h"
 
 /* What the user says of it; NULL and zero = look for it. */
 typedef struct VerityOptions {
@@ -39,10 +16,12 @@ typedef struct VerityOptions {
 typedef struct Verity {
         PartitionDesignator designator; /* PARTITION_ROOT or _USR: whose hash it is */
         RootHash root_hash;             /* none = nothing is known; a partition may tell */
-        Buf signature;     /* DER of a PKCS#7 over the root hash as text; empty = none */
-        int tree_fd;       /* the hash tree beside the image; -EBADF = in the image */
-        bool is_asked;     /* the user gave some of it: without verity it is no go */
-        bool use_embedded; /* partitions of the image count */
+        Buf signature;           /* DER of a PKCS#7 over the root hash as text; empty = none */
+        int tree_fd;             /* the hash tree beside the image; -EBADF = in the image */
+        bool is_asked;           /* the user gave some of it: without verity it is no go */
+        bool signature_is_asked; /* likewise */
+        bool use_signature;      /* that of a partition counts */
+        bool use_embedded;       /* partitions of the image count */
 } Verity;
 
 #define VERITY_NULL ((Verity){ .tree_fd = -EBADF })
@@ -60,3 +39,9 @@ void verity_done(Verity *v);
  * Return: 0; -errno for what is there and makes no sense. */
 int verity_read(const char *path, int image_fd, const VerityOptions *options, Verity *ret,
                 Error *e);
+/** verity_embed() - add what the image itself says, in a signature partition
+ *
+ * Where no root hash is known yet, the one whose data partition the image has; else a signature of the one
+ * that is known. Does nothing where partitions do not count.
+ * Return: 0 or -ENOMEM. */
+int verity_embed(Verity *v, const Dissection *d, Error *e);

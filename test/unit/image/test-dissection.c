@@ -4,9 +4,10 @@
 
 #include "check.h"
 
-#define NOTHING "00000000-0000-0000-0000-000000000000"
-#define ID      "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
-#define TABLE   "table gpt 512 4096\n"
+#define NOTHING   "00000000-0000-0000-0000-000000000000"
+#define ID        "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+#define TABLE     "table gpt 512 4096\n"
+#define SIGNATURE TABLE "partition 3 root-verity-sig 1024 512 - - " ID " " ID " -\nsignature"
 
 static void test_parse(void **state) {
         static const struct {
@@ -18,6 +19,17 @@ static void test_parse(void **state) {
                 { TABLE "partition 1 root 0 4096 - ext4 " ID " " ID " label\n", NULL },
                 { TABLE "partition 1 root 1 4095 read-only,growfs - " ID " " ID " a\\x20b\n",
                   NULL },
+                { SIGNATURE " 00112233445566778899aabbccddeeff 3082\n", NULL },
+                { SIGNATURE " 00112233445566778899aabbccddeef 3082\n", "line 3" },
+                { SIGNATURE " 00112233445566778899aabbccddeeff 308\n", "line 3" },
+                { SIGNATURE " 00112233445566778899aabbccddeeff 30 82\n", "line 3" },
+                { SIGNATURE " 00112233445566778899aabbccddeeff 30\nsignature"
+                            " 00112233445566778899aabbccddeeff 30\n",
+                  "line 4" },
+                { TABLE "signature 00112233445566778899aabbccddeeff 3082\n", "line 2" },
+                { TABLE "partition 1 root 0 1 - ext4 " ID " " ID " -\nsignature"
+                        " 00112233445566778899aabbccddeeff 3082\n",
+                  "line 3" },
                 { "", "cut" },
                 { "table gpt 512 4096", "cut" },
                 { "table gpt 512 4096\n\n", "line 2" },

@@ -131,6 +131,54 @@ static void test_order(void **state) {
         assert_int_equal(unsetenv("SYSTEMD_DISSECT_VERITY_SIDECAR"), 0);
 }
 
+/* What signature partitions say, with and without knowing better. */
+static void test_embedded(void **state) {
+        _cleanup_(dissection_done) Dissection d = { .table = PARTITION_TABLE_GPT };
+        static const struct {
+                const char *known; /* root hash; NULL = none */
+                PartitionDesignator of;
+                bool no_embedded, no_signature;
+                const char *hash, *signature; /* after */
+        } rows[] = {
+                { NULL, PARTITION_ROOT, false, false, HASH_B, "of b" },
+                { NULL, PARTITION_ROOT, true, false, "", "" },
+                { NULL, PARTITION_ROOT, false, true, "", "" },
+                { HASH_A, PARTITION_ROOT, false, false, HASH_A, "of a" },
+                { HASH_A, PARTITION_USR, false, false, HASH_A, "" },
+                { HASH_A HASH_A, PARTITION_ROOT, false, false, HASH_A HASH_A, "" },
+        };
+        Partition root = { .designator = PARTITION_ROOT },
+                  signed_by = { .designator = PARTITION_ROOT_VERITY_SIG };
+        RootHash a, b;
+        Id128 tree;
+
+        assert_int_equal(root_hash_parse(HASH_A, &a), 0);
+        assert_int_equal(root_hash_parse(HASH_B, &b), 0);
+        /* The image has the data of B alone. */
+        root_hash_partitions(&b, &root.uuid, &tree);
+        assert_int_equal(dissection_add(&d, &root), 0);
+        for (size_t i = 0; i < 2; i++) {
+                Buf text = {};
+                assert_int_equal(dissection_add(&d, &signed_by), 0);
+                assert_int_equal(buf_puts(&text, i == 0 ? "of a" : "of b"), 0);
+                assert_int_equal(dissection_add_signature(&d, i == 0 ? &a : &b, &text), 0);
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(verity_done) Verity v = VERITY_NULL;
+                char text[ROOT_HASH_TEXT_MAX];
+
+                v.designator = rows[i].of;
+                v.use_embedded = !rows[i].no_embedded;
+                v.use_signature = !rows[i].no_signature;
+                if (rows[i].known)
+                        assert_int_equal(root_hash_parse(rows[i].known, &v.root_hash), 0);
+                CHECK_EQ(verity_embed(&v, &d, NULL), 0, "row %zu", i);
+                CHECK_STR(root_hash_format(&v.root_hash, text), rows[i].hash, "row %zu", i);
+                CHECK_STR(strempty(v.signature.p), rows[i].signature, "row %zu", i);
+        }
+}
+
 static void refused(const VerityOptions *options, const char *says) {
         _cleanup_(verity_done) Verity v = VERITY_NULL;
         _cleanup_free_ char *wanted = str_format(says, scratch);
@@ -173,6 +221,7 @@ int main(void) {
                 cmocka_unit_test(test_root_hash),
                 cmocka_unit_test(test_partitions),
                 cmocka_unit_test(test_signature_text),
+                cmocka_unit_test(test_embedded),
                 cmocka_unit_test_setup_teardown(test_order, scratch_setup, scratch_teardown),
                 cmocka_unit_test_setup_teardown(test_hostile, scratch_setup, scratch_teardown),
         };
