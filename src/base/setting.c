@@ -223,7 +223,7 @@ static int file_assignment(const char *section, const char *key, const char *val
                 return error_set(e, EINVAL, "unknown section [%.60s]", section);
         if (!row)
                 return error_set(e, EINVAL, "unknown key '%.60s=' in section [%s]", key, section);
-        if (!c->trusted && row->trust == TRUST_NEEDED)
+        if (!c->trusted && (row->trust == TRUST_NEEDED || (row->harmless && !row->harmless(value))))
                 return pass_over(c, line, key, "", e);
         return add_from_file(c, row, value, line, e);
 }

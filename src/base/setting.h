@@ -44,6 +44,9 @@ struct Setting {
         const char *complete; /* what completes the argument: "machines", "images", "files",
                                     * "directories", or words split by spaces; NULL = nothing */
         SettingTrust trust;
+        bool (*harmless)(
+                const char *value); /* of TRUST_ANY: values that count from anywhere; others
+                                              * need trust. NULL = all */
         SettingFlags flags;
         SettingParse parse;
         size_t at;        /* offset of the field in the target */

@@ -55,9 +55,7 @@ static int run_stub(Engine *g, int init_fd, Error *e) {
                 return fd_close(gate[0]), 0;
         }
 
-        r = payload_confine(g->spec, &g->plan, &root, e);
-        if (r >= 0)
-                r = payload_die_with_parent(&g->run, e);
+        r = payload_confine(g->spec, &g->plan, &root, &g->run, e);
         if (r >= 0) {
                 r = fd_set_cloexec(gate[1], false);
                 r = r < 0 ? error_set(e, r, "cannot pass on a pipe: %m")
@@ -82,9 +80,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         if (r >= 0)
                 r = payload_session(g->spec, &g->run, e);
         if (r >= 0)
-                r = payload_confine(g->spec, &g->plan, &user, e);
-        if (r >= 0)
-                r = payload_die_with_parent(&g->run, e);
+                r = payload_confine(g->spec, &g->plan, &user, &g->run, e);
         if (r >= 0)
                 r = payload_execute(g->spec, &g->plan, &user, &g->run, init_fd, ret_status, e);
         return r;

@@ -104,39 +104,6 @@ static int set_capabilities(uint64_t keep, uint64_t ambient, Error *e) {
         return 0;
 }
 
-/* Who is not root keeps the ambient capabilities alone: permitted ones survive the change of user if they
- * are told to, and the execution drops them again where they are not ambient. */
-static int become_user(const User *u, uint64_t keep, uint64_t ambient, Error *e) {
-        int r = set_capabilities(keep | (UINT64_C(1) << CAP_SETUID), 0, e);
-
-        if (r < 0)
-                return r;
-        if (ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-                return error_set(e, errno, "cannot keep capabilities: %m");
-        if (setresuid(u->uid, u->uid, u->uid) < 0)
-                return error_set(e, errno, "cannot become user %u: %m", u->uid);
-        return ambient ? set_capabilities(ambient, ambient, e) : 0;
-}
-
-int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e) {
-        int r = 0;
-
-        if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-                return error_set(e, errno, "cannot set no_new_privs: %m");
-        /* While we still have CAP_SYS_ADMIN; what follows is allowed by every filter. */
-        r = seccomp_plan_load(plan->seccomp.filter, plan->seccomp.n, e);
-        if (r >= 0)
-                r = drop_bounding(plan->capabilities, e);
-        if (r < 0)
-                return r;
-
-        if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0)
-                return error_set(e, errno, "cannot become group %u: %m", u->gid);
-        if (u->uid == 0)
-                return set_capabilities(plan->capabilities, spec->capabilities_ambient, e);
-        return become_user(u, plan->capabilities, spec->capabilities_ambient, e);
-}
-
 int payload_die_with_parent(Run *run, Error *e) {
         struct pollfd p = { .fd = run->handshake_fd };
 
@@ -148,6 +115,51 @@ int payload_die_with_parent(Run *run, Error *e) {
         if (p.revents & POLLHUP)
                 return error_set(e, EPIPE, "the supervisor died");
         return 0;
+}
+
+/* Settings can make the filter deny what we still have to call, so it comes last where it can: that takes
+ * CAP_SYS_ADMIN, which then must be one to keep. */
+static int become_root(const Spec *spec, const Plan *plan, Run *run, Error *e) {
+        const SeccompProgram *filter = &plan->seccomp;
+        bool late = plan->capabilities & UINT64_C(1) << CAP_SYS_ADMIN;
+        int r = late ? 0 : seccomp_plan_load(filter->filter, filter->n, e);
+
+        if (r >= 0)
+                r = set_capabilities(plan->capabilities, spec->capabilities_ambient, e);
+        if (r >= 0)
+                r = payload_die_with_parent(run, e);
+        return r >= 0 && late ? seccomp_plan_load(filter->filter, filter->n, e) : r;
+}
+
+/* Who is not root keeps the ambient capabilities alone: permitted ones survive the change of user if they
+ * are told to, and the execution drops them again where they are not ambient. */
+static int become_user(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
+        uint64_t ambient = spec->capabilities_ambient;
+        int r = seccomp_plan_load(plan->seccomp.filter, plan->seccomp.n, e);
+
+        if (r >= 0)
+                r = set_capabilities(plan->capabilities | UINT64_C(1) << CAP_SETUID, 0, e);
+        if (r < 0)
+                return r;
+        if (ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                return error_set(e, errno, "cannot keep capabilities: %m");
+        if (setresuid(u->uid, u->uid, u->uid) < 0)
+                return error_set(e, errno, "cannot become user %u: %m", u->uid);
+        r = ambient ? set_capabilities(ambient, ambient, e) : 0;
+        return r < 0 ? r : payload_die_with_parent(run, e);
+}
+
+int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
+        int r;
+
+        if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return error_set(e, errno, "cannot set no_new_privs: %m");
+        r = drop_bounding(plan->capabilities, e);
+        if (r < 0)
+                return r;
+        if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0)
+                return error_set(e, errno, "cannot become group %u: %m", u->gid);
+        return u->uid == 0 ? become_root(spec, plan, run, e) : become_user(spec, plan, u, run, e);
 }
 
 static int complete_environment(const Plan *plan, const User *u, char ***ret) {

@@ -14,10 +14,11 @@ int payload_terminal(Run *run, Error *e);
  * Return: 0 or -errno. */
 int payload_session(const Spec *spec, Run *run, Error *e);
 
-/** payload_confine() - PHASE_FINAL: filter, bounding set, user and groups, capabilities
+/** payload_confine() - PHASE_FINAL: bounding set, user and groups, capabilities, filter; from then on we die
+ * with the supervisor
  * @u: who the payload runs as
  * Return: 0 or -errno. */
-int payload_confine(const Spec *spec, const Plan *plan, const User *u, Error *e);
+int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e);
 
 /** payload_die_with_parent() - after everything that changes credentials: be killed when the
  * supervisor dies

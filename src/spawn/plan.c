@@ -68,10 +68,29 @@ static int plan_environment(const Spec *spec, const Facts *facts, char ***ret) {
         return r;
 }
 
+static int plan_seccomp(const Spec *spec, uint64_t capabilities, SeccompProgram *ret, Error *e) {
+        const SeccompRequest request = {
+                .caps = capabilities,
+                .calls = spec->system_calls,
+                .families = family_list_both(&spec->families, &spec->families_untrusted),
+                .suppress_sync = spec->suppress_sync,
+        };
+        SeccompPlan p;
+
+        if (spec->no_seccomp)
+                return 0;
+        int r = seccomp_plan(&request, &p, e);
+        if (r < 0)
+                return r;
+        return seccomp_plan_keep(&p, ret) < 0 ? error_oom(e) : 0;
+}
+
 void plan_done(Plan *p) {
         mount_plan_done(&p->mounts);
         strv_free(p->environment);
         p->environment = NULL;
+        free(p->seccomp.filter);
+        p->seccomp = (SeccompProgram){};
 }
 
 int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret, Error *e) {
@@ -80,6 +99,7 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         ret->ids = *ids;
         ret->mounts = (MountPlan){};
         ret->environment = NULL;
+        ret->seccomp = (SeccompProgram){};
         ret->personality = spec->personality != PERSONALITY_UNSET ? spec->personality
                                                                   : facts->personality;
         ret->capabilities = plan_capabilities(spec);
@@ -89,7 +109,7 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         r = mount_plan(spec, ids->base, &ret->mounts, e);
         if (r < 0)
                 return r;
-        r = seccomp_plan_default(ret->capabilities, &ret->seccomp, e);
+        r = plan_seccomp(spec, ret->capabilities, &ret->seccomp, e);
         if (r < 0) {
                 plan_done(ret);
                 return r;
@@ -274,6 +294,27 @@ static int format_command(const Spec *spec, Buf *out) {
         return r < 0 ? r : buf_puts(out, "\n");
 }
 
+/* The lists in full, since what a set holds is not what is written in the settings. */
+static int format_filter(const Spec *spec, const Plan *p, Buf *out) {
+        _cleanup_(buf_done) Buf allow = {}, deny = {}, families = {};
+        const FamilyList both = family_list_both(&spec->families, &spec->families_untrusted);
+        int r = p->seccomp.n > 0
+                        ? buf_printf(out, "system call filter: %zu instructions\n", p->seccomp.n)
+                        : buf_puts(out, "system call filter: none\n");
+
+        if (r >= 0 && spec->system_calls)
+                r = seccomp_list_format(spec->system_calls, &allow, &deny);
+        if (r >= 0 && allow.n > 0)
+                r = buf_printf(out, "system calls: %s\n", allow.p);
+        if (r >= 0 && deny.n > 1)
+                r = buf_printf(out, "system calls: %s\n", deny.p);
+        if (r >= 0 && both.mode != FAMILIES_ALL)
+                r = family_list_format(&both, &families);
+        if (r >= 0 && families.n > 0)
+                r = buf_printf(out, "address families: %s\n", families.p);
+        return r >= 0 && spec->suppress_sync ? buf_puts(out, "nothing waits for the disk\n") : r;
+}
+
 int plan_format(const Spec *spec, const Plan *p, Buf *out) {
         int r = format_command(spec, out);
 
@@ -314,6 +355,6 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
                 if (r >= 0)
                         r = buf_printf(out, "  %s\n", *v);
         if (r >= 0)
-                r = buf_printf(out, "system call filter: %zu instructions\n", p->seccomp.n);
+                r = format_filter(spec, p, out);
         return r;
 }

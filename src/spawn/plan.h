@@ -24,10 +24,10 @@ typedef struct Plan {
         NodePlan dev;
         NodePlan run;
         MountPlan mounts;
-        uint64_t capabilities; /* bounding set, 1 << CAP_* */
-        SeccompPlan seccomp;
-        char **environment; /* but for what depends on the user inside */
-        int personality;    /* PERSONALITY_UNSET = leave it */
+        uint64_t capabilities;  /* bounding set, 1 << CAP_* */
+        SeccompProgram seccomp; /* n == 0: no filter */
+        char **environment;     /* but for what depends on the user inside */
+        int personality;        /* PERSONALITY_UNSET = leave it */
 } Plan;
 
 /** facts_read() - look at the host and the image

@@ -15,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 /* What a jump may skip, less the two instructions that bringing both of its targets near can take. */
@@ -25,7 +26,7 @@
  * depth uneven. */
 #define HOLES_MAX 3U
 
-#define STRETCHES_MAX 256U
+#define STRETCHES_MAX 512U
 #define ARCHES_MAX    8U
 
 typedef struct Assembler {
@@ -33,6 +34,7 @@ typedef struct Assembler {
         size_t size;
         size_t height;                    /* instructions so far; beyond size = does not fit */
         size_t leaf[_SECCOMP_ACTION_MAX]; /* height of the newest copy of an action; 0 = none yet */
+        uint64_t families;
 } Assembler;
 
 /* Numbers from start on, up to the next stretch, all meet one action but for a few single ones. */
@@ -92,31 +94,92 @@ static size_t argument(unsigned i) {
 
 static size_t leaf(Assembler *a, SeccompAction action);
 
-static size_t emit_socket(Assembler *a) {
-        size_t t, allow = leaf(a, SECCOMP_ACTION_ALLOW);
+static size_t emit_tree(Assembler *a, const Stretch *s, size_t n);
 
-        t = emit_return(a, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+/* Makes what is written next fall into @target, which need not be what was written last. */
+static void fall_into(Assembler *a, size_t target) {
+        if (target != a->height)
+                (void) emit(a, BPF_JMP | BPF_JA, 0, 0, (uint32_t) (a->height - target));
+}
+
+static size_t emit_netlink(Assembler *a) {
+        size_t allow = leaf(a, SECCOMP_ACTION_ALLOW);
+        size_t t = emit_return(a, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+
         (void) emit_jump(a, BPF_JEQ, NETLINK_AUDIT, t, allow);
-        t = emit_load(a, argument(2));
+        return emit_load(a, argument(2));
+}
+
+/* A tree over the families as there is one over the numbers. */
+static size_t emit_families(Assembler *a) {
+        Stretch s[64 + 1];
+        size_t n = 0;
+
+        for (uint32_t i = 0; i < 64; i++) {
+                SeccompAction action = !(a->families >> i & 1) ? SECCOMP_ACTION_EAFNOSUPPORT
+                                       : i == AF_NETLINK       ? SECCOMP_ACTION_NETLINK
+                                                               : SECCOMP_ACTION_ALLOW;
+                if (n == 0 || s[n - 1].action != action)
+                        s[n++] = (Stretch){ .start = i, .action = action };
+        }
+        fall_into(a, emit_tree(a, s, n));
+        return emit_load(a, argument(0));
+}
+
+static size_t emit_socket(Assembler *a) {
+        if (a->families != UINT64_MAX)
+                return emit_families(a);
+
+        size_t allow = leaf(a, SECCOMP_ACTION_ALLOW), t = emit_netlink(a);
         (void) emit_jump(a, BPF_JEQ, AF_NETLINK, t, allow);
         return emit_load(a, argument(0));
 }
 
+/* The calls whose numbers say nothing of what they do. */
+static size_t emit_compare(Assembler *a, unsigned i, uint16_t compare, uint32_t k,
+                           SeccompAction yes, SeccompAction no) {
+        size_t if_yes = leaf(a, yes), if_no = leaf(a, no);
+
+        (void) emit_jump(a, compare, k, if_yes, if_no);
+        return emit_load(a, argument(i));
+}
+
+/* SYS_SOCKET of linux/net.h, which does not go together with sys/socket.h. */
+#define SOCKETCALL_SOCKET 1
+
+static size_t emit_leaf(Assembler *a, SeccompAction action) {
+        switch (action) {
+        case SECCOMP_ACTION_SOCKET:
+                return emit_socket(a);
+        case SECCOMP_ACTION_NETLINK:
+                return emit_netlink(a);
+        case SECCOMP_ACTION_SOCKETCALL:
+                return emit_compare(a, 0, BPF_JEQ, SOCKETCALL_SOCKET, SECCOMP_ACTION_EAFNOSUPPORT,
+                                    SECCOMP_ACTION_ALLOW);
+        case SECCOMP_ACTION_NOTHING_FD:
+                return emit_compare(a, 0, BPF_JGE, 1U << 31, SECCOMP_ACTION_ALLOW,
+                                    SECCOMP_ACTION_NOTHING);
+        case SECCOMP_ACTION_NOTHING_MSYNC:
+                return emit_compare(a, 2, BPF_JSET, MS_SYNC, SECCOMP_ACTION_NOTHING,
+                                    SECCOMP_ACTION_ALLOW);
+        case SECCOMP_ACTION_EAFNOSUPPORT:
+                return emit_return(a, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+        case SECCOMP_ACTION_NOTHING:
+                return emit_return(a, SECCOMP_RET_ERRNO | 0);
+        case SECCOMP_ACTION_EPERM:
+                return emit_return(a, SECCOMP_RET_ERRNO | EPERM);
+        case SECCOMP_ACTION_ENOSYS:
+                return emit_return(a, SECCOMP_RET_ERRNO | ENOSYS);
+        default:
+                return emit_return(a, SECCOMP_RET_ALLOW);
+        }
+}
+
 /* The newest copy of an action that a jump written next can reach. */
 static size_t leaf(Assembler *a, SeccompAction action) {
-        static const uint32_t returns[_SECCOMP_ACTION_MAX] = {
-                [SECCOMP_ACTION_ALLOW] = SECCOMP_RET_ALLOW,
-                [SECCOMP_ACTION_EPERM] = SECCOMP_RET_ERRNO | EPERM,
-                [SECCOMP_ACTION_ENOSYS] = SECCOMP_RET_ERRNO | ENOSYS,
-        };
         size_t t = a->leaf[action];
 
-        if (t > 0)
-                t = bring_near(a, t);
-        else if (action == SECCOMP_ACTION_SOCKET)
-                t = emit_socket(a);
-        else
-                t = emit_return(a, returns[action]);
+        t = t > 0 ? bring_near(a, t) : emit_leaf(a, action);
 
         a->leaf[action] = t;
         return t;
@@ -180,9 +243,9 @@ static size_t find_stretches(const SeccompArch *arch, const uint32_t *segments,
 }
 
 int seccomp_assemble(const SeccompArch *arches, size_t n_arches, const uint32_t *segments,
-                     const SeccompAction actions[static _SECCOMP_KIND_MAX], struct sock_filter *ret,
-                     size_t size) {
-        Assembler a = { .insn = ret, .size = size };
+                     const SeccompAction actions[static _SECCOMP_KIND_MAX], uint64_t families,
+                     struct sock_filter *ret, size_t size) {
+        Assembler a = { .insn = ret, .size = size, .families = families };
         size_t root[ARCHES_MAX], t;
 
         if (n_arches > ARCHES_MAX)
@@ -196,9 +259,7 @@ int seccomp_assemble(const SeccompArch *arches, size_t n_arches, const uint32_t 
                 if (n == 0)
                         return -E2BIG;
 
-                t = emit_tree(&a, stretches, n);
-                if (t != a.height) /* what is written next falls into what was written last */
-                        (void) emit(&a, BPF_JMP | BPF_JA, 0, 0, (uint32_t) (a.height - t));
+                fall_into(&a, emit_tree(&a, stretches, n));
                 if (arch->ignore)
                         (void) emit(&a, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~arch->ignore);
                 root[i - 1] = emit_load(&a, offsetof(struct seccomp_data, nr));

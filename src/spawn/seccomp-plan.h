@@ -5,12 +5,11 @@
 
 #include <linux/filter.h>
 
-#include "base/error.h"
-#include "base/text.h"
+#include "spawn/seccomp-list.h"
 
-/* The default program has about 150 instructions; the bound leaves room for the architectures with
- * the most scattered numbers. */
-#define SECCOMP_PLAN_MAX 512
+/* The default program has about 150 instructions; the bound leaves room for lists that name every other
+ * call on every architecture. */
+#define SECCOMP_PLAN_MAX 2048
 
 /* A program ready for the kernel. A plain value: copy it, keep it on the stack. n == 0 is "no filter". */
 typedef struct SeccompPlan {
@@ -18,17 +17,34 @@ typedef struct SeccompPlan {
         struct sock_filter filter[SECCOMP_PLAN_MAX];
 } SeccompPlan;
 
-/** seccomp_plan_default() - build the default filter
+/* A program that is kept: no larger than it is. */
+typedef struct SeccompProgram {
+        size_t n;
+        struct sock_filter *filter; /* owned */
+} SeccompProgram;
+
+/* What a filter hangs on. All zero but for the capabilities is the default filter. */
+typedef struct SeccompRequest {
+        uint64_t
+                caps; /* 1 << CAP_* in the bounding set: some calls are allowed only together with one */
+        const SeccompList *calls; /* allowed and denied besides; NULL = none */
+        FamilyList families;
+        bool suppress_sync; /* what waits for the disk succeeds at once */
+} SeccompRequest;
+
+/** seccomp_plan() - build a filter
  *
  * System calls this build has never heard of fail with ENOSYS, known ones that are not allowed with
- * EPERM, and creating an audit netlink socket with EAFNOSUPPORT. All architectures that the kernel
- * runs natively are covered by the one program; a call from any other kills the process.
+ * EPERM, and creating an audit netlink socket, or one of a family that is not allowed, with
+ * EAFNOSUPPORT. All architectures that the kernel runs natively are covered by the one program; a call
+ * from any other kills the process.
  *
- * @caps:  bit mask of the capabilities (1 << CAP_*) in the bounding set; some system calls are
- *         allowed only together with one
- * @ret:   the program
- * Return: 0, or -E2BIG if the program does not fit (which the unit test rules out). */
-int seccomp_plan_default(uint64_t caps, SeccompPlan *ret, Error *e);
+ * @ret:  the program
+ * Return: 0, or -E2BIG if the program does not fit. */
+int seccomp_plan(const SeccompRequest *request, SeccompPlan *ret, Error *e);
+
+/** seccomp_plan_keep() - a copy that is as large as it has to be. Return: 0 or -ENOMEM. */
+int seccomp_plan_keep(const SeccompPlan *p, SeccompProgram *ret);
 
 /** seccomp_plan_format() - write the program down, one instruction a line, for --dry-run and tests
  * Return: 0 or -ENOMEM. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the build leaves behind of the system call lists: for each architecture the line of numbers,
- * cut into segments of one kind. Written by gen/seccomp-gen.c, read by seccomp-plan.c. No includes of
- * ours: the generator is compiled for the building machine. */
+ * cut into segments of one kind, for the default filter; and for changed ones the names with their
+ * numbers, and the named sets. Written by gen/seccomp-gen.c, read by seccomp-plan.c and seccomp-list.c.
+ * No includes of ours: the generator is compiled for the building machine. */
 #pragma once
 
 #include <stddef.h>
@@ -29,8 +30,18 @@ typedef enum SeccompKind {
 #define K(name, cap) SECCOMP_KIND_##name,
         SECCOMP_CAP_KINDS(K)
 #undef K
-                _SECCOMP_KIND_MAX,
+        /* Not of the tables; what a setting makes of a call that is allowed. */
+        SECCOMP_KIND_SOCKETCALL,    /* the old entry of i386: makes no sockets */
+        SECCOMP_KIND_NOTHING,       /* is said to have succeeded, and not done */
+        SECCOMP_KIND_NOTHING_FD,    /* the same, unless its first argument is below zero */
+        SECCOMP_KIND_NOTHING_MSYNC, /* the same, where it is to wait for the disk */
+        _SECCOMP_KIND_MAX,
 } SeccompKind;
+
+/* Where architectures keep their numbers: from 0 on, and ARM some private ones far up. */
+#define SECCOMP_LOW_MAX   1024U
+#define SECCOMP_FAR_FIRST 0xf0000U
+#define SECCOMP_FAR_MAX   16U
 
 /* A segment starts at a system call number and reaches up to the next one's start; packed as
  * number << 8 | SeccompKind, so that the tables hold no padding. */
@@ -45,7 +56,29 @@ typedef struct SeccompArch {
         uint16_t n;     /* number of segments */
 } SeccompArch;
 
+/* The numbers of one name. Two columns can be of one architecture, where it has two kinds of programs. */
+#define SECCOMP_COLUMNS 3
+typedef struct SeccompCallRow {
+        uint16_t name;                   /* where it begins in seccomp_call_names[] */
+        int32_t number[SECCOMP_COLUMNS]; /* -1 = none; without the bits that are ignored */
+} SeccompCallRow;
+
+typedef struct SeccompSet {
+        char name[18];
+        uint16_t first, n; /* in seccomp_set_members[] */
+} SeccompSet;
+
+/* At most; seccomp-gen sees to it. */
+#define SECCOMP_CALLS_MAX 1024
+
 /* In the order of likelihood. Offsets instead of pointers: nothing to relocate at start. */
 extern const SeccompArch seccomp_arches[];
 extern const size_t seccomp_n_arches;
 extern const uint32_t seccomp_segments[];
+extern const char seccomp_call_names[];
+extern const SeccompCallRow seccomp_calls[]; /* sorted by name */
+extern const size_t seccomp_n_calls;
+extern const uint8_t seccomp_columns[SECCOMP_COLUMNS]; /* index of the architecture */
+extern const SeccompSet seccomp_sets[];
+extern const size_t seccomp_n_sets;
+extern const uint16_t seccomp_set_members[]; /* indices of calls */

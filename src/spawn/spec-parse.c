@@ -198,6 +198,34 @@ int spec_parse_ambient(const Setting *row, const char *value, void *at, Error *e
         return r;
 }
 
+int spec_parse_system_calls(const Setting *row, const char *value, void *at, Error *e) {
+        SeccompList **list = at;
+
+        if (!*list) {
+                *list = calloc(1, sizeof **list);
+                if (!*list)
+                        return error_oom(e);
+        }
+        return seccomp_list_parse(value, *list, e);
+}
+
+int spec_parse_families(const Setting *row, const char *value, void *at, Error *e) {
+        const SettingOrigin *origin = settings_origin();
+        Spec *s = spec_of(row, at);
+
+        return family_list_parse(value, origin && !origin->trusted ? &s->families_untrusted : at,
+                                 e);
+}
+
+int spec_parse_bool_not(const Setting *row, const char *value, void *at, Error *e) {
+        bool on;
+        int r = setting_bool(row, value, &on, e);
+
+        if (r >= 0)
+                *(bool *) at = !on;
+        return r;
+}
+
 /* Options of a bind mount, "norbind,idmap". */
 static int parse_bind_options(const char *options, CustomMount *m, Error *e) {
         static const char *const idmaps[] = { [MOUNT_IDMAP_NO] = "noidmap",

@@ -45,6 +45,11 @@ int spec_parse_capabilities(const Setting *row, const char *value, void *at, Err
 /* the same without "all" */
 int spec_parse_ambient(const Setting *row, const char *value, void *at, Error *e);
 
+/* system calls: SeccompList *, spec->families; bool that is false for "yes" */
+int spec_parse_system_calls(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_families(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_bool_not(const Setting *row, const char *value, void *at, Error *e);
+
 /* mounts: at is spec->mounts */
 int spec_parse_bind(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_bind_ro(const Setting *row, const char *value, void *at, Error *e);

@@ -34,6 +34,8 @@ static int read_environment(Settings *s, Error *e) {
                 const char *variable, *flag;
         } knobs[] = {
                 { "SYSTEMD_NSPAWN_API_VFS_WRITABLE", "api-vfs-writable" },
+                { "SYSTEMD_SECCOMP", "seccomp" },
+                { "SYSTEMD_SUPPRESS_SYNC", "suppress-sync" },
         };
         for (size_t i = 0; i < ELEMENTSOF(knobs); i++) {
                 const SettingOrigin origin = { .trusted = true, .variable = knobs[i].variable };
@@ -157,6 +159,28 @@ static int list_words(const char *words, Buf *out) {
         return 0;
 }
 
+/* Names that are too many for the row. Return: whether the option has such; @ret_r as of the lister */
+static bool list_names(const Setting *row, Buf *out, int *ret_r) {
+        static const struct {
+                SettingParse parse;
+                int (*list)(Buf *out);
+        } lists[] = {
+                { spec_parse_capabilities, list_capabilities },
+                { spec_parse_ambient, list_capabilities },
+                { limit_setting_named, list_limits },
+                { spec_parse_system_calls, seccomp_list_help },
+                { spec_parse_families, family_list_help },
+                { setting_signal, list_signals },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                if (row->parse == lists[i].parse) {
+                        *ret_r = lists[i].list(out);
+                        return true;
+                }
+        return false;
+}
+
 /* --OPTION=help prints what there is to choose from. Return: 1 if that was asked for. */
 static int serve_values(const Settings *s, Error *e) {
         _cleanup_(buf_done) Buf out = {};
@@ -169,18 +193,11 @@ static int serve_values(const Settings *s, Error *e) {
 
                 if (!streq(s->list[i].value, "help"))
                         continue;
-                bool is_capabilities = row->parse == spec_parse_capabilities ||
-                                       row->parse == spec_parse_ambient;
-                asked = is_choice || is_capabilities || row->parse == limit_setting_named ||
-                        row->parse == setting_signal;
+                asked = true;
                 if (is_choice)
                         r = list_words(row->complete, &out);
-                else if (is_capabilities)
-                        r = list_capabilities(&out);
-                else if (row->parse == limit_setting_named)
-                        r = list_limits(&out);
-                else if (row->parse == setting_signal)
-                        r = list_signals(&out);
+                else
+                        asked = list_names(row, &out, &r);
         }
         if (r < 0)
                 return error_oom(e);

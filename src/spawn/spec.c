@@ -30,6 +30,7 @@ void spec_done(Spec *s) {
         free(s->slice);
         strv_free(s->properties);
         free(s->cpu_affinity);
+        free(s->system_calls);
         for (size_t i = 0; i < s->n_mounts; i++)
                 custom_mount_done(s->mounts + i);
         free(s->mounts);

@@ -11,6 +11,7 @@
 #include "spawn/id-ranges.h"
 #include "spawn/limit.h"
 #include "spawn/resource.h"
+#include "spawn/seccomp-list.h"
 
 typedef enum StartMode {
         START_COMMAND, /* argv is PID 1; without argv a login shell is */
@@ -208,6 +209,12 @@ typedef struct Spec {
         uint64_t capabilities_add;  /* 1 << CAP_* */
         uint64_t capabilities_drop; /* wins */
         uint64_t capabilities_ambient;
+        SeccompList *system_calls; /* allowed and denied besides the default; NULL = none */
+        FamilyList families;
+        FamilyList
+                families_untrusted; /* of a file beside the image: takes more away, gives nothing */
+        bool suppress_sync;
+        bool no_seccomp; /* no filter of system calls at all */
         ApiVfsWritable api_vfs;
 
         /* resources */

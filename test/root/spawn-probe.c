@@ -46,6 +46,21 @@ static int probe_filter(char **argv) {
         return 0;
 }
 
+/* Each argument is NUMBER[,ARGUMENT…] of a system call. */
+static int probe_calls(char **argv) {
+        for (char **p = argv; *p; p++) {
+                long v[4] = {};
+                char *s = *p;
+
+                for (size_t i = 0; i < 4 && *s; i++) {
+                        v[i] = (long) strtoul(s, &s, 0);
+                        s += *s == ',';
+                }
+                say(*p, syscall(v[0], v[1], v[2], v[3], 0, 0, 0));
+        }
+        return 0;
+}
+
 static int probe_fds(char **argv) {
         DIR *d = opendir("/proc/self/fd");
         struct dirent *entry;
@@ -235,10 +250,10 @@ int main(int argc, char **argv) {
                 const char *name;
                 int (*run)(char **argv);
         } probes[] = {
-                { "filter", probe_filter }, { "fds", probe_fds },       { "read", probe_read },
-                { "write", probe_write },   { "tty", probe_tty },       { "notify", probe_notify },
-                { "reboot", probe_reboot }, { "signal", probe_signal }, { "state", probe_state },
-                { "self", probe_self },
+                { "filter", probe_filter }, { "calls", probe_calls },   { "fds", probe_fds },
+                { "read", probe_read },     { "write", probe_write },   { "tty", probe_tty },
+                { "notify", probe_notify }, { "reboot", probe_reboot }, { "signal", probe_signal },
+                { "state", probe_state },   { "self", probe_self },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(probes) / sizeof(probes[0]); i++)

@@ -22,6 +22,14 @@ typedef struct SeccompCall {
         const char *cpu; /* only on this one, in meson's words; NULL = the same number everywhere */
 } SeccompCall;
 
+/* A set as users name it. */
+typedef struct SeccompSetRow {
+        const char *name;    /* "@clock" */
+        const char *members; /* separated by blanks; calls and sets */
+} SeccompSetRow;
+
+extern const SeccompSetRow seccomp_set_rows[];
+extern const size_t seccomp_n_set_rows;
 extern const SeccompGroup seccomp_groups[];
 extern const size_t seccomp_n_groups;
 extern const SeccompCall seccomp_new_calls[];

@@ -51,6 +51,9 @@ static uint32_t run(const SeccompPlan *p, const struct seccomp_data *d, unsigned
                 case BPF_JMP | BPF_JGE | BPF_K:
                         pc += a >= f->k ? f->jt : f->jf;
                         break;
+                case BPF_JMP | BPF_JSET | BPF_K:
+                        pc += a & f->k ? f->jt : f->jf;
+                        break;
                 case BPF_RET | BPF_K:
                         if (ret_steps)
                                 *ret_steps = steps;
@@ -71,7 +74,7 @@ static uint32_t ask(const SeccompPlan *p, uint32_t arch, uint32_t nr) {
 static void plan(uint64_t caps, SeccompPlan *ret) {
         Error e = {};
 
-        CHECK_EQ(seccomp_plan_default(caps, ret, &e), 0, "%s", e.text);
+        CHECK_EQ(seccomp_plan(&(SeccompRequest){ .caps = caps }, ret, &e), 0, "%s", e.text);
 }
 
 static unsigned kind_cap(SeccompKind kind) {
@@ -242,6 +245,179 @@ static void test_audit_socket(void **state) {
 
                 CHECK_EQ(run(&p, &d, NULL), rows[i].want, "row %zu", i);
         }
+}
+
+static void plan_list(const char *const *lists, uint64_t caps, SeccompPlan *ret) {
+        SeccompList list = {};
+        Error e = {};
+
+        for (size_t i = 0; lists[i]; i++)
+                CHECK_EQ(seccomp_list_parse(lists[i], &list, &e), 0, "%s", e.text);
+        CHECK_EQ(seccomp_plan(&(SeccompRequest){ .caps = caps, .calls = &list }, ret, &e), 0, "%s",
+                 e.text);
+}
+
+/* What the lists make of a call of the default filter, from the names. */
+static uint32_t expected_with(const char *name, const char *const *allow, const char *const *deny) {
+        for (size_t i = 0; name && deny[i]; i++)
+                if (streq(name, deny[i]))
+                        return FAIL(EPERM);
+        for (size_t i = 0; name && allow[i]; i++)
+                if (streq(name, allow[i]))
+                        return ALLOW;
+        return expected(name, DEFAULT_CAPS);
+}
+
+/* Every number of every architecture, with some calls allowed, some denied and some both. */
+static void test_lists(void **state) {
+        static const struct {
+                uint32_t arch, names_of, bit;
+        } arches[] = { { AUDIT_ARCH_X86_64, SCMP_ARCH_X86_64, 0 },
+                       { AUDIT_ARCH_I386, SCMP_ARCH_X86, 0 },
+                       { AUDIT_ARCH_X86_64, SCMP_ARCH_X32, X32 } };
+        static const char *const lists[] = { "swapon swapoff, perf_event_open\tclock_settime "
+                                             "clock_settime64 clock_adjtime clock_adjtime64",
+                                             "~execve @chown read swapoff", "@swap", NULL };
+        static const char *const allow[] = { "swapon",
+                                             "perf_event_open",
+                                             "clock_settime",
+                                             "clock_settime64",
+                                             "clock_adjtime",
+                                             "clock_adjtime64",
+                                             NULL };
+        static const char *const deny[] = { "execve",   "chown",    "chown32", "fchown",
+                                            "fchown32", "fchownat", "lchown",  "lchown32",
+                                            "read",     "swapoff",  NULL };
+        SeccompPlan p;
+
+        plan_list(lists, DEFAULT_CAPS, &p);
+        for (size_t i = 0; i < ELEMENTSOF(arches); i++)
+                for (uint32_t nr = 0; nr < 1100; nr++) {
+                        _cleanup_free_ char *name = name_of_either(arches[i].names_of,
+                                                                   nr | arches[i].bit);
+                        CHECK_EQ(ask(&p, arches[i].arch, nr | arches[i].bit),
+                                 expected_with(name, allow, deny), "arch %zu %u %s", i, nr,
+                                 strempty(name));
+                }
+        CHECK_EQ(ask(&p, AUDIT_ARCH_AARCH64, 0), SECCOMP_RET_KILL_PROCESS, "foreign");
+}
+
+/* Whatever is listed, there is a program for it: every other number another way. */
+static void test_worst_list(void **state) {
+        SeccompList list = {};
+        SeccompPlan p;
+
+        for (size_t i = 0; i < seccomp_n_calls; i++)
+                *((i % 2 ? list.allow : list.deny) + i / 64) |= UINT64_C(1) << i % 64;
+        assert_int_equal(seccomp_plan(&(SeccompRequest){ .calls = &list }, &p, NULL), 0);
+        assert_in_range(p.n, 200, 1500);
+        for (size_t i = 0; i < seccomp_n_calls; i++) {
+                if (seccomp_calls[i].number[0] >= 0)
+                        CHECK_EQ(ask(&p, AUDIT_ARCH_X86_64, (uint32_t) seccomp_calls[i].number[0]),
+                                 i % 2 ? ALLOW : FAIL(EPERM), "%s", seccomp_call_name(i));
+                if (seccomp_calls[i].number[1] >= 0)
+                        CHECK_EQ(ask(&p, AUDIT_ARCH_I386, (uint32_t) seccomp_calls[i].number[1]),
+                                 i % 2 ? ALLOW : FAIL(EPERM), "%s", seccomp_call_name(i));
+        }
+
+        assert_int_equal(seccomp_list_parse("@known", &list, NULL), 0);
+        list = (SeccompList){};
+        assert_int_equal(seccomp_list_parse("~@known", &list, NULL), 0);
+        assert_int_equal(seccomp_plan(&(SeccompRequest){ .calls = &list }, &p, NULL), 0);
+        CHECK_EQ(ask(&p, AUDIT_ARCH_X86_64, 0), FAIL(EPERM), "nothing is left");
+        CHECK_EQ(ask(&p, AUDIT_ARCH_X86_64, 999), FAIL(ENOSYS), "unknown");
+}
+
+static uint32_t ask_args(const SeccompPlan *p, uint32_t arch, uint32_t nr, uint64_t a, uint64_t b,
+                         uint64_t c) {
+        return run(p, &(struct seccomp_data){ .arch = arch, .nr = (int) nr, .args = { a, b, c } },
+                   NULL);
+}
+
+static void test_families(void **state) {
+        static const struct {
+                const char *lists[3], *untrusted;
+                uint64_t some[4], none[4]; /* families; 0 ends */
+        } rows[] = {
+                { { "AF_UNIX AF_INET6" }, "", { AF_UNIX, AF_INET6 }, { AF_INET, AF_NETLINK, 99 } },
+                { { "none" }, "", {}, { AF_UNIX, AF_INET, 99 } },
+                { { "~AF_INET AF_INET6" }, "", { AF_UNIX, 99 }, { AF_INET, AF_INET6 } },
+                { { "AF_UNIX", "AF_INET", "~AF_UNIX" }, "", { AF_INET }, { AF_UNIX } },
+                { { "~AF_UNIX", "AF_UNIX" }, "", { AF_UNIX, AF_INET, 99 }, {} },
+                { { "AF_UNIX", "" }, "", { AF_UNIX, AF_INET, 99 }, {} },
+                { { "AF_UNIX" }, "AF_UNIX AF_INET", { AF_UNIX }, { AF_INET } },
+                { { "~AF_UNIX" }, "~AF_INET", { AF_INET6 }, { AF_INET, AF_UNIX } },
+                { { "AF_NETLINK AF_UNIX" }, "~AF_UNIX", { AF_NETLINK }, { AF_UNIX, 99 } },
+        };
+        static const struct {
+                uint32_t arch, nr;
+        } calls[] = { { AUDIT_ARCH_X86_64, 41 },
+                      { AUDIT_ARCH_X86_64, X32 | 41 },
+                      { AUDIT_ARCH_I386, 359 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows) * ELEMENTSOF(calls); i++) {
+                const uint64_t *some = rows[i / 3].some, *none = rows[i / 3].none;
+                uint32_t arch = calls[i % 3].arch, nr = calls[i % 3].nr;
+                FamilyList list = {}, untrusted = {};
+                SeccompPlan p;
+
+                for (size_t j = 0; j < 3 && rows[i / 3].lists[j]; j++)
+                        assert_int_equal(family_list_parse(rows[i / 3].lists[j], &list, NULL), 0);
+                assert_int_equal(family_list_parse(rows[i / 3].untrusted, &untrusted, NULL), 0);
+                SeccompRequest q = { .families = family_list_both(&list, &untrusted) };
+                assert_int_equal(seccomp_plan(&q, &p, NULL), 0);
+                for (; *some; some++)
+                        CHECK_EQ(ask_args(&p, arch, nr, *some, SOCK_RAW, 0), ALLOW, "row %zu: %u",
+                                 i / 3, (unsigned) *some);
+                for (; *none; none++)
+                        CHECK_EQ(ask_args(&p, arch, nr, *none, SOCK_RAW, 0), FAIL(EAFNOSUPPORT),
+                                 "row %zu: %u", i / 3, (unsigned) *none);
+                CHECK_EQ(ask_args(&p, arch, nr, AF_NETLINK, SOCK_RAW, NETLINK_AUDIT),
+                         FAIL(EAFNOSUPPORT), "row %zu", i / 3);
+                if (q.families.mode == FAMILIES_ALL)
+                        continue;
+                /* What would go round it: socketcall(SYS_SOCKET) of i386, and io_uring. */
+                CHECK_EQ(ask_args(&p, AUDIT_ARCH_I386, 102, 1, 0, 0), FAIL(EAFNOSUPPORT), "%zu", i);
+                CHECK_EQ(ask_args(&p, AUDIT_ARCH_I386, 102, 2, 0, 0), ALLOW, "%zu", i);
+                CHECK_EQ(ask(&p, AUDIT_ARCH_X86_64, 425), FAIL(EPERM), "io_uring_setup %zu", i);
+        }
+}
+
+static void test_suppressed_sync(void **state) {
+        static const struct {
+                uint32_t arch, nr;
+                uint64_t a, b, c;
+                uint32_t want;
+        } rows[] = {
+                { AUDIT_ARCH_X86_64, 74, 3, 0, 0, FAIL(0) },        /* fsync */
+                { AUDIT_ARCH_X86_64, 74, UINT32_MAX, 0, 0, ALLOW }, /* EBADF is the kernel's */
+                { AUDIT_ARCH_X86_64, 74, 1ULL << 40 | 3, 0, 0, FAIL(0) }, /* an int */
+                { AUDIT_ARCH_X86_64, 75, 3, 0, 0, FAIL(0) },              /* fdatasync */
+                { AUDIT_ARCH_X86_64, 162, 0, 0, 0, FAIL(0) },             /* sync */
+                { AUDIT_ARCH_X86_64, 306, 3, 0, 0, FAIL(0) },             /* syncfs */
+                { AUDIT_ARCH_X86_64, 277, 3, 0, 0, FAIL(0) },             /* sync_file_range */
+                { AUDIT_ARCH_X86_64, 26, 0, 0, 4, FAIL(0) },              /* msync MS_SYNC */
+                { AUDIT_ARCH_X86_64, 26, 0, 0, 1, ALLOW },                /* MS_ASYNC */
+                { AUDIT_ARCH_X86_64, X32 | 74, 3, 0, 0, FAIL(0) },
+                { AUDIT_ARCH_I386, 118, 3, 0, 0, FAIL(0) },
+                { AUDIT_ARCH_I386, 36, 0, 0, 0, FAIL(0) },
+                { AUDIT_ARCH_I386, 144, 0, 0, 4, FAIL(0) },
+                { AUDIT_ARCH_X86_64, 1, 1, 0, 0, ALLOW },
+                { AUDIT_ARCH_X86_64, 167, 0, 0, 0, FAIL(EPERM) },
+                { AUDIT_ARCH_X86_64, 75 + 1000, 0, 0, 0, FAIL(ENOSYS) },
+        };
+        SeccompList list = {};
+        SeccompPlan p;
+
+        assert_int_equal(seccomp_plan(&(SeccompRequest){ .suppress_sync = true }, &p, NULL), 0);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                CHECK_EQ(ask_args(&p, rows[i].arch, rows[i].nr, rows[i].a, rows[i].b, rows[i].c),
+                         rows[i].want, "row %zu", i);
+
+        assert_int_equal(seccomp_list_parse("~fsync", &list, NULL), 0);
+        SeccompRequest q = { .suppress_sync = true, .calls = &list };
+        assert_int_equal(seccomp_plan(&q, &p, NULL), 0);
+        CHECK_EQ(ask_args(&p, AUDIT_ARCH_X86_64, 74, 3, 0, 0), FAIL(EPERM), "denied is denied");
 }
 
 static void test_foreign_arch(void **state) {
@@ -450,6 +626,8 @@ int main(void) {
                 cmocka_unit_test(test_x32),          cmocka_unit_test(test_known_rows),
                 cmocka_unit_test(test_audit_socket), cmocka_unit_test(test_foreign_arch),
                 cmocka_unit_test(test_golden),       cmocka_unit_test(test_budget),
+                cmocka_unit_test(test_lists),        cmocka_unit_test(test_worst_list),
+                cmocka_unit_test(test_families),     cmocka_unit_test(test_suppressed_sync),
 #endif
                 cmocka_unit_test(test_format),       cmocka_unit_test(test_loaded),
                 cmocka_unit_test(test_load_refused),
