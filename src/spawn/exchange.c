@@ -147,9 +147,21 @@ static int attach(const Run *run, int mount_fd, const char *path, Error *e) {
 }
 
 int exchange_apply(const Run *run, Error *e) {
+        if (run->incoming_fd < 0)
+                return 0;
         int r = attach(run, run->incoming_fd, INCOMING, e);
 
         return r < 0 ? r : attach(run, run->export_fd, EXPORTED, e);
+}
+
+int exchange_settle(const Run *run, Error *e) {
+        struct mount_attr attr = { .propagation = MS_SLAVE };
+
+        if (run->incoming_fd < 0)
+                return 0;
+        if (mount_setattr(AT_FDCWD, "/" INCOMING, 0, &attr, sizeof attr) < 0)
+                return error_set(e, errno, "cannot let '/" INCOMING "' only receive mounts: %m");
+        return 0;
 }
 
 void exchange_revert(const Spec *spec, Run *run) {

@@ -19,8 +19,11 @@ bool exchange_wants(const Spec *spec);
  * @uid_base: host's ID of root inside
  * Return: 0 or -errno. */
 int exchange_prepare(const Spec *spec, uid_t uid_base, Run *run, Error *e);
-/** exchange_apply() - PHASE_BUILD, after the mounts: show both inside */
+/** exchange_apply() - PHASE_BUILD, after the mounts: show both inside, if there are any */
 int exchange_apply(const Run *run, Error *e);
+/** exchange_settle() - PHASE_INNER, when the mounts inside have become shared: what arrives can only be moved
+ * to where it belongs from a mount that is not */
+int exchange_settle(const Run *run, Error *e);
 /** exchange_revert() - take the host's side away */
 void exchange_revert(const Spec *spec, Run *run);
 /** exchange_remove() - remove what there is of a machine that does not run, ours or left by others

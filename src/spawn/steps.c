@@ -261,6 +261,10 @@ static int apply_kmsg(Engine *g, Error *e) {
         return r < 0 ? error_set(e, r, "cannot open the FIFO for /proc/kmsg: %m") : 0;
 }
 
+static int apply_incoming(Engine *g, Error *e) {
+        return exchange_settle(&g->run, e);
+}
+
 static int apply_pivot(Engine *g, Error *e) {
         return root_pivot(&g->run, e);
 }
@@ -318,7 +322,7 @@ static const Step steps[] = {
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
-        { "exchange", PHASE_BUILD, false, exchange_wants, apply_exchange, NULL },
+        { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
 
@@ -330,6 +334,7 @@ static const Step steps[] = {
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
         { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
         { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },
+        { "incoming mounts", PHASE_INNER, false, exchange_may_want, apply_incoming, NULL },
 
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
         { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },
