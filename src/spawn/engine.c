@@ -320,8 +320,8 @@ static int launch(Engine *g, int *ret_builder, Error *e) {
         bool two = spec_has_private_users(g->spec);
         int pidfd = -EBADF, pair[2];
         struct clone_args args = {
-                /* An ephemeral machine enters a mount namespace that is there already. */
-                .flags = (g->spec->ephemeral ? 0 : CLONE_NEWNS) | CLONE_PIDFD |
+                /* That namespace is there already. */
+                .flags = (spec_upper_is_in_memory(g->spec) ? 0 : CLONE_NEWNS) | CLONE_PIDFD |
                          CLONE_CLEAR_SIGHAND | (two ? 0 : machine_flags(g)),
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .exit_signal = SIGCHLD,
@@ -395,6 +395,8 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
                 return r;
         }
         g->run.root_fd = fd_close(g->run.root_fd);
+        g->run.old_root_fd = fd_close(g->run.old_root_fd);
+        g->run.upper_fd = fd_close(g->run.upper_fd);
         g->prepared = true;
         return 0;
 }
@@ -405,8 +407,10 @@ void engine_release_image(Engine *g) {
 
 void engine_stop(Engine *g) {
         Run *run = &g->run;
-        int *const fds[] = { &run->leader_fd,    &run->console_fd, &run->kmsg_fd,   &run->netns_fd,
-                             &run->handshake_fd, &run->root_fd,    &run->notify_fd, &run->bus_fd };
+        int *const fds[] = { &run->leader_fd, &run->console_fd,   &run->kmsg_fd,
+                             &run->netns_fd,  &run->handshake_fd, &run->root_fd,
+                             &run->upper_fd,  &run->old_root_fd,  &run->notify_fd,
+                             &run->bus_fd };
 
         steps_revert(g, false);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)

@@ -90,8 +90,8 @@ static int plan_owners(const Spec *spec, uid_t owner_uid, gid_t owner_gid, IdPla
         /* A root that is owned in the range already is used as it is. */
         p->idmapped = !id_ranges_has_outside(&p->map, owner_uid);
         p->from = p->idmapped ? disk : 0;
-        p->or_chown = p->idmapped && how == OWNERSHIP_AUTO && can_chown(p) && !spec->read_only &&
-                      !spec->ephemeral;
+        p->or_chown = p->idmapped && how == OWNERSHIP_AUTO && can_chown(p) &&
+                      spec_writes_image(spec);
         return 0;
 }
 

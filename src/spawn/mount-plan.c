@@ -26,6 +26,7 @@ typedef enum When {
         OWN_NETWORK_WRITABLE,
         PROC_SYS_READ_ONLY,
         PROC_SYS_NET_WRITABLE,
+        WITHOUT_STATE, /* --volatile=state */
 } When;
 
 static const struct Row {
@@ -35,6 +36,7 @@ static const struct Row {
 #define B PHASE_BUILD
 #define I PHASE_INNER
         /* clang-format off */
+        { WITHOUT_STATE, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET, NODEV|STRICT, 0, "/var", NULL, "mode=0755,size=25%,nr_inodes=1m" } },
         { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_DEV, NOSUID|STRICT, 0, "/dev", NULL, "mode=0755,size=4m,nr_inodes=64k" } },
         { ALWAYS, { B, MOUNT_TMPFS, MOUNT_PLAIN, NOSUID|NODEV|STRICT, 0, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
         { ALWAYS, { B, MOUNT_DEVPTS, MOUNT_PLAIN, NOSUID|NOEXEC, 0, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
@@ -90,6 +92,8 @@ static bool row_applies(When when, const Spec *spec) {
                 return own && !writable;
         case OWN_NETWORK_WRITABLE:
                 return own && writable;
+        case WITHOUT_STATE:
+                return spec->volatile_mode == VOLATILE_STATE;
         case PROC_SYS_READ_ONLY:
                 return !writable;
         case PROC_SYS_NET_WRITABLE:

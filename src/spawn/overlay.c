@@ -139,34 +139,46 @@ static int prepare_upper(const MountItem *m, size_t item, const Run *run, Error 
         return r < 0 ? r : fd;
 }
 
-/* A throw-away upper layer looks like the topmost of the others, whose place it takes. */
-static int make_work(int fd, int upper, int top) {
+/* The work directory comes last, and so tells that the upper one is complete. */
+static int make_upper(int dir_fd, int top_fd) {
         struct stat st;
 
-        if (mkdirat(fd, "work", 0700) < 0)
-                return errno == EEXIST ? 0 : -errno;
-        if (fstat(top, &st) < 0 || fchmodat(fd, "upper", st.st_mode & 07777, 0) < 0 ||
-            fchownat(upper, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0)
+        if (faccessat(dir_fd, "work", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return 0;
+        if (fstat(top_fd, &st) < 0 || mkdirat(dir_fd, "upper", 0700) < 0 ||
+            fchmodat(dir_fd, "upper", st.st_mode & 07777, 0) < 0 ||
+            fchownat(dir_fd, "upper", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+            mkdirat(dir_fd, "work", 0700) < 0)
                 return -errno;
         return 0;
+}
+
+static int open_pair(int dir_fd, const char *upper_name, const char *work_name, int *ret_upper,
+                     int *ret_work, Error *e) {
+        _cleanup_fd_ int upper = openat(dir_fd, upper_name, DIRECTORY_FD);
+        _cleanup_fd_ int work = openat(dir_fd, work_name, DIRECTORY_FD);
+
+        if (upper < 0 || work < 0)
+                return error_set(e, errno, "cannot open the upper layer '%s': %m", upper_name);
+        *ret_upper = TAKE_FD(upper);
+        *ret_work = TAKE_FD(work);
+        return 0;
+}
+
+int overlay_open_upper(int dir_fd, int top_fd, int *ret_upper, int *ret_work, Error *e) {
+        int r = make_upper(dir_fd, top_fd);
+
+        if (r < 0)
+                return error_set(e, r, "cannot make an upper layer: %m");
+        return open_pair(dir_fd, "upper", "work", ret_upper, ret_work, e);
 }
 
 static int open_upper(const MountItem *m, size_t item, int fd, int top, const Run *run,
                       int *ret_upper, int *ret_work, Error *e) {
         const Scratch *beside = scratch_find(run, item);
-        const char *upper_name = beside ? path_last(m->source) : "upper";
-        const char *work_name = beside ? beside->name : "work";
-        int upper = openat(fd, upper_name, DIRECTORY_FD), r = upper < 0 ? -errno : 0, work = -EBADF;
 
-        if (r >= 0 && !*m->source)
-                r = make_work(fd, upper, top);
-        if (r >= 0 && (work = openat(fd, work_name, DIRECTORY_FD)) < 0)
-                r = -errno;
-        if (r < 0)
-                return error_set(e, r, "cannot open the upper layer '%s': %m", m->source);
-        *ret_upper = upper;
-        *ret_work = work;
-        return 0;
+        return beside ? open_pair(fd, path_last(m->source), beside->name, ret_upper, ret_work, e)
+                      : overlay_open_upper(fd, top, ret_upper, ret_work, e);
 }
 
 /* The kernel acts as we do now whenever it writes to the upper layer: a mapped one takes nothing from the

@@ -13,6 +13,13 @@
  * Return: the mount, or -errno with the kernel's own words in @e. */
 int overlay_new(const int *lowers, size_t n, int upper, int work, uint64_t attributes, Error *e);
 
+/** overlay_open_upper() - open upper and work directory of an overlay in a folder of its own, and make them at
+ * first; the upper layer then has owner and mode of what it covers
+ * @dir_fd:  the folder
+ * @top_fd:  the topmost of the lower layers
+ * Return: 0 or -errno. */
+int overlay_open_upper(int dir_fd, int top_fd, int *ret_upper, int *ret_work, Error *e);
+
 /** overlay_map_layer() - map a detached layer to the machine's IDs
  * One that is owned by an ID of the machine already is taken as it is.
  * Return: 0 or -errno. */

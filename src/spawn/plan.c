@@ -280,9 +280,26 @@ static int format_command(const Spec *spec, Buf *out) {
                 [START_BOOT] = "boot with arguments:",
                 [START_AS_PID2] = "command as PID 2:",
         };
-        int r = buf_printf(out, "machine: %s\ndirectory: %s%s%s\n%s", spec->machine,
+        static const char *const ephemeral[_EPHEMERAL_MODE_MAX] = {
+                [EPHEMERAL_NO] = "",
+                [EPHEMERAL_MEMORY] = ", ephemeral",
+                [EPHEMERAL_DISK] = ", ephemeral on disk",
+        };
+        static const char *const volatiles[_VOLATILE_MODE_MAX] = {
+                [VOLATILE_NO] = "",
+                [VOLATILE_YES] = ", only /usr",
+                [VOLATILE_STATE] = ", without state",
+                [VOLATILE_OVERLAY] = ", volatile",
+        };
+        int r = buf_printf(out, "machine: %s\ndirectory: %s%s%s%s\n", spec->machine,
                            spec->directory, spec->read_only ? ", read-only" : "",
-                           spec->ephemeral ? ", ephemeral" : "", modes[spec->start]);
+                           ephemeral[spec->ephemeral], volatiles[spec->volatile_mode]);
+
+        if (r >= 0 && spec->pivot_new)
+                r = buf_printf(out, "root in it: %s%s%s\n", spec->pivot_new,
+                               spec->pivot_old ? ", its own at " : "", strempty(spec->pivot_old));
+        if (r >= 0)
+                r = buf_puts(out, modes[spec->start]);
 
         STRV_FOREACH(a, spec->argv) {
                 _cleanup_free_ char *quoted = str_escape(*a, " ");

@@ -7,11 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/handshake.h"
 #include "base/path.h"
-#include "base/proc.h"
 #include "spawn/mount.h"
 #include "spawn/owners.h"
+#include "spawn/root-view.h"
 
 static bool has(int root_fd, const char *path, int flags) {
         _cleanup_fd_ int fd = path_open_in_root(root_fd, path, O_PATH | flags, 0);
@@ -34,20 +33,50 @@ static int check_system(const Spec *spec, int root_fd, Error *e) {
                                    spec->directory);
 }
 
-int root_open(const Spec *spec, Run *run, Error *e) {
-        (void) fd_close(run->root_fd);
-        run->root_fd = open_tree(AT_FDCWD, spec->directory,
-                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+#define CLONE_ALL (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
+
+/* A directory of the image instead of its own root. */
+static int open_pivoted(const Spec *spec, Run *run, Error *e) {
+        _cleanup_fd_ int image = open(spec->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (image < 0)
+                return error_set(e, errno, "cannot open the root directory '%s': %m",
+                                 spec->directory);
+        _cleanup_fd_ int fd = path_open_in_root(image, spec->pivot_new, O_PATH | O_DIRECTORY, 0);
+        if (fd < 0)
+                return error_set(e, fd, "cannot open '%s' of the image, to be its root: %m",
+                                 spec->pivot_new);
+        run->root_fd = open_tree(fd, "", CLONE_ALL | AT_EMPTY_PATH);
+        if (run->root_fd >= 0 && spec->pivot_old)
+                run->old_root_fd = open_tree(image, "", CLONE_ALL | AT_EMPTY_PATH);
+        if (run->root_fd < 0 || (spec->pivot_old && run->old_root_fd < 0))
+                return error_set(e, errno, "cannot copy the mount of '%s': %m", spec->directory);
+        return 0;
+}
+
+static int open_directory(const Spec *spec, Run *run, Error *e) {
+        struct stat st;
+
+        run->root_fd = open_tree(AT_FDCWD, spec->directory, CLONE_ALL);
         if (run->root_fd < 0)
                 return error_set(e, errno, "cannot open the root directory '%s': %m",
                                  spec->directory);
-
-        struct stat st;
         if (fstat(run->root_fd, &st) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", spec->directory);
-        if (!S_ISDIR(st.st_mode))
-                return error_set(e, ENOTDIR, "'%s' is not a directory", spec->directory);
-        return check_system(spec, run->root_fd, e);
+        return S_ISDIR(st.st_mode)
+                       ? 0
+                       : error_set(e, ENOTDIR, "'%s' is not a directory", spec->directory);
+}
+
+int root_open(const Spec *spec, Run *run, Error *e) {
+        int r;
+
+        run->root_fd = fd_close(run->root_fd);
+        run->old_root_fd = fd_close(run->old_root_fd);
+        r = spec->pivot_new ? open_pivoted(spec, run, e) : open_directory(spec, run, e);
+        if (r >= 0)
+                r = check_system(spec, run->root_fd, e);
+        return r < 0 ? r : root_view_check(spec, run->root_fd, e);
 }
 
 static int make_private(void) {
@@ -56,80 +85,10 @@ static int make_private(void) {
         return mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0 ? -errno : 0;
 }
 
-/* The upper directory becomes the root of the machine: it takes mode and owner after the lower one. */
-static int make_upper(int tmp_fd, int lower_fd, const IdPlan *ids) {
-        struct stat st;
-
-        if (fstat(lower_fd, &st) < 0 || mkdirat(tmp_fd, "upper", st.st_mode & 07777) < 0 ||
-            mkdirat(tmp_fd, "work", 0700) < 0 || mkdirat(tmp_fd, "lower", 0700) < 0 ||
-            mkdirat(tmp_fd, "root", 0700) < 0)
-                return -errno;
-
-        if (fchmodat(tmp_fd, "upper", st.st_mode & 07777, 0) < 0 ||
-            fchownat(tmp_fd, "upper", id_plan_shown(ids, st.st_uid), id_plan_shown(ids, st.st_gid),
-                     0) < 0)
-                return -errno;
-        return 0;
-}
-
-static int ephemeral_child(const IdPlan *ids, const Run *run, Error *e) {
-        int r, fd;
-
-        r = make_private();
-        if (r < 0)
-                return error_set(e, r, "cannot leave the host's mount propagation: %m");
-        fd = mount_new("tmpfs", "mode=0700", MOUNT_ATTR_NODEV, e);
-        if (fd < 0)
-                return fd;
-        r = make_upper(fd, run->root_fd, ids);
-        if (r >= 0)
-                r = mount_attach_at(fd, AT_FDCWD, run->runtime);
-        return r < 0 ? error_set(e, r, "cannot make the upper layer: %m") : 0;
-}
-
-int root_prepare_ephemeral(const IdPlan *ids, Run *run, Error *e) {
-        struct clone_args args = { .flags = CLONE_NEWNS | CLONE_PIDFD, .exit_signal = SIGCHLD };
-        _cleanup_fd_ int pidfd = -EBADF, ours = -EBADF, theirs = -EBADF;
-        int pair[2], r;
-
-        r = handshake_pair(pair);
-        if (r < 0)
-                return error_set(e, r, "cannot make a socket pair: %m");
-        ours = pair[0];
-        theirs = pair[1];
-
-        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
-        pid_t pid = proc_clone3(&args);
-        if (pid < 0)
-                return error_set(e, pid, "cannot fork: %m");
-        if (pid == 0) {
-                Error problem = {};
-                r = ephemeral_child(ids, run, &problem);
-                int ns = r < 0 ? -EBADF : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-                if (r >= 0 && ns < 0)
-                        r = error_set(&problem, errno, "cannot open the mount namespace: %m");
-                if (r < 0)
-                        (void) handshake_send_error(theirs, &problem);
-                else
-                        (void) handshake_send_fd(theirs, 0, ns);
-                _exit(0);
-        }
-
-        theirs = fd_close(theirs);
-        r = handshake_expect(ours, HANDSHAKE_FD, 0, &run->ephemeral_fd, NULL, e);
-        (void) proc_wait(pidfd, NULL);
-        return r;
-}
-
 int root_isolate(const Spec *spec, Run *run, Error *e) {
-        int r;
-
-        if (spec->ephemeral) {
-                if (setns(run->ephemeral_fd, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
-                        return error_set(e, errno, "cannot enter the upper layer's namespace: %m");
-                return 0;
-        }
-        r = make_private();
+        if (spec_upper_is_in_memory(spec))
+                return root_view_enter(run, e);
+        int r = make_private();
         return r < 0 ? error_set(e, r, "cannot leave the host's mount propagation: %m") : 0;
 }
 
@@ -154,53 +113,49 @@ static int make_base_directories(int root_fd) {
         return 0;
 }
 
-/* Puts an overlay over the attached tree. Layers are named by descriptor, so that no byte of a path
- * can be taken for a separator. */
-static int overlay(Run *run, bool read_only, Error *e) {
-        _cleanup_free_ char *options = NULL;
+/* Gives all mounts of a tree that is still detached what they are to have. */
+static int dress(int fd, const Spec *spec, const IdPlan *ids, const Run *run, Error *e) {
+        struct mount_attr attr = { .propagation = MS_PRIVATE };
 
-        options = str_format("lowerdir=/proc/self/fd/%d,upperdir=%s/upper,workdir=%s/work",
-                             run->root_fd, run->runtime, run->runtime);
-        if (!options)
-                return error_oom(e);
-        int fd = mount_new("overlay", options, read_only ? MOUNT_ATTR_RDONLY : 0, e);
-        if (fd < 0)
-                return fd;
-        (void) fd_close(run->root_fd);
-        run->root_fd = fd;
-        return 0;
+        if (!spec_writes_image(spec))
+                attr.attr_set |= MOUNT_ATTR_RDONLY;
+        int r = owners_set_attributes(ids, run->userns_fd, fd, &attr, e);
+        return r < 0 ? error_wrap(e, r, "'%s'", spec->directory) : 0;
 }
 
-/* Attaches the root on run->runtime (or @below it), which only this namespace sees. Not over
- * "/", where it could not be told from what lies under it when that is to go. */
-static int attach_on_runtime(const Run *run, const char *below, Error *e) {
-        _cleanup_free_ char *path = below ? path_join(run->runtime, below) : strdup(run->runtime);
+/* Shows the image's own root in the one that took its place. */
+static int attach_old_root(const Spec *spec, Run *run, Error *e) {
+        _cleanup_fd_ int target = path_open_in_root(run->root_fd, spec->pivot_old,
+                                                    O_PATH | O_DIRECTORY, 0);
+        int r = target;
 
-        if (!path)
-                return error_oom(e);
-        int r = mount_attach_at(run->root_fd, AT_FDCWD, path);
-        return r < 0 ? error_set(e, r, "cannot attach the root: %m") : 0;
+        if (target == -ENOENT) {
+                r = mount_act_as(run->uid_base);
+                if (r >= 0)
+                        r = target = path_mkdirs_in_root(run->root_fd, spec->pivot_old, 0755,
+                                                         run->uid_base, run->uid_base);
+                (void) mount_act_as(0);
+        }
+        if (r >= 0)
+                r = mount_attach(run->old_root_fd, target);
+        return r < 0 ? error_set(e, r, "cannot show the image's own root at '%s': %m",
+                                 spec->pivot_old)
+                     : 0;
 }
 
 int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e) {
-        struct mount_attr attr = { .propagation = MS_PRIVATE };
-        bool read_only = spec->read_only || spec->ephemeral;
-        int r = read_only ? 0 : make_base_directories(run->root_fd);
+        int r = spec_writes_image(spec) ? make_base_directories(run->root_fd) : 0;
 
         if (r < 0)
                 return error_set(e, r, "cannot make base directories in '%s': %m", spec->directory);
-
-        if (read_only)
-                attr.attr_set |= MOUNT_ATTR_RDONLY;
-        r = owners_set_attributes(ids, run->userns_fd, run->root_fd, &attr, e);
-        if (r < 0)
-                return error_wrap(e, r, "'%s'", spec->directory);
-
-        r = attach_on_runtime(run, spec->ephemeral ? "lower" : NULL, e);
-        if (r < 0 || !spec->ephemeral)
-                return r;
-        r = overlay(run, spec->read_only, e);
-        return r < 0 ? r : attach_on_runtime(run, "root", e);
+        r = dress(run->root_fd, spec, ids, run, e);
+        if (r >= 0 && run->old_root_fd >= 0)
+                r = dress(run->old_root_fd, spec, ids, run, e);
+        if (r >= 0)
+                r = root_view_apply(spec, run, e);
+        if (r >= 0 && run->old_root_fd >= 0)
+                r = attach_old_root(spec, run, e);
+        return r;
 }
 
 int root_pin_api(Run *run, Error *e) {

@@ -7,22 +7,16 @@
 #include "spawn/run.h"
 
 /** root_open() - PHASE_HOST: take a detached copy of the mounts at the machine's directory
- * Fills run->root_fd. Return: 0 or -errno. */
+ * Or those at the directory of it that --pivot-root= says. Fills run->root_fd and run->old_root_fd. Return: 0 or -errno. */
 int root_open(const Spec *spec, Run *run, Error *e);
 
-/** root_prepare_ephemeral() - PHASE_HOST, once: make the mount namespace that holds the upper layer
- * It is a tmpfs over run->runtime that only this namespace sees; it lives until the machine
- * is gone for good, so that what the payload wrote survives its reboots.
- * Return: 0 or -errno. */
-int root_prepare_ephemeral(const IdPlan *ids, Run *run, Error *e);
-
 /** root_isolate() - PHASE_BUILD: cut this mount namespace off from the host's propagation
- * An ephemeral machine first enters the namespace of its upper layer.
+ * A machine with an upper layer in memory enters the namespace of that.
  * Return: 0 or -errno. */
 int root_isolate(const Spec *spec, Run *run, Error *e);
 
-/** root_attach() - PHASE_BUILD: missing base directories, ID map, overlay, read-only; then attach it
- * on run->runtime as this namespace sees it, where it lies ready for root_pivot()
+/** root_attach() - PHASE_BUILD: missing base directories, ID map, read-only; then attach the view of it
+ * (root-view.h) on run->runtime as this namespace sees it, where it lies ready for root_pivot()
  * Return: 0 or -errno. */
 int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e);
 

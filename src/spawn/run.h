@@ -58,7 +58,7 @@ typedef struct Run {
         int lock_fd;         /* our locked file in /run/skep/spawn */
         char *runtime;       /* a folder of the host that a mount namespace of our own may cover */
         int notify_fd;       /* datagram socket bound to /run/host/notify inside */
-        int ephemeral_fd;    /* mount namespace that holds the upper layer */
+        int ephemeral_fd;    /* mount namespace that holds an upper layer in memory */
         char *cgroup;        /* path of the machine's group below the cgroup2 mount, "/…" */
         bool cgroup_is_ours; /* we made it, we remove it */
         int cgroup_fd;       /* directory of the group that PID 1 starts in */
@@ -93,6 +93,8 @@ typedef struct Run {
         int exit_status; /* for an error that came from PID 1; 0 = none said */
 
         /* of the children alone, but for what PHASE_HOST puts here for them */
+        int upper_fd;    /* detached: directory of an upper layer on disk */
+        int old_root_fd; /* detached: the image's own root, with --pivot-root=NEW:OLD */
         int root_fd;     /* root mount: detached at first, then where everything is looked up */
         int *source_fds; /* detached sources of mounts, parallel to the plan; -EBADF = none */
         size_t n_sources;
@@ -120,6 +122,8 @@ typedef struct Run {
                 .export_fd = -EBADF,                                                               \
                 .handshake_fd = -EBADF,                                                            \
                 .root_fd = -EBADF,                                                                 \
+                .upper_fd = -EBADF,                                                                \
+                .old_root_fd = -EBADF,                                                             \
                 .base_fds = { -EBADF, -EBADF, -EBADF, -EBADF },                                    \
                 .userns_fd = -EBADF,                                                               \
                 .terminal_fd = -EBADF })

@@ -16,6 +16,8 @@
 #define TRIES_MAX 10
 
 bool scratch_wants(const Spec *spec) {
+        if (spec_upper_is_on_disk(spec))
+                return true;
         for (size_t i = 0; i < spec->n_mounts; i++) {
                 const CustomMount *m = spec->mounts + i;
                 if (m->type == CUSTOM_MOUNT_OVERLAY || (m->source && !*m->source))
@@ -122,17 +124,14 @@ static int make_owned(int dir_fd, const char *name, uid_t uid) {
 
 /* The directory of an item in the machine's folder. */
 static int add_to_folder(const Spec *spec, const MountItem *m, size_t index, Run *run, Error *e) {
-        char name[32], upper[48];
+        char name[32];
         int fd = folder_fd(spec, run, e), r;
 
         if (fd < 0)
                 return fd;
         (void) snprintf(name, sizeof name, "%zu", index);
-        (void) snprintf(upper, sizeof upper, "%s/upper", name);
         /* What is going to be mapped belongs to root here, else to root as it is inside. */
         r = make_owned(fd, name, m->idmap == MOUNT_IDMAP_NO ? run->uid_base : 0);
-        if (r >= 0 && m->type == MOUNT_OVERLAY)
-                r = make_owned(fd, upper, run->uid_base);
         return r < 0 ? error_set(e, r, "cannot make a throw-away directory: %m") : 0;
 }
 
@@ -165,7 +164,22 @@ static int add_beside(const MountItem *m, size_t index, Run *run, Error *e) {
         return add(run, index, fd, inside ? NULL : parent, path_last(path), e);
 }
 
+static int add_root(const Spec *spec, Run *run, Error *e) {
+        int fd = folder_fd(spec, run, e);
+
+        if (fd < 0)
+                return fd;
+        return mkdirat(fd, SCRATCH_ROOT, 0700) < 0
+                       ? error_set(e, errno, "cannot make a directory for the upper layer: %m")
+                       : 0;
+}
+
 int scratch_apply(const Spec *spec, const MountPlan *plan, Run *run, Error *e) {
+        if (spec_upper_is_on_disk(spec)) {
+                int r = add_root(spec, run, e);
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < plan->n; i++) {
                 const MountItem *m = plan->items + i;
                 int r = 0;

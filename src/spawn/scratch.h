@@ -6,6 +6,9 @@
 
 #include "spawn/mount-plan.h"
 
+/* In the machine's folder: where the upper layer of an ephemeral machine's root is. */
+#define SCRATCH_ROOT "root"
+
 /* A directory under a temporary name, locked. */
 typedef struct Scratch {
         size_t item;   /* of the mount plan; SIZE_MAX = the folder in /var/lib/skep/scratch */
@@ -18,7 +21,7 @@ typedef struct Scratch {
 bool scratch_wants(const Spec *spec);
 /** scratch_apply() - PHASE_HOST, once: make them
  * In the machine's folder each mount has a directory named after its number in the plan: the source of
- * a bind itself; "upper" and "work" of an overlay are in it.
+ * a bind itself; an overlay has its upper layer in it.
  * Return: 0 or -errno. */
 int scratch_apply(const Spec *spec, const MountPlan *plan, Run *run, Error *e);
 /** scratch_revert() - remove them */

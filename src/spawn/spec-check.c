@@ -24,9 +24,13 @@ static int refuse(const Check *c, size_t field, Error *e, const char *sentence) 
 }
 
 static int check_image(const Check *c, Error *e) {
-        if (c->spec->directory && streq(c->spec->directory, "/") && !c->spec->ephemeral)
+        const Spec *s = c->spec;
+
+        if (s->directory && streq(s->directory, "/") && !s->ephemeral &&
+            s->volatile_mode != VOLATILE_YES && s->volatile_mode != VOLATILE_STATE)
                 return refuse(c, FIELD(directory), e,
-                              "the host's own root '/' can only be used with --ephemeral");
+                              "the host's own root '/' can only be used with --ephemeral,"
+                              " --volatile=yes or --volatile=state");
         return 0;
 }
 
@@ -89,6 +93,9 @@ static int check_users(const Check *c, Error *e) {
         if (s->ownership == OWNERSHIP_CHOWN && s->read_only)
                 return refuse(c, FIELD(ownership), e,
                               "the owners of a read-only image cannot be changed");
+        if (s->ownership == OWNERSHIP_CHOWN && s->volatile_mode != VOLATILE_NO)
+                return refuse(c, FIELD(ownership), e,
+                              "the owners of a volatile machine's files are mapped, not changed");
         if (s->ownership == OWNERSHIP_CHOWN && s->ephemeral)
                 return refuse(c, FIELD(ownership), e,
                               "the owners of an ephemeral machine's files are mapped, not changed");
@@ -107,8 +114,7 @@ static int check_mounts(const Check *c, Error *e) {
                 if (stack && kernels)
                         return refuse(c, FIELD(mounts), e,
                                       "an overlay must not be in /proc or /sys");
-                if (stack && m->source && *m->source == '+' &&
-                    (c->spec->ephemeral || c->spec->read_only))
+                if (stack && m->source && *m->source == '+' && !spec_writes_image(c->spec))
                         return refuse(c, FIELD(mounts), e,
                                       "the upper layer of an overlay must not be in an image that"
                                       " is not written to");

@@ -68,3 +68,49 @@ int spec_parse_inaccessible(const Setting *row, const char *value, void *at, Err
                 return r;
         return spec_add_mount(spec_of(row, at), &m) < 0 ? error_oom(e) : 0;
 }
+
+int spec_parse_ephemeral(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [EPHEMERAL_NO] = "no",
+                                             [EPHEMERAL_MEMORY] = "memory",
+                                             [EPHEMERAL_DISK] = "disk",
+                                             [_EPHEMERAL_MODE_MAX] = NULL };
+
+        return spec_parse_word_or_bool(words, EPHEMERAL_NO, EPHEMERAL_MEMORY, value, at, e);
+}
+
+int spec_parse_volatile(const Setting *row, const char *value, void *at, Error *e) {
+        static const char *const words[] = { [VOLATILE_NO] = "no",
+                                             [VOLATILE_YES] = "yes",
+                                             [VOLATILE_STATE] = "state",
+                                             [VOLATILE_OVERLAY] = "overlay",
+                                             [_VOLATILE_MODE_MAX] = NULL };
+
+        return spec_parse_word_or_bool(words, VOLATILE_NO, VOLATILE_YES, value, at, e);
+}
+
+int spec_parse_pivot_root(const Setting *row, const char *value, void *at, Error *e) {
+        Spec *s = spec_of(row, at);
+        _cleanup_strv_ char **parts = NULL;
+        const Setting inner = {};
+        int r;
+
+        if (!*value) {
+                (void) str_replace(&s->pivot_new, NULL);
+                return str_replace(&s->pivot_old, NULL);
+        }
+        r = str_split_colon(value, &parts);
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (r < 0 || strv_length(parts) > 2)
+                return error_set(e, EINVAL, "'%.200s' is not NEW[:OLD]", value);
+        r = setting_inner_path(&inner, parts[0], &s->pivot_new, e);
+        if (r >= 0 && parts[1])
+                r = setting_inner_path(&inner, parts[1], &s->pivot_old, e);
+        else
+                (void) str_replace(&s->pivot_old, NULL);
+        if (r < 0)
+                return r;
+        if (streq(s->pivot_new, "/") || (s->pivot_old && streq(s->pivot_old, "/")))
+                return error_set(e, EINVAL, "'%.200s': the root cannot stay where it is", value);
+        return 0;
+}

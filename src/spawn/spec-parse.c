@@ -118,9 +118,8 @@ int spec_parse_environment(const Setting *row, const char *value, void *at, Erro
         return 0;
 }
 
-/* A word out of a NULL-terminated table, else a boolean that stands for one of two of its places. */
-static int parse_word_or_bool(const char *const *words, int no, int yes, const char *value,
-                              int *ret, Error *e) {
+int spec_parse_word_or_bool(const char *const *words, int no, int yes, const char *value, int *ret,
+                            Error *e) {
         const Setting choice = { .data = words };
         bool on;
 
@@ -138,7 +137,7 @@ int spec_parse_settings_mode(const Setting *row, const char *value, void *at, Er
                                              [SETTINGS_TRUSTED] = "trusted",
                                              [_SETTINGS_MODE_MAX] = NULL };
 
-        return parse_word_or_bool(words, SETTINGS_NO, SETTINGS_YES, value, at, e);
+        return spec_parse_word_or_bool(words, SETTINGS_NO, SETTINGS_YES, value, at, e);
 }
 
 int spec_parse_dump(const Setting *row, const char *value, void *at, Error *e) {
@@ -147,7 +146,7 @@ int spec_parse_dump(const Setting *row, const char *value, void *at, Error *e) {
                                              [DUMP_JSON] = "json",
                                              [_DUMP_FORM_MAX] = NULL };
 
-        return parse_word_or_bool(words, DUMP_NO, DUMP_TEXT, value, at, e);
+        return spec_parse_word_or_bool(words, DUMP_NO, DUMP_TEXT, value, at, e);
 }
 
 int spec_parse_register(const Setting *row, const char *value, void *at, Error *e) {
@@ -156,7 +155,7 @@ int spec_parse_register(const Setting *row, const char *value, void *at, Error *
                                              [REGISTER_YES] = "yes",
                                              [_REGISTER_MODE_MAX] = NULL };
 
-        return parse_word_or_bool(words, REGISTER_NO, REGISTER_YES, value, at, e);
+        return spec_parse_word_or_bool(words, REGISTER_NO, REGISTER_YES, value, at, e);
 }
 
 int spec_parse_console(const Setting *row, const char *value, void *at, Error *e) {
@@ -177,7 +176,7 @@ int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e
                                              [API_VFS_NETWORK] = "network",
                                              [_API_VFS_WRITABLE_MAX] = NULL };
 
-        return parse_word_or_bool(words, API_VFS_READ_ONLY, API_VFS_WRITABLE, value, at, e);
+        return spec_parse_word_or_bool(words, API_VFS_READ_ONLY, API_VFS_WRITABLE, value, at, e);
 }
 
 int spec_parse_capabilities(const Setting *row, const char *value, void *at, Error *e) {

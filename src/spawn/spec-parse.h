@@ -56,8 +56,15 @@ int spec_parse_bind_ro(const Setting *row, const char *value, void *at, Error *e
 int spec_parse_tmpfs(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_overlay(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_overlay_ro(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_ephemeral(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_volatile(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_pivot_root(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_inaccessible(const Setting *row, const char *value, void *at, Error *e);
 
+/** spec_parse_word_or_bool() - a word out of a NULL-terminated table, else a boolean that stands for one of
+ * two of its places. Return: 0 or -EINVAL. */
+int spec_parse_word_or_bool(const char *const *words, int no, int yes, const char *value, int *ret,
+                            Error *e);
 /** spec_parse_source() - a path on the host, made absolute; "+/x", of the image, and "" stay as they are
  * Return: 0; -EINVAL; -ENOMEM. */
 int spec_parse_source(const char *value, char **ret, Error *e);

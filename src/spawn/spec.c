@@ -21,6 +21,8 @@ void custom_mount_done(CustomMount *m) {
 
 void spec_done(Spec *s) {
         free(s->directory);
+        free(s->pivot_new);
+        free(s->pivot_old);
         strv_free(s->argv);
         strv_free(s->environment);
         free(s->working_directory);

@@ -128,6 +128,24 @@ typedef enum LinkJournal {
         _LINK_JOURNAL_INVALID = -EINVAL,
 } LinkJournal;
 
+typedef enum EphemeralMode {
+        EPHEMERAL_NO,
+        EPHEMERAL_MEMORY, /* an overlay whose upper layer is a tmpfs */
+        EPHEMERAL_DISK,   /* one whose upper layer is a throw-away directory */
+        _EPHEMERAL_MODE_MAX,
+        _EPHEMERAL_MODE_INVALID = -EINVAL,
+} EphemeralMode;
+
+/* What of an image is used and what is thrown away with each start; nothing is ever written to it. */
+typedef enum VolatileMode {
+        VOLATILE_NO,
+        VOLATILE_YES,     /* only /usr of the image, read-only, in a root in memory */
+        VOLATILE_STATE,   /* the image read-only, /var in memory */
+        VOLATILE_OVERLAY, /* an overlay in memory on the image */
+        _VOLATILE_MODE_MAX,
+        _VOLATILE_MODE_INVALID = -EINVAL,
+} VolatileMode;
+
 typedef enum CustomMountType {
         CUSTOM_MOUNT_BIND,
         CUSTOM_MOUNT_BIND_READ_ONLY,
@@ -172,7 +190,10 @@ typedef struct Spec {
 
         /* image */
         char *directory; /* as given; resolved by spec_resolve() */
-        bool ephemeral;
+        EphemeralMode ephemeral;
+        VolatileMode volatile_mode;
+        char *pivot_new; /* directory of the image that becomes the root; NULL = its own */
+        char *pivot_old; /* where in that the image's own root goes; NULL = nowhere */
         bool read_only;
 
         /* execution */
@@ -256,6 +277,18 @@ void custom_mount_done(CustomMount *m);
  * Return: 0 or -errno (no such image, nothing to make a name of). */
 int spec_resolve(Spec *s, const Spec *found, Error *e);
 
+/** spec_writes_image() - whether the payload can change the image */
+static inline bool spec_writes_image(const Spec *s) {
+        return !s->read_only && s->ephemeral == EPHEMERAL_NO && s->volatile_mode == VOLATILE_NO;
+}
+/** spec_upper_is_in_memory() - whether there is an upper layer in memory that outlives reboots */
+static inline bool spec_upper_is_in_memory(const Spec *s) {
+        return s->ephemeral == EPHEMERAL_MEMORY && s->volatile_mode == VOLATILE_NO;
+}
+/** spec_upper_is_on_disk() - whether there is an upper layer in a throw-away directory */
+static inline bool spec_upper_is_on_disk(const Spec *s) {
+        return s->ephemeral == EPHEMERAL_DISK && s->volatile_mode == VOLATILE_NO;
+}
 /** spec_has_private_network() - whether the machine gets a network namespace of its own */
 static inline bool spec_has_private_network(const Spec *s) {
         return s->private_network || s->veth;

@@ -21,6 +21,7 @@
 #include "spawn/payload.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
+#include "spawn/root-view.h"
 #include "spawn/runtime.h"
 #include "spawn/scratch.h"
 
@@ -44,8 +45,7 @@ static void revert_runtime(Engine *g) {
 }
 
 static int apply_image_lock(Engine *g, Error *e) {
-        bool shared = g->spec->read_only || g->spec->ephemeral;
-        int r = image_lock(g->spec->directory, !shared, &g->image_lock, e);
+        int r = image_lock(g->spec->directory, spec_writes_image(g->spec), &g->image_lock, e);
 
         if (r == IMAGE_LOCK_BUSY)
                 return error_set(e, EBUSY, "'%s' is in use by somebody else", g->spec->directory);
@@ -120,12 +120,12 @@ static void revert_scratch(Engine *g) {
         scratch_revert(&g->run);
 }
 
-static bool wants_ephemeral(const Spec *spec) {
-        return spec->ephemeral;
+static int apply_upper_in_memory(Engine *g, Error *e) {
+        return root_view_prepare(&g->run, e);
 }
 
-static int apply_ephemeral(Engine *g, Error *e) {
-        return root_prepare_ephemeral(&g->plan.ids, &g->run, e);
+static int apply_upper_on_disk(Engine *g, Error *e) {
+        return root_view_open_upper(&g->run, e);
 }
 
 static int apply_scope(Engine *g, Error *e) {
@@ -306,7 +306,10 @@ static const Step steps[] = {
         { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
         { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,
           revert_scratch },
-        { "upper layer", PHASE_HOST, true, wants_ephemeral, apply_ephemeral, NULL },
+        { "upper layer in memory", PHASE_HOST, true, spec_upper_is_in_memory, apply_upper_in_memory,
+          NULL },
+        { "upper layer on disk", PHASE_HOST, false, spec_upper_is_on_disk, apply_upper_on_disk,
+          NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },

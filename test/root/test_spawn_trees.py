@@ -196,3 +196,178 @@ def test_what_a_killed_supervisor_left_is_swept(spawn, new_tree, layers):
     spawn.run(new_tree(), "true", name=spawn.name + "-2")
     assert not left_over(spawn) and not work[0].exists()
     assert (upper / "file").exists()
+
+
+@pytest.fixture
+def merged(busybox):
+    """A busybox tree in which all programs are in /usr, with something in /etc and /var."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        here, there = busybox / name, busybox / "usr" / name
+        if here.is_symlink():
+            continue
+        if here.is_dir():
+            there.mkdir(parents=True, exist_ok=True)
+            for entry in here.iterdir():
+                entry.rename(there / entry.name)
+            here.rmdir()
+            here.symlink_to(f"usr/{name}")
+    for name in ("etc/kept", "var/kept", "srv/kept"):
+        (busybox / name).parent.mkdir(exist_ok=True)
+        (busybox / name).write_text("x\n")
+    return busybox
+
+
+def content(tree):
+    return sorted((str(p), p.lstat().st_mtime_ns, p.lstat().st_uid) for p in tree.rglob("*"))
+
+
+@pytest.mark.parametrize("mode", ["--ephemeral", "-x", "--ephemeral=memory", "--ephemeral=disk"])
+def test_ephemeral_modes(spawn, busybox, users, mode):
+    before = content(busybox)
+    out = spawn.sh(busybox, "touch /new /etc/new && rm /usr/lib/os-release && stat -c '%u %a' / /new; "
+                   "awk '$5 == \"/\" {print $9}' /proc/self/mountinfo", *users, mode)
+    assert out.splitlines() == ["0 755", "0 644", "overlay"]
+    assert content(busybox) == before
+    assert not left_over(spawn)
+
+
+def test_ephemeral_on_disk_is_on_disk_and_outlives_a_reboot(spawn, busybox, users):
+    script = ("echo run >>/count; [ $(wc -l </count) = 3 ] && echo x >/written && /probe signal; "
+              "exec /probe reboot again")
+    machine = spawn.start(busybox, "--ephemeral=disk", *users, "--", "/bin/sh", "-c", script)
+    assert machine.stdout.readline() == "waiting\n"
+    (where,) = left_over(spawn)
+    assert (where / "root/upper/count").read_text() == "run\n" * 3
+    assert (where / "root/upper/written").read_text() == "x\n"
+    machine.terminate()
+    machine.communicate(timeout=5)
+    assert not left_over(spawn)
+
+
+def test_ephemeral_of_a_killed_supervisor_is_swept(spawn, new_tree):
+    machine = spawn.start(new_tree(), "--ephemeral=disk", "--", "/probe", "signal", name=spawn.name + "-1")
+    assert machine.stdout.readline() == "waiting\n"
+    machine.send_signal(signal.SIGKILL)
+    machine.wait(5)
+    assert left_over(spawn)
+    spawn.run(new_tree(), "true", name=spawn.name + "-2")
+    assert not left_over(spawn)
+
+
+def test_volatile_yes(spawn, merged, users):
+    before = content(merged)
+    out = spawn.sh(merged, "ls -A / /etc /var; touch /etc/new /var/new /new && echo written; "
+                   "touch /usr/new 2>/dev/null || echo refused; stat -c '%n %u %a' / /etc /usr /root /bin; "
+                   "awk '$5 == \"/\" {print $9}' /proc/self/mountinfo", *users, "--volatile=yes",
+                   stderr=subprocess.DEVNULL).splitlines()
+    top = out[out.index("/:") + 1:out.index("")]
+    assert {"bin", "dev", "etc", "lib", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"} == set(top)
+    assert "kept" not in out and "srv" not in top
+    at = out.index("written")
+    assert out[at + 1:] == ["refused", "/ 0 755", "/etc 0 755", "/usr 0 755", "/root 0 700", "/bin 0 777",
+                            "tmpfs"]
+    assert content(merged) == before
+
+
+def test_volatile_alone_is_yes(spawn, merged):
+    assert spawn.sh(merged, "[ -e /etc/kept ] || echo gone", "--volatile") == "gone"
+
+
+def test_volatile_yes_needs_everything_in_usr(spawn, busybox, users):
+    (busybox / "lib").exists() or (busybox / "lib").mkdir()
+    line = spawn.refuse(busybox, "--volatile=yes", *users, "true")
+    assert "not in /usr" in line and str(busybox) in line
+
+
+def test_volatile_state(spawn, merged, users):
+    before = content(merged)
+    out = spawn.sh(merged, "ls -A /var; cat /etc/kept; touch /var/new && echo written; "
+                   "touch /etc/new 2>/dev/null || echo refused; stat -c '%u %a' /var",
+                   *users, "--volatile=state", stderr=subprocess.DEVNULL)
+    assert out.splitlines() == ["x", "written", "refused", "0 755"]
+    assert content(merged) == before
+
+
+def test_volatile_overlay(spawn, merged, users):
+    before = content(merged)
+    out = spawn.sh(merged, "cat /etc/kept /var/kept; rm /etc/kept; touch /usr/new && echo written; "
+                   "stat -c '%u %a' / /usr/new", *users, "--volatile=overlay")
+    assert out.splitlines() == ["x", "x", "written", "0 755", "0 644"]
+    assert content(merged) == before
+
+
+@pytest.mark.parametrize("mode, path", [("yes", "/etc/count"), ("state", "/var/count"),
+                                        ("overlay", "/usr/count")])
+def test_volatile_forgets_at_a_reboot(spawn, merged, mode, path, scratch):
+    (scratch / "out").mkdir()
+    script = (f"[ -e {path} ] && exit 1; echo run >>{path}; echo run >>/out/count; "
+              "[ $(wc -l </out/count) = 3 ] && exit 9; exec /probe reboot again")
+    (merged / "out").mkdir()
+    (merged / "probe").rename(merged / "usr/bin/probe")
+    done = spawn.run(merged, f"--volatile={mode}", f"--bind={scratch}/out:/out", "--", "/bin/sh", "-c",
+                     script.replace("/probe", "/usr/bin/probe"), check=False)
+    assert done.returncode == 9
+
+
+def test_volatile_from_a_file_beside_the_image(spawn, merged):
+    (merged.parent / f"{spawn.name}.nspawn").write_text("[Files]\nVolatile=overlay\n")
+    spawn.run(merged, "touch", "/etc/new")
+    assert not (merged / "etc/new").exists()
+
+
+def test_volatile_machines_run_side_by_side(spawn, merged):
+    first = spawn.start(merged, "--volatile=overlay", "--", "/probe", "signal", name=spawn.name + "-1")
+    assert first.stdout.readline() == "waiting\n"
+    assert spawn.sh(merged, "echo second", "--volatile=state", name=spawn.name + "-2") == "second"
+    first.terminate()
+    first.communicate(timeout=5)
+
+
+@pytest.mark.parametrize("mode", ["--volatile=yes", "--volatile=state", "-x"])
+def test_root_of_the_host(spawn, mode):
+    out = spawn.sh("/", "cat /usr/lib/os-release; touch /usr/skep-test 2>/dev/null && rm /usr/skep-test; "
+                   "hostname", mode)
+    assert out.endswith(spawn.name) and "ID=" in out
+    assert not os.path.exists("/usr/skep-test")
+
+
+@pytest.mark.parametrize("mode", [[], ["--volatile=overlay"], ["--volatile=no"], ["--read-only"]])
+def test_root_of_the_host_is_refused(spawn, mode):
+    assert "'/'" in spawn.refuse("/", *mode, "true")
+
+
+@pytest.fixture
+def deployed(new_tree, scratch):
+    """A tree that keeps its system in a directory, and something else at its top."""
+    system = new_tree()
+    top = scratch / "top"
+    (top / "deploy").mkdir(parents=True)
+    system.rename(top / "deploy/one")
+    (top / "deploy/current").symlink_to("/deploy/one")
+    (top / "data").write_text("x\n")
+    return top
+
+
+@pytest.mark.parametrize("how", [[], ["-x"], ["--ephemeral=disk"], ["--volatile=overlay"]])
+@pytest.mark.parametrize("new", ["/deploy/one", "/deploy/current", "/deploy//one/"])
+def test_pivot_root(spawn, deployed, users, how, new):
+    out = spawn.sh(deployed, "ls /; cat /usr/lib/os-release; [ -e /data ] || echo gone; stat -c %u /",
+                   *users, *how, f"--pivot-root={new}")
+    assert "deploy" not in out and "ID=" in out and out.splitlines()[-2:] == ["gone", "0"]
+
+
+@pytest.mark.parametrize("how", [[], ["-x"]])
+def test_pivot_root_keeps_the_old_one(spawn, deployed, users, how):
+    out = spawn.sh(deployed, "cat /sysroot/x/data; ls /sysroot/x; stat -c %u /sysroot/x", *users, *how,
+                   "--pivot-root=/deploy/one:/sysroot/x")
+    assert out.splitlines() == ["x", "data", "deploy", "0"]
+
+
+def test_pivot_root_to_a_link_that_leads_out(spawn, deployed):
+    (deployed / "out").symlink_to("/../../../../etc")
+    assert "/out" in spawn.refuse(deployed, "--pivot-root=/out", "true")
+
+
+@pytest.mark.parametrize("value", ["relative", "/a/../b", "/", "/a:/", "/a:b", "/a:/b:/c", "/nowhere"])
+def test_pivot_root_refused(spawn, deployed, value):
+    assert value.split(":")[-1] in spawn.refuse(deployed, f"--pivot-root={value}", "true")

@@ -58,6 +58,13 @@ static void with_mounts(Spec *s) {
         s->mounts[0].idmap = MOUNT_IDMAP_ALL;
 }
 
+static void as_view(Spec *s) {
+        s->volatile_mode = VOLATILE_STATE;
+        s->private_users = PRIVATE_USERS_PICK;
+        assert_se(str_replace(&s->pivot_new, "/deploy") >= 0 &&
+                  str_replace(&s->pivot_old, "/sysroot") >= 0);
+}
+
 static void as_host(Spec *s) {
         s->start = START_BOOT;
         s->private_network = true;
@@ -103,10 +110,9 @@ static void test_golden(void **state) {
                 const char *name;
                 void (*change)(Spec *);
         } rows[] = {
-                { "plan-command.txt", as_command },
-                { "plan-system.txt", as_system },
-                { "plan-mounts.txt", with_mounts },
-                { "plan-host.txt", as_host },
+                { "plan-command.txt", as_command }, { "plan-system.txt", as_system },
+                { "plan-mounts.txt", with_mounts }, { "plan-host.txt", as_host },
+                { "plan-view.txt", as_view },
         };
 
         (void) state;

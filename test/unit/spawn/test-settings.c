@@ -219,6 +219,42 @@ static void test_overlays(void **state) {
         }
 }
 
+static void test_views(void **state) {
+        static const struct {
+                const char *line;
+                EphemeralMode ephemeral;
+                VolatileMode mode;
+                const char *pivot_new, *pivot_old;
+        } rows[] = {
+                { "-x", EPHEMERAL_MEMORY, VOLATILE_NO, NULL, NULL },
+                { "--ephemeral", EPHEMERAL_MEMORY, VOLATILE_NO, NULL, NULL },
+                { "--ephemeral=yes", EPHEMERAL_MEMORY, VOLATILE_NO, NULL, NULL },
+                { "-x --ephemeral=no", EPHEMERAL_NO, VOLATILE_NO, NULL, NULL },
+                { "--ephemeral=disk", EPHEMERAL_DISK, VOLATILE_NO, NULL, NULL },
+                { "--volatile", EPHEMERAL_NO, VOLATILE_YES, NULL, NULL },
+                { "--volatile=no", EPHEMERAL_NO, VOLATILE_NO, NULL, NULL },
+                { "--volatile=state", EPHEMERAL_NO, VOLATILE_STATE, NULL, NULL },
+                { "--volatile=overlay -x", EPHEMERAL_MEMORY, VOLATILE_OVERLAY, NULL, NULL },
+                { "--pivot-root=/a//b/", EPHEMERAL_NO, VOLATILE_NO, "/a/b", NULL },
+                { "--pivot-root=/x:/y --pivot-root=/a:/b/./c", EPHEMERAL_NO, VOLATILE_NO, "/a",
+                  "/b/c" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Bed b;
+
+                CHECK_EQ(read_both(&b, rows[i].line, NULL, false, false), 0, "row %zu: %s", i,
+                         b.error.text);
+                CHECK_EQ(b.command.spec.ephemeral, rows[i].ephemeral, "row %zu", i);
+                CHECK_EQ(b.command.spec.volatile_mode, rows[i].mode, "row %zu", i);
+                CHECK_STR(strempty(b.command.spec.pivot_new), strempty(rows[i].pivot_new),
+                          "row %zu", i);
+                CHECK_STR(strempty(b.command.spec.pivot_old), strempty(rows[i].pivot_old),
+                          "row %zu", i);
+                bed_done(&b);
+        }
+}
+
 static void test_file(void **state) {
         static const char text[] = "# a comment\n"
                                    "[Exec]\n"
@@ -327,8 +363,12 @@ static void test_refused(void **state) {
                 { "-i /x", NULL, -EOPNOTSUPP, "-i: not supported yet" },
                 { "-x --link-journal=host", NULL, -EINVAL, "--link-journal: an ephemeral" },
                 { "--timezone=UTC", NULL, -EINVAL, "--timezone: 'UTC'" },
-                { "--volatile=overlay", NULL, -EOPNOTSUPP,
-                  "--volatile: 'overlay' is not supported" },
+                { "--volatile=most", NULL, -EINVAL, "--volatile: 'most' is not" },
+                { "--ephemeral=tape", NULL, -EINVAL, "--ephemeral: 'tape' is not" },
+                { "--pivot-root=/a/../b", NULL, -EINVAL, "--pivot-root: '/a/../b' is not an abs" },
+                { "--pivot-root=/", NULL, -EINVAL, "--pivot-root: '/': the root cannot stay" },
+                { "--pivot-root=/a:/b:/c", NULL, -EINVAL, "--pivot-root: '/a:/b:/c' is not NEW" },
+                { "-D / --volatile=overlay", NULL, -EINVAL, "-D: the host's own root" },
                 { "--nonsense", NULL, -EINVAL, "unknown option '--nonsense'" },
                 { "--machine=a/b", NULL, -EINVAL, "--machine: 'a/b' is not a valid host name" },
                 { "--uuid=0", NULL, -EINVAL, "--uuid: '0' is not a 128-bit ID" },
@@ -496,6 +536,7 @@ int main(void) {
                 cmocka_unit_test(test_private_users),
                 cmocka_unit_test(test_mounts),
                 cmocka_unit_test(test_overlays),
+                cmocka_unit_test(test_views),
                 cmocka_unit_test(test_file),
                 cmocka_unit_test(test_trust),
                 cmocka_unit_test(test_refused),
