@@ -5,6 +5,7 @@
 #include "spawn/register.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +17,11 @@
 #include "base/proc.h"
 #include "spawn/bus-aide.h"
 #include "spawn/keeper.h"
+
+/* How long the bus may take. What is not taken back in time ends by itself, with its processes. */
+#define SCOPE_USEC    (60 * 1000 * 1000)
+#define REGISTER_USEC (30 * 1000 * 1000)
+#define REVERT_USEC   (5 * 1000 * 1000)
 
 #define BUS_SOCKET "/run/dbus/system_bus_socket"
 
@@ -61,8 +67,9 @@ static int connect_bus(void) {
 
 /* Has something done on the bus, and waits for it.
  * @words:  what, as the aide takes it; the first is BUS_AIDE_LENT, which is left out if it is not
- * @keeper: keeps the connection; NULL = it ends with the aide */
-static int on_the_bus(char **words, Run *keeper, Error *e) {
+ * @keeper: keeps the connection; NULL = it ends with the aide
+ * @usec:   longest wait: a bus that hangs must not take the machine with it */
+static int on_the_bus(char **words, Run *keeper, uint64_t usec, Error *e) {
         _cleanup_fd_ int bus = -EBADF;
         _cleanup_(aide_done) Aide aide = AIDE_NULL;
 
@@ -73,6 +80,8 @@ static int on_the_bus(char **words, Run *keeper, Error *e) {
         bus = connect_bus();
         bool keep = keeper && bus >= 0;
         int r = aide_start(&aide, BUS_AIDE, keep ? words : words + 1, &bus, keep, e);
+        if (r >= 0 && fd_wait(aide.sock, POLLIN, usec) == 0)
+                r = error_set(e, ETIMEDOUT, "the system bus does not answer");
         if (r >= 0 && keep)
                 r = handshake_expect(aide.sock, HANDSHAKE_ID, BUS_AIDE_MANAGER, NULL,
                                      &keeper->bus_manager, e);
@@ -180,7 +189,7 @@ static int start_scope(const Spec *spec, Run *run, pid_t pid, Error *e) {
                         r = strv_append(&words, *p);
         if (r < 0)
                 return error_oom(e);
-        return on_the_bus(words, run, e);
+        return on_the_bus(words, run, SCOPE_USEC, e);
 }
 
 int register_scope(const Spec *spec, Run *run, Error *e) {
@@ -235,7 +244,7 @@ static int enter(const Spec *spec, const Run *run, Error *e) {
                 r = strv_append(&words, fixed[i]);
         for (size_t i = 0; i < run->n_network && r >= 0; i++)
                 r = strv_append_format(&words, "%d", run->network_indices[i]);
-        return r < 0 ? error_oom(e) : on_the_bus(words, NULL, e);
+        return r < 0 ? error_oom(e) : on_the_bus(words, NULL, REGISTER_USEC, e);
 }
 
 int register_apply(const Spec *spec, Run *run, Error *e) {
@@ -255,6 +264,6 @@ void register_revert(const Spec *spec, Run *run) {
                           run->is_registered ? spec->machine : (char *) "",
                           unit ? unit : (char *) "", NULL };
 
-        (void) on_the_bus(words, NULL, NULL);
+        (void) on_the_bus(words, NULL, REVERT_USEC, NULL);
         run->is_registered = run->has_scope = false;
 }
