@@ -38,20 +38,21 @@ def program(spawn, scratch):
     assert (copy.stat().st_mode, copy.stat().st_uid, copy.read_bytes()) == before
 
 
-def test_stub_is_confined_before_anybody_sees_it(spawn, busybox, scratch):
-    """However late PID 1 is on its way to being the stub, its payload finds in it neither rights nor
-    descriptors that are not for machines."""
-    script = "grep -E 'CapEff|Seccomp:' /proc/1/status; ls /proc/1/fd | wc -l; cat /proc/1/comm"
-    faults = Faults(scratch)
-    argv = spawn.argv(busybox, "-a", "--", "/bin/sh", "-c", script)
-    faults.plain(argv)
-    calls, done = faults.calls(argv)
-    assert done.stdout.split()[-2:] == ["0", "skep-init"], done
-    last = [call for call in calls if call.process == 1][-30:]
-    assert "seccomp" in [call.name for call in last]
-    for call in last[::3]:
-        slow = faults.hold(argv, call, 30)
-        assert faults.hit() and slow.stdout == done.stdout, f"{call}: {slow}"
+if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
+    def test_stub_is_confined_before_anybody_sees_it(spawn, busybox, scratch):
+        """However late PID 1 is on its way to being the stub, its payload finds in it neither rights nor
+        descriptors that are not for machines."""
+        script = "grep -E 'CapEff|Seccomp:' /proc/1/status; ls /proc/1/fd | wc -l; cat /proc/1/comm"
+        faults = Faults(scratch)
+        argv = spawn.argv(busybox, "-a", "--", "/bin/sh", "-c", script)
+        faults.plain(argv)
+        calls, done = faults.calls(argv)
+        assert done.stdout.split()[-2:] == ["0", "skep-init"], done
+        last = [call for call in calls if call.process == 1][-30:]
+        assert "seccomp" in [call.name for call in last]
+        for call in last[::3]:
+            slow = faults.hold(argv, call, 30)
+            assert faults.hit() and slow.stdout == done.stdout, f"{call}: {slow}"
 
 
 _HARM = ("exec 2>/dev/null; for p in /proc/[0-9]*; do chmod 4777 $p/exe; chown 5 $p/exe; "
