@@ -206,20 +206,20 @@ static int unescape_one(const char *s, char *ret) {
         }
         if (*s == 'x') {
                 int hi = hex_digit(s[1]), lo = hi < 0 ? -1 : hex_digit(s[2]);
-                v = lo < 0 ? 0 : hi << 4 | lo;
+                v = lo < 0 ? -1 : hi << 4 | lo;
         } else if (s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
                    s[2] <= '7')
                 v = (s[0] - '0') << 6 | (s[1] - '0') << 3 | (s[2] - '0');
         else
-                v = 0;
-        if (v == 0)
+                v = -1;
+        if (v < 0)
                 return -EINVAL;
 
         *ret = (char) v;
         return 3;
 }
 
-int str_unescape(const char *s, char **ret) {
+int str_unescape_bytes(const char *s, char **ret, size_t *ret_n) {
         _cleanup_free_ char *t = malloc(strlen(s) + 1);
         size_t n = 0;
 
@@ -239,6 +239,20 @@ int str_unescape(const char *s, char **ret) {
         }
 
         t[n] = '\0';
+        *ret = TAKE_PTR(t);
+        *ret_n = n;
+        return 0;
+}
+
+int str_unescape(const char *s, char **ret) {
+        _cleanup_free_ char *t = NULL;
+        size_t n;
+        int r = str_unescape_bytes(s, &t, &n);
+
+        if (r < 0)
+                return r;
+        if (strlen(t) != n)
+                return -EINVAL;
         *ret = TAKE_PTR(t);
         return 0;
 }

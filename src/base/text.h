@@ -50,6 +50,9 @@ char *str_escape(const char *s, const char *special);
 /** str_unescape() - undo C-style escapes (\n \t \\ \" \' \s \xNN \NNN …).
  * Return: 0; -EINVAL for an unknown or cut escape, or an escaped NUL; -ENOMEM. */
 int str_unescape(const char *s, char **ret);
+/** str_unescape_bytes() - the same for what need not be text: NUL can be escaped too, and one is put
+ * behind the @ret_n bytes */
+int str_unescape_bytes(const char *s, char **ret, size_t *ret_n);
 
 /* Vectors: arrays of strings that end with NULL; NULL itself is the empty vector. */
 

@@ -49,6 +49,8 @@ static int plan_environment(const Spec *spec, const Facts *facts, char ***ret) {
                                        id128_format_uuid(&facts->uuid, id));
         if (r >= 0)
                 r = strv_append(&env, "NOTIFY_SOCKET=/run/host/notify");
+        if (r >= 0 && spec_has_credentials(spec))
+                r = strv_append(&env, "CREDENTIALS_DIRECTORY=" CREDENTIAL_FOLDER);
         if (r >= 0 && spec->start != START_BOOT)
                 r = strv_append(&env, "LANG=C.UTF-8");
         if (r >= 0 && (!spec_has_terminal(spec) || !strv_env_get(facts->terminal, "TERM")))

@@ -276,6 +276,13 @@ static const Setting rows[] = {
           .help = "Where the payload's console goes: interactive, read-only, passive (nowhere), pipe"
                   " (our own stdio, no terminal), or autopipe",
           .parse = spec_parse_console, AT(console) },
+        { FLAG("load-credential"), .metavar = "ID:PATH", .flags = SETTING_LIST,
+          .help = "Hand in a credential: a file, what a service says at a socket, or one that we were"
+                  " given ourselves, by its name",
+          .parse = credential_setting_load, AT(credentials) },
+        { FLAG("set-credential"), .metavar = "ID:VALUE", .flags = SETTING_LIST,
+          .help = "Hand in a credential with this value, in which C's escapes are read",
+          .parse = credential_setting_set, AT(credentials) },
         { LETTER("pipe", 'P'), .implied = "pipe", .help = "The same as --console=pipe",
           .parse = spec_parse_console, AT(console) },
 
@@ -311,8 +318,6 @@ static const Setting rows[] = {
         { FILES("BindUserShell"), FLAG("bind-user-shell"), .metavar = "SHELL", UNSUPPORTED },
         { FLAG("bind-user-group"), .metavar = "GROUP", UNSUPPORTED },
         { FLAG("background"), .metavar = "COLOR", WORDS(""), UNSUPPORTED },
-        { FLAG("load-credential"), .metavar = "ID:PATH", UNSUPPORTED },
-        { FLAG("set-credential"), .metavar = "ID:VALUE", UNSUPPORTED },
 };
 
 const Setting *spec_settings(size_t *ret_n) {

@@ -8,6 +8,7 @@
 
 #include "base/id128.h"
 #include "base/text.h"
+#include "spawn/credential.h"
 #include "spawn/id-ranges.h"
 #include "spawn/limit.h"
 #include "spawn/resource.h"
@@ -252,6 +253,7 @@ typedef struct Spec {
         ResolvConf resolv_conf;
         Timezone timezone;
         LinkJournal link_journal;
+        Credentials credentials;
 
         ConsoleMode console;
 } Spec;
@@ -296,6 +298,10 @@ static inline bool spec_has_private_network(const Spec *s) {
 /** spec_has_private_users() - whether the machine gets a user namespace of its own */
 static inline bool spec_has_private_users(const Spec *s) {
         return s->private_users != PRIVATE_USERS_NO;
+}
+/** spec_has_credentials() - whether the machine is handed any */
+static inline bool spec_has_credentials(const Spec *s) {
+        return s->credentials.n > 0;
 }
 /** spec_has_terminal() - whether the machine gets a /dev/console; console mode is resolved */
 static inline bool spec_has_terminal(const Spec *s) {

@@ -197,6 +197,14 @@ static int apply_raised_limits(Engine *g, Error *e) {
         return limit_raise(g->run.leader, g->spec->limits, e);
 }
 
+static int apply_credentials(Engine *g, Error *e) {
+        const Spec *s = g->spec;
+        bool for_all = s->start == START_COMMAND && s->no_new_privileges && s->user &&
+                       !streq(s->user, "root") && !streq(s->user, "0");
+
+        return credentials_apply(&s->credentials, for_all, g->run.root_fd, g->run.uid_base, e);
+}
+
 static int apply_exchange(Engine *g, Error *e) {
         return exchange_apply(&g->run, e);
 }
@@ -325,6 +333,7 @@ static const Step steps[] = {
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
+        { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
         { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },

@@ -58,6 +58,13 @@ static void escapes_and_back(void **state) {
                 char *none = NULL;
                 CHECK_EQ(str_unescape(bad[i], &none), -EINVAL, "bad row %zu '%s'", i, bad[i]);
         }
+
+        _cleanup_free_ char *bytes = NULL;
+        size_t n = 0;
+        CHECK_EQ(str_unescape_bytes("a\\x00b\\000", &bytes, &n), 0, "NUL");
+        CHECK_EQ(n, 4, "NUL");
+        CHECK_EQ(memcmp(bytes, "a\0b\0", 5), 0, "NUL");
+        CHECK_EQ(str_unescape_bytes("\\q", &bytes, &n), -EINVAL, "not an escape");
 }
 
 static void splits(void **state) {
