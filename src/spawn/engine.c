@@ -102,10 +102,9 @@ _noreturn_ static void inner_main(Engine *g) {
         give_up(g, status, &e);
 }
 
-#define MACHINE_NAMESPACES (CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC)
-
 static uint64_t machine_flags(const Engine *g) {
-        return MACHINE_NAMESPACES | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+        return CLONE_NEWPID | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+               (g->spec->share_uts ? 0 : CLONE_NEWUTS) | (g->spec->share_ipc ? 0 : CLONE_NEWIPC) |
                (spec_has_private_network(g->spec) ? CLONE_NEWNET : 0) |
                (g->run.cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0);
 }

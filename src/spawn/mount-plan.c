@@ -20,6 +20,7 @@
 /* When a row applies. */
 typedef enum When {
         ALWAYS,
+        TMPFS_TMP,
         HOST_NETWORK,          /* and /sys read-only */
         HOST_NETWORK_WRITABLE, /* and /sys writable */
         OWN_NETWORK,
@@ -29,10 +30,12 @@ typedef enum When {
         WITHOUT_STATE, /* --volatile=state */
 } When;
 
-static const struct Row {
+typedef struct Row {
         When when;
         MountItem item;
-} rows[] = {
+} Row;
+
+static const Row rows[] = {
 #define B PHASE_BUILD
 #define I PHASE_INNER
         /* clang-format off */
@@ -41,7 +44,7 @@ static const struct Row {
         { ALWAYS, { B, MOUNT_TMPFS, MOUNT_PLAIN, NOSUID|NODEV|STRICT, 0, "/dev/shm", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
         { ALWAYS, { B, MOUNT_DEVPTS, MOUNT_PLAIN, NOSUID|NOEXEC, 0, "/dev/pts", NULL, "newinstance,ptmxmode=0666,mode=0620" } },
         { ALWAYS, { B, MOUNT_TMPFS, FIXED|MOUNT_FILL_RUN, NOSUID|NODEV|STRICT, 0, "/run", NULL, "mode=0755,size=20%,nr_inodes=800k" } },
-        { ALWAYS, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET|MOUNT_PLAIN, NOSUID|NODEV|STRICT, 0, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
+        { TMPFS_TMP, { B, MOUNT_TMPFS, MOUNT_MAKE_TARGET|MOUNT_PLAIN, NOSUID|NODEV|STRICT, 0, "/tmp", NULL, "mode=1777,size=10%,nr_inodes=400k" } },
         { HOST_NETWORK, { B, MOUNT_SYSFS, FIXED, NOTHING|RDONLY, 0, "/sys", NULL, NULL } },
         { HOST_NETWORK_WRITABLE, { B, MOUNT_SYSFS, FIXED, NOTHING, 0, "/sys", NULL, NULL } },
 
@@ -84,6 +87,8 @@ static bool row_applies(When when, const Spec *spec) {
         switch (when) {
         case ALWAYS:
                 return true;
+        case TMPFS_TMP:
+                return !spec->no_tmpfs_tmp;
         case HOST_NETWORK:
                 return !own && !writable;
         case HOST_NETWORK_WRITABLE:
@@ -100,6 +105,31 @@ static bool row_applies(When when, const Spec *spec) {
                 return !writable && (own || spec->api_vfs == API_VFS_NETWORK);
         }
         return false;
+}
+
+static bool is_cover(const Row *row) {
+        return str_skip_prefix(row->item.target, "/proc/");
+}
+
+bool mount_plan_covers(const char *path) {
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (is_cover(rows + i) && streq(path, rows[i].item.target))
+                        return true;
+        return false;
+}
+
+int mount_plan_help(Buf *out) {
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (is_cover(rows + i) && buf_printf(out, "%s\n", rows[i].item.target) < 0)
+                        return -ENOMEM;
+        return buf_puts(out, "all\n");
+}
+
+/* Whether the user wants none of it. What only opens a part of what is covered goes with that. */
+static bool is_unmasked(const Row *row, const Spec *spec) {
+        return spec->unmask && is_cover(row) &&
+               (strv_contains(spec->unmask, "all") ||
+                strv_contains(spec->unmask, row->item.target));
 }
 
 void mount_plan_done(MountPlan *p) {
@@ -256,7 +286,7 @@ int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e) {
                 return error_oom(e);
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                if (!row_applies(rows[i].when, spec))
+                if (!row_applies(rows[i].when, spec) || is_unmasked(rows + i, spec))
                         continue;
                 p.items[p.n++] = rows[i].item;
                 if (add_owner(&p, p.items + p.n - 1, uid_base) < 0)

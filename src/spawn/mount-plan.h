@@ -60,5 +60,10 @@ void mount_plan_done(MountPlan *p);
  * Return: 0, -ENOMEM, -EINVAL for options that make no sense. */
 int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e);
 
+/** mount_plan_covers() - whether a path below /proc is one that a machine has covered unless told otherwise */
+bool mount_plan_covers(const char *path);
+/** mount_plan_help() - those paths, a line each. Return: 0 or -ENOMEM. */
+int mount_plan_help(Buf *out);
+
 /** mount_plan_format() - one mount a line. Return: 0 or -ENOMEM. */
 int mount_plan_format(const MountPlan *p, Buf *out);

@@ -71,7 +71,7 @@ void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret) {
 }
 
 void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePlan *ret) {
-        char id[ID128_TEXT_MAX], line[ID128_TEXT_MAX + 1];
+        char id[ID128_TEXT_MAX], line[64];
 
         ret->n = 0;
         add(ret, "host", S_IFDIR | 0755);
@@ -89,7 +89,8 @@ void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePla
         add(ret, "host/inaccessible/blk", S_IFBLK);
         add(ret, "host/os-release", S_IFREG | 0444);
         add(ret, "host/proc-kmsg", S_IFIFO | 0600);
-        add_text(ret, "host/container-manager", S_IFREG | 0444, "systemd-nspawn\n");
+        (void) snprintf(line, sizeof line, "%s\n", spec_container_service(spec));
+        add_text(ret, "host/container-manager", S_IFREG | 0444, line);
         (void) snprintf(line, sizeof line, "%s\n", id128_format_uuid(uuid, id));
         add_text(ret, "host/container-uuid", S_IFREG | 0444, line);
         add(ret, BOOT_ID_FILE, S_IFREG | 0444);

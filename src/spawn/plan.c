@@ -43,7 +43,7 @@ static int plan_environment(const Spec *spec, const Facts *facts, char ***ret) {
 
         r = strv_append(&env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         if (r >= 0)
-                r = strv_append(&env, "container=systemd-nspawn");
+                r = strv_append_format(&env, "container=%s", spec_container_service(spec));
         if (r >= 0)
                 r = strv_append_format(&env, "container_uuid=%s",
                                        id128_format_uuid(&facts->uuid, id));

@@ -72,6 +72,21 @@ static int check_capabilities(const Check *c, Error *e) {
         return 0;
 }
 
+static int check_namespaces(const Check *c, Error *e) {
+        const Spec *s = c->spec;
+
+        if (s->share_ipc && spec_has_private_users(s))
+                return refuse(c, FIELD(share_ipc), e,
+                              "users of its own have no rights to the host's message queues");
+        if (s->share_uts && s->hostname)
+                return refuse(c, FIELD(hostname), e,
+                              "a machine with the host's name cannot be called otherwise");
+        if (s->share_uts && s->register_mode == REGISTER_YES)
+                return refuse(c, FIELD(register_mode), e,
+                              "a machine with the host's name cannot be registered");
+        return 0;
+}
+
 static int check_unit(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
@@ -124,8 +139,8 @@ static int check_mounts(const Check *c, Error *e) {
 
 int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
-                check_image, check_execution, check_capabilities, check_unit,
-                check_users, check_mounts,    check_journal,
+                check_image, check_execution, check_capabilities, check_namespaces,
+                check_unit,  check_users,     check_mounts,       check_journal,
         };
         const Check c = { .spec = s, .origins = origins };
 

@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "base/path.h"
 #include "spawn/capability.h"
+#include "spawn/mount-plan.h"
 #include "spawn/property.h"
 #include "spawn/spec.h"
 
@@ -223,6 +224,52 @@ int spec_parse_bool_not(const Setting *row, const char *value, void *at, Error *
         if (r >= 0)
                 *(bool *) at = !on;
         return r;
+}
+
+int spec_parse_unmask(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+
+        if (str_split(value, ", \t\n", &words) < 0)
+                return error_oom(e);
+        STRV_FOREACH(word, words) {
+                if (!streq(*word, "all") && !mount_plan_covers(*word))
+                        return error_set(e, EINVAL, "nothing covers '%.80s' that could be left out",
+                                         *word);
+                if (strv_append(at, *word) < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+int spec_parse_share(const Setting *row, const char *value, void *at, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+        Spec *s = spec_of(row, at);
+
+        if (str_split(value, ", \t\n", &words) < 0)
+                return error_oom(e);
+        STRV_FOREACH(word, words) {
+                if (streq(*word, "ipc"))
+                        s->share_ipc = true;
+                else if (streq(*word, "uts"))
+                        s->share_uts = true;
+                else if (streq(*word, "pid"))
+                        return error_set(e, EOPNOTSUPP,
+                                         "a machine has processes of its own always");
+                else
+                        return error_set(e, EINVAL, "'%.40s' is not one of ipc, uts", *word);
+        }
+        return 0;
+}
+
+int spec_parse_container_service(const Setting *row, const char *value, void *at, Error *e) {
+        size_t n = strlen(value);
+
+        if (n == 0 || n > 60 ||
+            strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.+:_-") <
+                    n)
+                return error_set(e, EINVAL, "'%.60s' is not the name of a container manager",
+                                 value);
+        return setting_string(row, value, at, e);
 }
 
 /* Options of a bind mount, "norbind,idmap". */

@@ -50,6 +50,11 @@ int spec_parse_system_calls(const Setting *row, const char *value, void *at, Err
 int spec_parse_families(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_bool_not(const Setting *row, const char *value, void *at, Error *e);
 
+/* char **: what is over /proc; bool of spec->share_*: NAME… */
+int spec_parse_unmask(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_share(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_container_service(const Setting *row, const char *value, void *at, Error *e);
+
 /* mounts: at is spec->mounts */
 int spec_parse_bind(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_bind_ro(const Setting *row, const char *value, void *at, Error *e);

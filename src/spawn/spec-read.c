@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "base/path.h"
 #include "spawn/capability.h"
+#include "spawn/mount-plan.h"
 #include "spawn/spec-files.h"
 #include "spawn/spec-parse.h"
 
@@ -26,28 +27,6 @@ enum {
 
 static void command_done(SpecCommand *c) {
         spec_done(&c->spec);
-}
-
-/* The few knobs that the reference has as environment variables and that people set in units. */
-static int read_environment(Settings *s, Error *e) {
-        static const struct {
-                const char *variable, *flag;
-        } knobs[] = {
-                { "SYSTEMD_NSPAWN_API_VFS_WRITABLE", "api-vfs-writable" },
-                { "SYSTEMD_SECCOMP", "seccomp" },
-                { "SYSTEMD_SUPPRESS_SYNC", "suppress-sync" },
-        };
-        for (size_t i = 0; i < ELEMENTSOF(knobs); i++) {
-                const SettingOrigin origin = { .trusted = true, .variable = knobs[i].variable };
-                const char *value = getenv(knobs[i].variable);
-                if (!value)
-                        continue;
-                const Setting *row = settings_row_by_flag(s->rows, s->n_rows, knobs[i].flag);
-                int r = settings_add(s, row, value, &origin, RANK_ENVIRONMENT, e);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* What the command line alone says, to find the settings file by. */
@@ -170,6 +149,7 @@ static bool list_names(const Setting *row, Buf *out, int *ret_r) {
                 { limit_setting_named, list_limits },
                 { spec_parse_system_calls, seccomp_list_help },
                 { spec_parse_families, family_list_help },
+                { spec_parse_unmask, mount_plan_help },
                 { setting_signal, list_signals },
         };
 
@@ -229,7 +209,7 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         const Setting *rows = spec_settings(&n);
 
         settings_init(&s, rows, n);
-        int r = read_environment(&s, e);
+        int r = spec_read_environment(&s, RANK_ENVIRONMENT, e);
         if (r >= 0)
                 r = settings_from_argv(&s, argv, RANK_TYPED, settings_stop_at_first, &rest, e);
         if (r >= 0)

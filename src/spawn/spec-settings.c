@@ -185,6 +185,18 @@ static const Setting rows[] = {
           .help = "Whether system calls are filtered at all; also $SYSTEMD_SECCOMP. Without the filter"
                   " a payload reaches all of the kernel",
           .parse = spec_parse_bool_not, AT(no_seccomp) },
+        { FILES("Unmask"), FLAG("unmask"), .metavar = "PATH", .flags = SETTING_LIST,
+          .help = "Leave a file or folder of /proc as it is that would be hidden or read-only, or, with"
+                  " 'all', every one: weaker, but machines inside can then mount a /proc of their own",
+          .parse = spec_parse_unmask, AT(unmask) },
+        { FLAG("share-namespaces"), .metavar = "NAME", .complete = "ipc uts", .flags = SETTING_LIST,
+          .help = "Leave the payload the host's message queues and shared memory (ipc) or host name"
+                  " (uts); also $SYSTEMD_NSPAWN_SHARE_NS_IPC and _UTS",
+          .parse = spec_parse_share, AT(share_ipc) },
+        { FLAG("container-service"), .metavar = "NAME",
+          .help = "What the payload is told that it runs in (default: systemd-nspawn); also"
+                  " $SYSTEMD_NSPAWN_CONTAINER_SERVICE",
+          .parse = spec_parse_container_service, AT(container_service) },
         { FLAG("api-vfs-writable"), .metavar = "MODE", .preset = "no", .complete = "yes no network",
           .help = "Whether /proc/sys and /sys are writable: yes, no, or network (only the network's"
                   " part); also $SYSTEMD_NSPAWN_API_VFS_WRITABLE",
@@ -231,6 +243,9 @@ static const Setting rows[] = {
         { FILES("BindReadOnly"), FLAG("bind-ro"), .metavar = "SOURCE[:TARGET[:OPTIONS]]",
           .flags = SETTING_LIST, .complete = "files", .help = "The same, read-only",
           .parse = spec_parse_bind_ro, AT(mounts) },
+        { FLAG("tmpfs-tmp"), .metavar = "BOOL", .preset = "yes", .complete = "yes no",
+          .help = "Whether /tmp is an empty tmpfs and not the image's; also $SYSTEMD_NSPAWN_TMPFS_TMP",
+          .parse = spec_parse_bool_not, AT(no_tmpfs_tmp) },
         { FILES("TemporaryFileSystem"), FLAG("tmpfs"), .metavar = "PATH[:OPTIONS]",
           .flags = SETTING_LIST, .help = "Mount an empty tmpfs inside", .parse = spec_parse_tmpfs,
           AT(mounts) },

@@ -35,6 +35,10 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e);
  * Return: 0 or -ENOMEM. */
 int spec_dump(const Settings *s, const SpecCommand *c, DumpForm form, Buf *out);
 
+/** spec_read_environment() - (spec-environment.c) add what the reference's environment variables say
+ * Return: 0; -EINVAL; -EOPNOTSUPP for those that ask for what we do not do; -ENOMEM. */
+int spec_read_environment(Settings *s, unsigned rank, Error *e);
+
 /** spec_check() - whether the Spec makes sense; refuses, never repairs
  * @origins: where the settings came from, for the messages
  * Return: 0 or -errno. */

@@ -32,6 +32,8 @@ void spec_done(Spec *s) {
         free(s->slice);
         strv_free(s->properties);
         free(s->cpu_affinity);
+        strv_free(s->unmask);
+        free(s->container_service);
         free(s->system_calls);
         for (size_t i = 0; i < s->n_mounts; i++)
                 custom_mount_done(s->mounts + i);

@@ -236,7 +236,11 @@ typedef struct Spec {
         FamilyList
                 families_untrusted; /* of a file beside the image: takes more away, gives nothing */
         bool suppress_sync;
-        bool no_seccomp; /* no filter of system calls at all */
+        bool share_ipc, share_uts; /* have the host's instead of an own namespace */
+        char **unmask;             /* paths below /proc that are not covered; "all" = none is */
+        bool no_tmpfs_tmp;         /* /tmp is the image's */
+        char *container_service;   /* what the payload is told runs it; NULL = as the reference */
+        bool no_seccomp;           /* no filter of system calls at all */
         ApiVfsWritable api_vfs;
 
         /* resources */
@@ -302,6 +306,10 @@ static inline bool spec_has_private_users(const Spec *s) {
 /** spec_has_credentials() - whether the machine is handed any */
 static inline bool spec_has_credentials(const Spec *s) {
         return s->credentials.n > 0;
+}
+/** spec_container_service() - what the payload is told that it runs in */
+static inline const char *spec_container_service(const Spec *s) {
+        return s->container_service ? s->container_service : "systemd-nspawn";
 }
 /** spec_has_terminal() - whether the machine gets a /dev/console; console mode is resolved */
 static inline bool spec_has_terminal(const Spec *s) {

@@ -232,6 +232,10 @@ static int apply_cgroup_namespace(Engine *g, Error *e) {
                        : 0;
 }
 
+static bool wants_host_name(const Spec *spec) {
+        return !spec->share_uts;
+}
+
 static int apply_host_name(Engine *g, Error *e) {
         const char *name = g->spec->hostname ? g->spec->hostname : g->spec->machine;
 
@@ -340,7 +344,7 @@ static const Step steps[] = {
 
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
         { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },
-        { "host name", PHASE_INNER, false, NULL, apply_host_name, NULL },
+        { "host name", PHASE_INNER, false, wants_host_name, apply_host_name, NULL },
         { "loopback", PHASE_INNER, false, spec_has_private_network, apply_loopback, NULL },
         { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
