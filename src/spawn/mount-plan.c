@@ -5,6 +5,7 @@
 
 #include <sys/mount.h>
 
+#include "base/parse.h"
 #include "base/path.h"
 
 #define NOSUID   MOUNT_ATTR_NOSUID
@@ -146,18 +147,63 @@ static int own(MountPlan *p, char *s, const char **ret) {
         return 0;
 }
 
+/* Host's ID for one of the machine's. */
+static uid_t outside(const IdRanges *ids, uid_t inside) {
+        uid_t id = inside;
+
+        (void) id_ranges_to_outside(ids, inside, &id);
+        return id;
+}
+
+static bool names_option(const char *options, const char *name) {
+        size_t n = strlen(name);
+
+        for (const char *p = strempty(options); *p; p += strcspn(p, ","), p += *p == ',')
+                if (strncmp(p, name, n) == 0)
+                        return true;
+        return false;
+}
+
 /* A tmpfs or devpts made with the host's rights belongs to the host's root unless it is told. */
-static int add_owner(MountPlan *p, MountItem *item, uid_t uid_base) {
-        const char *old = item->options;
+static int add_owner(MountPlan *p, MountItem *item, const IdRanges *ids) {
+        const char *const names[] = { "uid=", "gid=" };
+        uid_t root = outside(ids, 0);
 
         if (item->type == MOUNT_DEVPTS)
-                return own(p, str_format("%s,gid=%u", old, uid_base + 5), &item->options);
-        if (item->type == MOUNT_TMPFS && item->phase == PHASE_BUILD && uid_base != 0)
-                return own(p,
-                           str_format("%s%suid=%u,gid=%u", strempty(old), old ? "," : "", uid_base,
-                                      uid_base),
+                return own(p, str_format("%s,gid=%u", item->options, outside(ids, 5)),
                            &item->options);
+        if (item->type != MOUNT_TMPFS || item->phase != PHASE_BUILD || root == 0)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const char *old = item->options;
+
+                if (!names_option(old, names[i]) &&
+                    own(p, str_format("%s%s%s%u", strempty(old), old ? "," : "", names[i], root),
+                        &item->options) < 0)
+                        return -ENOMEM;
+        }
         return 0;
+}
+
+/* Owners among the options of a tmpfs are the machine's; the kernel, which hears of them outside, wants the
+ * host's. Return: 0 and what to say instead (NULL = the same); -EINVAL; -ENOMEM. */
+static int shift_owner(const char *word, const IdRanges *ids, char **ret, Error *e) {
+        const char *value = str_skip_prefix(word, "uid=");
+        uid_t inside, id;
+
+        *ret = NULL;
+        if (!value)
+                value = str_skip_prefix(word, "gid=");
+        if (!value)
+                return 0;
+        if (parse_uid(value, &inside) < 0)
+                return error_set(e, EINVAL, "'%.60s': only the number of a user or group", word);
+        if (ids->n == 0)
+                return 0;
+        if (id_ranges_to_outside(ids, inside, &id) < 0)
+                return error_set(e, EINVAL, "'%.60s': the machine has no such ID", word);
+        *ret = str_format("%.4s%u", word, id);
+        return *ret ? 0 : error_oom(e);
 }
 
 /* Mount flags that may stand among the options of a tmpfs; the rest is the file system's. */
@@ -182,19 +228,30 @@ static bool take_flag(const char *word, uint64_t *attributes) {
         return false;
 }
 
-static int split_options(MountPlan *p, MountItem *item, const char *options) {
+static int split_options(MountPlan *p, MountItem *item, const char *options, const IdRanges *ids,
+                         Error *e) {
+        static const IdRanges none = {};
         _cleanup_strv_ char **words = NULL, **rest = NULL;
 
         if (str_split(options, ",", &words) < 0)
-                return -ENOMEM;
-        STRV_FOREACH(w, words)
-                if (!take_flag(*w, &item->attributes) && strv_append(&rest, *w) < 0)
-                        return -ENOMEM;
+                return error_oom(e);
+        STRV_FOREACH(w, words) {
+                _cleanup_free_ char *shifted = NULL;
+
+                if (take_flag(*w, &item->attributes))
+                        continue;
+                int r = shift_owner(*w, item->phase == PHASE_BUILD ? ids : &none, &shifted, e);
+                if (r < 0)
+                        return r;
+                if (strv_append(&rest, shifted ? shifted : *w) < 0)
+                        return error_oom(e);
+        }
         item->options = NULL;
-        return rest ? own(p, strv_join(rest, ","), &item->options) : 0;
+        return rest && own(p, strv_join(rest, ","), &item->options) < 0 ? error_oom(e) : 0;
 }
 
-static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
+static int custom_item(MountPlan *p, const CustomMount *m, const IdRanges *ids, MountItem *ret,
+                       Error *e) {
         /* Below proc and sysfs there is nothing to mount on before the machine's own are there. */
         bool inner = path_is_below(m->target, "/proc") || path_is_below(m->target, "/sys");
 
@@ -207,7 +264,7 @@ static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
         if (m->type == CUSTOM_MOUNT_TMPFS) {
                 ret->type = MOUNT_TMPFS;
                 ret->attributes = NODEV | STRICT;
-                return split_options(p, ret, m->options ? m->options : "mode=0755");
+                return split_options(p, ret, m->options ? m->options : "mode=0755", ids, e);
         }
 
         if (m->type == CUSTOM_MOUNT_INACCESSIBLE) {
@@ -223,6 +280,9 @@ static int custom_item(MountPlan *p, const CustomMount *m, MountItem *ret) {
         ret->attributes = m->type == CUSTOM_MOUNT_BIND_READ_ONLY ? RDONLY : 0;
         ret->flags |= m->norecursive ? 0 : MOUNT_RECURSIVE;
         ret->idmap = m->idmap;
+        /* Whoever owns a file on the host would, by making it setuid, decide what runs as another inside. */
+        if (m->setuid < 0 || (m->setuid == 0 && m->idmap != MOUNT_IDMAP_NO))
+                ret->attributes |= NOSUID;
         return 0;
 }
 
@@ -252,13 +312,13 @@ static void sort_by_target(const CustomMount **v, size_t n) {
                 }
 }
 
-static int add_custom(MountPlan *p, const Spec *spec, uid_t uid_base) {
+static int add_custom(MountPlan *p, const Spec *spec, const IdRanges *ids, Error *e) {
         _cleanup_free_ const CustomMount **sorted = calloc(spec->n_mounts +
                                                                    ELEMENTSOF(closing_rows),
                                                            sizeof *sorted);
 
         if (!sorted)
-                return -ENOMEM;
+                return error_oom(e);
         for (size_t i = 0; i < spec->n_mounts; i++)
                 sorted[i] = spec->mounts + i;
         sort_by_target(sorted, spec->n_mounts);
@@ -269,13 +329,16 @@ static int add_custom(MountPlan *p, const Spec *spec, uid_t uid_base) {
                         continue;
                 }
                 MountItem *item = p->items + p->n++;
-                if (custom_item(p, sorted[i], item) < 0 || add_owner(p, item, uid_base) < 0)
-                        return -ENOMEM;
+                int r = custom_item(p, sorted[i], ids, item, e);
+                if (r < 0)
+                        return error_wrap(e, r, "%s", sorted[i]->target);
+                if (add_owner(p, item, ids) < 0)
+                        return error_oom(e);
         }
         return 0;
 }
 
-int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e) {
+int mount_plan(const Spec *spec, const IdRanges *ids, MountPlan *ret, Error *e) {
         _cleanup_(mount_plan_done) MountPlan p = {};
 
         size_t n = ELEMENTSOF(rows) + spec->n_mounts + ELEMENTSOF(closing_rows);
@@ -289,11 +352,12 @@ int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e) {
                 if (!row_applies(rows[i].when, spec) || is_unmasked(rows + i, spec))
                         continue;
                 p.items[p.n++] = rows[i].item;
-                if (add_owner(&p, p.items + p.n - 1, uid_base) < 0)
+                if (add_owner(&p, p.items + p.n - 1, ids) < 0)
                         return error_oom(e);
         }
-        if (add_custom(&p, spec, uid_base) < 0)
-                return error_oom(e);
+        int r = add_custom(&p, spec, ids, e);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTSOF(closing_rows); i++)
                 p.items[p.n++] = closing_rows[i];
 
@@ -323,6 +387,7 @@ static const char *const idmap_names[_MOUNT_IDMAP_MAX] = {
         [MOUNT_IDMAP_ALL] = " idmap",
         [MOUNT_IDMAP_ROOT] = " rootidmap",
         [MOUNT_IDMAP_OWNER] = " owneridmap",
+        [MOUNT_IDMAP_USER] = " useridmap",
 };
 
 static int format_attributes(uint64_t attributes, Buf *out) {

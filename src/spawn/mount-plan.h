@@ -43,6 +43,7 @@ typedef struct MountItem {
         const char *source;  /* NULL where the type has none; "" = a throw-away directory */
         const char *options; /* of the file system, "a=b,c"; NULL = none */
         size_t n_layers;     /* overlay: how many items before this are its lower layers */
+        uid_t user; /* MOUNT_IDMAP_USER: who that is, inside; the group is the same number */
 } MountItem;
 
 typedef struct MountPlan {
@@ -55,10 +56,10 @@ typedef struct MountPlan {
 void mount_plan_done(MountPlan *p);
 
 /** mount_plan() - plan the mounts
- * @uid_base:  host's ID of root inside
- * @ret:       points into @spec, which must outlive it
+ * @ids:  the machine's; empty without a user namespace
+ * @ret:  points into @spec, which must outlive it
  * Return: 0, -ENOMEM, -EINVAL for options that make no sense. */
-int mount_plan(const Spec *spec, uid_t uid_base, MountPlan *ret, Error *e);
+int mount_plan(const Spec *spec, const IdRanges *ids, MountPlan *ret, Error *e);
 
 /** mount_plan_covers() - whether a path below /proc is one that a machine has covered unless told otherwise */
 bool mount_plan_covers(const char *path);

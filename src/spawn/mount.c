@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/bind-map.h"
 #include "spawn/inaccessible.h"
 #include "spawn/overlay.h"
 #include "spawn/scratch.h"
-#include "spawn/userns.h"
 
 #define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
 #define NOTHING_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -96,42 +96,6 @@ static int set_attributes(int fd, uint64_t set, uint64_t clear, bool recursive) 
                        : 0;
 }
 
-/* Host's ID of who owns something in the image, whose files may be in the machine's range already. */
-static uid_t shown_id(const Run *run, uid_t id) {
-        uid_t shown;
-
-        return !id_ranges_has_outside(&run->ids, id) &&
-                               id_ranges_to_outside(&run->ids, id, &shown) >= 0
-                       ? shown
-                       : id;
-}
-
-/* Maps the one ID that owns a source: to root inside, or to whoever owns the mount point. */
-static int map_owner(const MountItem *m, int fd, Run *run, Error *e) {
-        struct stat source, target = {};
-
-        if (fstat(fd, &source) < 0)
-                return error_set(e, errno, "cannot look at '%s': %m", m->source);
-        if (m->idmap == MOUNT_IDMAP_OWNER) {
-                _cleanup_fd_ int there = path_open_in_root(run->root_fd, m->target, O_PATH, 0);
-                if (there >= 0 && fstat(there, &target) < 0)
-                        return error_set(e, errno, "cannot look at '%s': %m", m->target);
-        }
-
-        _cleanup_fd_ int userns = userns_new_owner(source.st_uid, shown_id(run, target.st_uid),
-                                                   source.st_gid, shown_id(run, target.st_gid), e);
-        if (userns < 0)
-                return userns;
-        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };
-        if (mount_setattr(fd, "", AT_EMPTY_PATH | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0),
-                          &attr, sizeof attr) < 0)
-                return errno == EINVAL
-                               ? error_set(e, EOPNOTSUPP, "the file system of '%s' cannot map IDs",
-                                           m->source)
-                               : error_set(e, errno, "cannot map the owner of '%s': %m", m->source);
-        return 0;
-}
-
 /* Return: 0 and a detached copy, or -EBADF when there is nothing to be taken from the host; -errno. */
 static int open_source(const MountPlan *plan, size_t index, const Run *run, int *ret, Error *e) {
         const MountItem *m = plan->items + index;
@@ -164,16 +128,10 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
         }
 
         for (size_t i = 0; i < plan->n; i++) {
-                const MountItem *m = plan->items + i;
                 int fd, r = open_source(plan, i, run, &fd, e);
                 if (r < 0)
                         return r;
                 run->source_fds[i] = fd;
-                if (fd >= 0 && (m->idmap == MOUNT_IDMAP_ROOT || m->idmap == MOUNT_IDMAP_OWNER)) {
-                        r = map_owner(m, fd, run, e);
-                        if (r < 0)
-                                return r;
-                }
         }
         return 0;
 }
@@ -450,10 +408,9 @@ static int mount_at_once(const MountItem *m, const Place *target, Run *run) {
 }
 
 /* Attributes of a bind; file systems of our own have theirs from the start. */
-static int dress(const MountItem *m, int fd, Run *run, Error *e) {
+static int dress(const MountItem *m, int fd, const Place *target, Run *run, Error *e) {
         bool deep = m->flags & MOUNT_RECURSIVE && m->type != MOUNT_SELF;
         uint64_t clear = 0;
-        int r;
 
         if (m->type != MOUNT_HOST && m->type != MOUNT_IMAGE && m->type != MOUNT_SELF)
                 return 0;
@@ -466,12 +423,11 @@ static int dress(const MountItem *m, int fd, Run *run, Error *e) {
         struct mount_attr attr = { .attr_set = m->attributes,
                                    .attr_clr = clear,
                                    .propagation = MS_PRIVATE };
-        if (m->idmap == MOUNT_IDMAP_ALL && run->userns_fd >= 0) {
-                attr.attr_set |= MOUNT_ATTR_IDMAP;
-                attr.userns_fd = (uint64_t) run->userns_fd;
-        }
-        r = mount_setattr(fd, "", AT_EMPTY_PATH | (deep ? AT_RECURSIVE : 0), &attr, sizeof attr);
-        return r < 0 ? error_set(e, errno, "cannot set its attributes: %m") : 0;
+        if (mount_setattr(fd, "", AT_EMPTY_PATH | (deep ? AT_RECURSIVE : 0), &attr, sizeof attr) <
+            0)
+                return error_set(e, errno, "cannot set its attributes: %m");
+        return m->idmap == MOUNT_IDMAP_NO ? 0
+                                          : bind_map_apply(m, fd, target->fd, target->name, run, e);
 }
 
 /* Whether what one reaches at @p, which is in a file system of ours, is on a read-only mount. */
@@ -556,7 +512,7 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                 return 0;
         if (fd < 0)
                 return fd;
-        r = dress(m, fd, run, e);
+        r = dress(m, fd, &target, run, e);
         if (r >= 0)
                 r = fill(m, fd, uid, dev, fill_run, run, e);
         if (r < 0)

@@ -108,7 +108,7 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         device_plan(spec, &facts->devices, &ret->dev);
         run_plan(spec, &facts->uuid, &facts->boot_id, &ret->run);
 
-        r = mount_plan(spec, ids->base, &ret->mounts, e);
+        r = mount_plan(spec, &ids->map, &ret->mounts, e);
         if (r < 0)
                 return r;
         r = plan_seccomp(spec, ret->capabilities, &ret->seccomp, e);

@@ -126,6 +126,9 @@ static int check_mounts(const Check *c, Error *e) {
                 if (streq(m->target, "/"))
                         return refuse(c, FIELD(mounts), e,
                                       "a mount over the root itself is not supported yet");
+                if (m->idmap != MOUNT_IDMAP_NO && kernels)
+                        return refuse(c, FIELD(mounts), e,
+                                      "a bind in /proc or /sys cannot map owners");
                 if (stack && kernels)
                         return refuse(c, FIELD(mounts), e,
                                       "an overlay must not be in /proc or /sys");

@@ -287,6 +287,10 @@ static int parse_bind_options(const char *options, CustomMount *m, Error *e) {
 
                 if (known)
                         m->norecursive = streq(*word, "norbind");
+                if (streq(*word, "suid") || streq(*word, "nosuid")) {
+                        m->setuid = streq(*word, "suid") ? 1 : -1;
+                        known = true;
+                }
                 for (size_t i = 0; i < ELEMENTSOF(idmaps); i++)
                         if (streq(*word, idmaps[i])) {
                                 m->idmap = (MountIdmap) i;

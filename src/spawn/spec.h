@@ -163,6 +163,7 @@ typedef enum MountIdmap {
         MOUNT_IDMAP_ALL, /* idmap: the whole range, 0 on disk is root inside */
         MOUNT_IDMAP_ROOT, /* rootidmap: root inside is the owner of the source; nobody else is mapped */
         MOUNT_IDMAP_OWNER, /* owneridmap: owner of the source is the owner of the target */
+        MOUNT_IDMAP_USER,  /* owner of the source is a user that the plan names; of --bind-user */
         _MOUNT_IDMAP_MAX,
         _MOUNT_IDMAP_INVALID = -EINVAL,
 } MountIdmap;
@@ -175,6 +176,7 @@ typedef struct CustomMount {
         char *target;     /* absolute and clean, in the image */
         bool norecursive; /* bind: "norbind" */
         MountIdmap idmap; /* bind */
+        int setuid;       /* bind: 1 "suid", -1 "nosuid", 0 nothing said */
         char *options;    /* tmpfs: as for mount(8), NULL = mode=0755 */
         char **layers;    /* overlay: the lower ones, lowest first, as source but never "" */
 } CustomMount;

@@ -10,6 +10,7 @@
 #include "base/handshake.h"
 #include "base/path.h"
 #include "spawn/capability.h"
+#include "spawn/bind-map.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
 #include "spawn/host-files.h"
@@ -98,7 +99,12 @@ static int apply_owners(Engine *g, Error *e) {
         const IdPlan *ids = &g->plan.ids;
         int r = ids->chown ? owners_change(g->run.root_fd, ids->base, e) : 0;
 
-        return r < 0 ? error_wrap(e, r, "'%s'", g->spec->directory) : 0;
+        if (r < 0)
+                return error_wrap(e, r, "'%s'", g->spec->directory);
+        if (ids->idmapped && ids->from == 0 && g->spec->directory && spec_writes_image(g->spec) &&
+            bind_map_note_path(g->spec->directory, &g->notes) < 0)
+                return error_oom(e);
+        return 0;
 }
 
 /* Every start of a payload is a boot of its own to whoever reads its journal. */
@@ -155,6 +161,8 @@ static int apply_keeper(Engine *g, Error *e) {
 }
 
 static int apply_sources(Engine *g, Error *e) {
+        if (bind_map_note(&g->plan.mounts, &g->run, &g->notes) < 0)
+                return error_oom(e);
         return mount_open_sources(&g->plan.mounts, &g->run, e);
 }
 

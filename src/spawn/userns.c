@@ -56,7 +56,12 @@ int userns_new(const IdRanges *uids, const IdRanges *gids, Error *e) {
         if (pid == 0)
                 hold(self);
 
-        int fd = userns_write_maps(pid, uids, gids, e);
+        /* Who made us may have a PID namespace of its own, and still the host's proc. */
+        int fd = proc_pidfd_pid(pidfd, &pid);
+        if (fd < 0)
+                (void) error_set(e, fd, "cannot tell who holds the user namespace: %m");
+        if (fd >= 0)
+                fd = userns_write_maps(pid, uids, gids, e);
         if (fd >= 0)
                 fd = userns_open(pid, e);
         (void) proc_pidfd_signal(pidfd, SIGKILL);

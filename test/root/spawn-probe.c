@@ -61,6 +61,11 @@ static int probe_calls(char **argv) {
         return 0;
 }
 
+static int probe_ids(char **argv) {
+        printf("uid %u\neuid %u\ngid %u\negid %u\n", getuid(), geteuid(), getgid(), getegid());
+        return 0;
+}
+
 static int probe_fds(char **argv) {
         DIR *d = opendir("/proc/self/fd");
         struct dirent *entry;
@@ -253,7 +258,7 @@ int main(int argc, char **argv) {
                 { "filter", probe_filter }, { "calls", probe_calls },   { "fds", probe_fds },
                 { "read", probe_read },     { "write", probe_write },   { "tty", probe_tty },
                 { "notify", probe_notify }, { "reboot", probe_reboot }, { "signal", probe_signal },
-                { "state", probe_state },   { "self", probe_self },
+                { "state", probe_state },   { "self", probe_self },     { "ids", probe_ids },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(probes) / sizeof(probes[0]); i++)

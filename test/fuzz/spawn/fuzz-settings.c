@@ -86,7 +86,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (!trusted)
                 check_untrusted(&c.spec);
-        if (spec_check(&c.spec, &s, &e) >= 0)
-                (void) mount_plan(&c.spec, 0x20000, &plan, NULL);
+        if (spec_check(&c.spec, &s, &e) >= 0) {
+                IdRanges ids = id_ranges_one(0, 0x20000, 65536);
+                (void) mount_plan(&c.spec, &ids, &plan, NULL);
+        }
         return 0;
 }

@@ -136,7 +136,7 @@ static void test_order(void **state) {
         (void) state;
         make(&s);
         with_mounts(&s);
-        assert_int_equal(mount_plan(&s, 0x100000, &p, NULL), 0);
+        assert_int_equal(mount_plan(&s, &s.private_users_map, &p, NULL), 0);
         for (size_t i = 0; i < p.n; i++) {
                 if (streq(p.items[i].target, "/srv"))
                         srv = (ssize_t) i;
