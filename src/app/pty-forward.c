@@ -95,6 +95,7 @@ int pty_forward_init(PtyForward *f, int in_fd, int out_fd, int master_fd, PtyFor
         f->last_was_newline = true;
         f->keys = 0;
         f->to_pty.at = f->to_pty.n = f->from_pty.at = f->from_pty.n = 0;
+        pty_tint_init(&f->tint, NULL);
 
         int r = fd_set_nonblock(master_fd, true);
         if (r < 0)
@@ -114,7 +115,23 @@ int pty_forward_init(PtyForward *f, int in_fd, int out_fd, int master_fd, PtyFor
         return 0;
 }
 
+void pty_forward_set_tint(PtyForward *f, const char *color) {
+        PtyForwardBuffer *b = &f->from_pty;
+
+        if (!isatty(f->out_fd))
+                return;
+        pty_tint_init(&f->tint, color);
+        int n = snprintf(b->bytes, sizeof b->bytes, "%s%s", f->tint.sequence,
+                         f->tint.sequence[0] ? "\033[K" : "");
+        b->n = (size_t) MAX(n, 0);
+}
+
 void pty_forward_done(PtyForward *f) {
+        static const char untinted[] = "\033[0m\033[K";
+
+        if (f->tint.sequence[0] && !f->out_gone && f->out_fd >= 0)
+                (void) write(f->out_fd, untinted, sizeof untinted - 1);
+        pty_tint_init(&f->tint, NULL);
         if (f->raw)
                 (void) tcsetattr(f->in_fd, TCSADRAIN, &f->saved);
         f->raw = false;
@@ -204,10 +221,22 @@ static PtyForwardEvent read_input(PtyForward *f) {
         return look_for_keys(f);
 }
 
+/* Return: as read(2), with the colours that were put in. */
+static ssize_t read_tinted(PtyForward *f) {
+        PtyForwardBuffer *b = &f->from_pty;
+        char raw[512];
+
+        if (!f->tint.sequence[0])
+                return read(f->master_fd, b->bytes, sizeof b->bytes);
+        ssize_t n = read(f->master_fd, raw,
+                         MIN(sizeof raw, pty_tint_room(&f->tint, sizeof b->bytes)));
+        return n <= 0 ? n : (ssize_t) pty_tint_feed(&f->tint, raw, (size_t) n, b->bytes);
+}
+
 /* Return: whether there was something. */
 static bool read_pty(PtyForward *f) {
         PtyForwardBuffer *b = &f->from_pty;
-        ssize_t n = read(f->master_fd, b->bytes, sizeof b->bytes);
+        ssize_t n = read_tinted(f);
 
         if (n > 0) {
                 b->at = 0;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <termios.h>
 
+#include "app/pty-tint.h"
 #include "base/error.h"
 
 typedef enum PtyForwardFlags {
@@ -49,6 +50,7 @@ typedef struct PtyForward {
         struct termios saved;
         unsigned keys;       /* ^] seen in a row */
         uint64_t keys_since; /* when the first of them came, µs */
+        PtyTint tint;
         PtyForwardBuffer to_pty, from_pty;
 } PtyForward;
 
@@ -60,6 +62,9 @@ typedef struct PtyForward {
  * Return: 0 or -errno; then nothing has been changed. */
 int pty_forward_init(PtyForward *f, int in_fd, int out_fd, int master_fd, PtyForwardFlags flags,
                      Error *e);
+/** pty_forward_set_tint() - give what is shown a background; nothing has been carried yet
+ * @color: see pty-tint.h; NULL or "" = none */
+void pty_forward_set_tint(PtyForward *f, const char *color);
 /** pty_forward_done() - put the terminal back as it was. May be called twice. */
 void pty_forward_done(PtyForward *f);
 /** pty_forward_poll() - say what to wait for; entries that are not wanted have fd -1 */

@@ -13,7 +13,8 @@ ConsoleMode console_resolve(ConsoleMode mode);
 /** console_open() - connect our stdio to the terminal of the payload as the mode says
  * What the payload writes to a passive console is read and dropped, so that it never waits for a reader.
  * @mode:      resolved, not CONSOLE_PIPE
+ * @background: colour of what is shown while it is interactive; NULL = none
  * @master_fd: our side of the terminal, borrowed
  * @f:         pty_forward_done() disconnects
  * Return: 0 or -errno. */
-int console_open(ConsoleMode mode, int master_fd, PtyForward *f, Error *e);
+int console_open(ConsoleMode mode, const char *background, int master_fd, PtyForward *f, Error *e);

@@ -261,7 +261,8 @@ static int keeper_open(Keeper *k, Error *e) {
         if (k->run->console_fd < 0)
                 return 0;
 
-        int r = console_open(k->spec->console, k->run->console_fd, &k->console, e);
+        int r = console_open(k->spec->console, k->spec->background, k->run->console_fd, &k->console,
+                             e);
         if (r >= 0)
                 k->has_console = true;
         return r;

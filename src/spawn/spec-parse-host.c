@@ -2,6 +2,7 @@
 /* Values of the settings that join a machine with the host, see spec-parse.h. */
 #include "spawn/spec-parse.h"
 
+#include "app/pty-tint.h"
 #include "spawn/spec.h"
 
 int spec_parse_resolv_conf(const Setting *row, const char *value, void *at, Error *e) {
@@ -48,4 +49,14 @@ int spec_parse_link_journal(const Setting *row, const char *value, void *at, Err
         const Setting choice = { .data = words };
 
         return setting_choice(&choice, value, at, e);
+}
+
+int spec_parse_background(const Setting *row, const char *value, void *at, Error *e) {
+        if (!*value)
+                return str_replace(at, NULL) < 0 ? error_oom(e) : 0;
+        if (!pty_tint_color_is_valid(value))
+                return error_set(e, EINVAL,
+                                 "'%.60s' is not a colour in numbers, like 44 or 48;2;0;0;95",
+                                 value);
+        return setting_string(row, value, at, e);
 }

@@ -291,6 +291,10 @@ static const Setting rows[] = {
           .help = "Where the payload's console goes: interactive, read-only, passive (nowhere), pipe"
                   " (our own stdio, no terminal), or autopipe",
           .parse = spec_parse_console, AT(console) },
+        { FLAG("background"), .metavar = "COLOR",
+          .help = "Background colour of an interactive console, in the numbers that terminals have for"
+                  " it: 44, 48;5;17, 48;2;0;0;95; empty: none, the default",
+          .parse = spec_parse_background, AT(background) },
         { FLAG("load-credential"), .metavar = "ID:PATH", .flags = SETTING_LIST,
           .help = "Hand in a credential: a file, what a service says at a socket, or one that we were"
                   " given ourselves, by its name",
@@ -332,7 +336,6 @@ static const Setting rows[] = {
         { FILES("BindUser"), FLAG("bind-user"), .metavar = "NAME", UNSUPPORTED },
         { FILES("BindUserShell"), FLAG("bind-user-shell"), .metavar = "SHELL", UNSUPPORTED },
         { FLAG("bind-user-group"), .metavar = "GROUP", UNSUPPORTED },
-        { FLAG("background"), .metavar = "COLOR", WORDS(""), UNSUPPORTED },
 };
 
 const Setting *spec_settings(size_t *ret_n) {

@@ -38,6 +38,7 @@ void spec_done(Spec *s) {
         for (size_t i = 0; i < s->n_mounts; i++)
                 custom_mount_done(s->mounts + i);
         free(s->mounts);
+        free(s->background);
         credentials_done(&s->credentials);
         spec_init(s);
 }

@@ -262,6 +262,7 @@ typedef struct Spec {
         Credentials credentials;
 
         ConsoleMode console;
+        char *background; /* colour, see pty-tint.h; NULL = none */
 } Spec;
 
 /** spec_init() - the defaults, owning nothing */

@@ -132,6 +132,31 @@ def test_hotkeys_ask_the_first_process(spawn, busybox, key, number):
     terminal.end()
 
 
+def test_background(spawn, busybox, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    script = "printf 'a\\033[0mb\\033[1mc\\n'; read -r x"
+    terminal = Terminal(spawn, busybox, "--background=48;5;17", "/bin/sh", "-c", script)
+    terminal.expect("a\x1b[0m\x1b[48;5;17mb\x1b[1mc")
+    assert "\x1b[48;5;17m" in terminal.text.split("a")[0]
+    terminal.send(b"\n")
+    terminal.expect("\x1b[0m\x1b[K")
+    assert terminal.end() == 0
+    for option, name, value in ((None, "TERM", "xterm"), ("--background=", "TERM", "xterm"),
+                                ("--background=44", "TERM", "dumb"),
+                                ("--background=44", "SYSTEMD_TINT_BACKGROUND", "0")):
+        monkeypatch.setenv(name, value)
+        terminal = Terminal(spawn, busybox, *filter(None, [option]), "/bin/sh", "-c", script)
+        terminal.expect("a\x1b[0mb\x1b[1mc")
+        assert "\x1b[4" not in terminal.text
+        terminal.send(b"\n")
+        assert terminal.end() == 0
+        monkeypatch.setenv("TERM", "xterm")
+
+
+def test_background_is_a_colour(spawn, busybox):
+    assert "'blue' is not a colour" in spawn.refuse(busybox, "--background=blue", "true")
+
+
 def test_everything_written_is_shown(spawn, busybox):
     """Also what the payload wrote in its last moment."""
     out = spawn.out(busybox, "/bin/sh", "-c", "seq 1 30000", console="read-only")
