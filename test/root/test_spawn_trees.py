@@ -3,8 +3,10 @@
 
 import os
 import pathlib
+import select
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -371,3 +373,35 @@ def test_pivot_root_to_a_link_that_leads_out(spawn, deployed):
 @pytest.mark.parametrize("value", ["relative", "/a/../b", "/", "/a:/", "/a:b", "/a:/b:/c", "/nowhere"])
 def test_pivot_root_refused(spawn, deployed, value):
     assert value.split(":")[-1] in spawn.refuse(deployed, f"--pivot-root={value}", "true")
+
+
+def boot(spawn, tree, *options):
+    """Boots until the system says that it is up, then powers it off. Return: what the console said."""
+    process = spawn.start(tree, "-b", "--private-network", *options, "--", "systemd.show_status=1", "systemd.firstboot=no",
+                          console="read-only", quiet=False)
+    text = ""
+    end = time.monotonic() + 40
+    while "Multi-User System" not in text and time.monotonic() < end:
+        if select.select([process.stdout], [], [], 1)[0]:
+            piece = os.read(process.stdout.fileno(), 4096).decode(errors="replace")
+            if not piece:
+                break
+            text += piece
+    assert "Multi-User System" in text, text
+    process.terminate()
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 0, text + out + err
+    return text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["--volatile=yes", "--volatile=state", "--volatile=overlay",
+                                  "--ephemeral=disk"])
+def test_debian_boots(spawn, tree, users, mode):
+    guest = pathlib.Path(tree("bookworm-guest"))
+    before = {p.name: p.lstat().st_mtime_ns for p in guest.iterdir()}
+    text = boot(spawn, guest, mode, *users)
+    if mode != "--volatile=yes":  # Debian's packages do not bring all that /etc holds
+        assert "FAILED" not in text, text
+    assert {p.name: p.lstat().st_mtime_ns for p in guest.iterdir()} == before
+    assert not left_over(spawn)
