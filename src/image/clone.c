@@ -4,6 +4,7 @@
 #include "image/clone.h"
 
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -21,13 +22,15 @@ typedef struct Clone {
         int pool_fd;
         char *pool;
         char *temporary; /* name in the pool; NULL = nothing there, or not ours any more */
-        ImageLock *lock; /* on the temporary */
+        ImageLock *lock; /* on the temporary, if it is a disk */
+        int tree_fd;     /* the temporary if it is a tree, locked */
 } Clone;
 
 static void clone_done(Clone *c) {
         if (c->temporary)
                 (void) tree_remove(c->pool_fd, c->temporary);
         (void) image_lock_free(c->lock);
+        (void) fd_close(c->tree_fd);
         free(c->temporary);
         free(c->pool);
         c->pool_fd = fd_close(c->pool_fd);
@@ -41,37 +44,48 @@ static int hold(Clone *c, Error *e) {
         return r == IMAGE_LOCK_BUSY ? error_set(e, EBUSY, "'%s' is in use", path) : r;
 }
 
-static int clone_tree(Clone *c, bool read_only, Error *e) {
-        _cleanup_fd_ int from = open(c->image->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_fd_ int to = -EBADF;
+/* Opens a directory that was just made and locks it. Return: a descriptor or -errno. */
+static int hold_directory(int dir_fd, const char *name, Error *e) {
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return error_set(e, errno, "cannot lock '%s': %m", name);
+        return TAKE_FD(fd);
+}
+
+int clone_tree(int from_fd, int dir_fd, const char *name, bool read_only, Error *e) {
         int r;
+
+        if (subvolume_is(from_fd)) {
+                r = subvolume_snapshot(from_fd, dir_fd, name, read_only);
+                if (r >= 0)
+                        return hold_directory(dir_fd, name, e);
+                if (r != -EXDEV && r != -ENOTTY && r != -EINVAL)
+                        return error_set(e, r, "cannot make a snapshot: %m");
+        }
+
+        r = subvolume_create(dir_fd, name);
+        if (r < 0 && mkdirat(dir_fd, name, 0700) < 0)
+                return error_set(e, errno, "cannot make '%s': %m", name);
+        _cleanup_fd_ int to = hold_directory(dir_fd, name, e);
+        if (to < 0)
+                return to;
+        r = copy_tree(from_fd, to, e);
+        if (r >= 0 && read_only && subvolume_is(to)) {
+                r = subvolume_set_read_only(to, true);
+                if (r < 0)
+                        (void) error_set(e, r, "cannot make the copy read-only: %m");
+        }
+        return r < 0 ? r : TAKE_FD(to);
+}
+
+static int clone_directory(Clone *c, bool read_only, Error *e) {
+        _cleanup_fd_ int from = open(c->image->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (from < 0)
                 return error_set(e, errno, "cannot open '%s': %m", c->image->path);
-
-        if (subvolume_is(from)) {
-                r = subvolume_snapshot(from, c->pool_fd, c->temporary, read_only);
-                if (r >= 0 || (r != -EXDEV && r != -ENOTTY && r != -EINVAL))
-                        return r < 0 ? error_set(e, r, "cannot snapshot '%s': %m", c->image->path)
-                                     : 0;
-        }
-
-        r = subvolume_create(c->pool_fd, c->temporary);
-        if (r < 0 && mkdirat(c->pool_fd, c->temporary, 0700) < 0)
-                return error_set(e, errno, "cannot make '%s/%s': %m", c->pool, c->temporary);
-        r = hold(c, e);
-        if (r < 0)
-                return r;
-
-        to = openat(c->pool_fd, c->temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (to < 0)
-                return error_set(e, errno, "cannot open '%s/%s': %m", c->pool, c->temporary);
-        r = copy_tree(from, to, e);
-        if (r < 0)
-                return error_wrap(e, r, "%s", c->image->path);
-        return read_only && subvolume_is(to) && (r = subvolume_set_read_only(to, true)) < 0
-                       ? error_set(e, r, "cannot make the copy read-only: %m")
-                       : 0;
+        c->tree_fd = clone_tree(from, c->pool_fd, c->temporary, read_only, e);
+        return c->tree_fd < 0 ? error_wrap(e, c->tree_fd, "copying '%s'", c->image->path) : 0;
 }
 
 static int clone_disk(Clone *c, bool read_only, Error *e) {
@@ -119,7 +133,7 @@ static int commit(Clone *c, const char *entry, bool read_only, Error *e) {
 }
 
 int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) {
-        _cleanup_(clone_done) Clone c = { .image = i, .pool_fd = -EBADF };
+        _cleanup_(clone_done) Clone c = { .image = i, .pool_fd = -EBADF, .tree_fd = -EBADF };
         _cleanup_image_lock_ ImageLock *name_lock = NULL;
         bool is_disk = i->type == IMAGE_RAW;
         int r;
@@ -141,7 +155,7 @@ int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) 
         if (r < 0)
                 return error_set(e, r, "cannot make a temporary name: %m");
 
-        r = is_disk ? clone_disk(&c, read_only, e) : clone_tree(&c, read_only, e);
+        r = is_disk ? clone_disk(&c, read_only, e) : clone_directory(&c, read_only, e);
         if (r < 0)
                 return r;
 

@@ -12,3 +12,10 @@
  * Return: 0; -EEXIST the name is taken; -EBUSY; -EINVAL; -EOPNOTSUPP for devices; -errno, nothing
  * left. */
 int image_clone(const Image *i, const char *new_name, bool read_only, Error *e);
+
+/** clone_tree() - make a directory that is the same as another one: a snapshot, or a copy as by copy_tree()
+ * Temporary names are in order: it is locked as temporary_sweep() wants it. It is not synced, and for the
+ * caller to remove on failure.
+ * @name:  in @dir_fd, not there yet
+ * Return: a descriptor that holds the lock, or -errno. */
+int clone_tree(int from_fd, int dir_fd, const char *name, bool read_only, Error *e);

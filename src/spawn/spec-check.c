@@ -26,6 +26,10 @@ static int refuse(const Check *c, size_t field, Error *e, const char *sentence) 
 static int check_image(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
+        if (s->template_path && s->ephemeral)
+                return refuse(c, FIELD(template_path), e,
+                              "a directory that is thrown away is not made of a template");
+
         if (s->directory && streq(s->directory, "/") && !s->ephemeral &&
             s->volatile_mode != VOLATILE_YES && s->volatile_mode != VOLATILE_STATE)
                 return refuse(c, FIELD(directory), e,

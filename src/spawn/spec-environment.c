@@ -7,11 +7,11 @@
 
 /* For a variable that is a boolean, and an option that takes a word in the one case. */
 typedef enum KnobKind {
-        KNOB_VALUE,      /* the value is the option's */
-        KNOB_IF_YES,     /* if it is true, the word is the option's value */
-        KNOB_NEVER_YES,  /* true is refused; the word says why */
-        KNOB_NEVER_NO,   /* false is refused */
-        KNOB_NEVER,      /* whatever it is */
+        KNOB_VALUE,     /* the value is the option's */
+        KNOB_IF_YES,    /* if it is true, the word is the option's value */
+        KNOB_NEVER_YES, /* true is refused; the word says why */
+        KNOB_NEVER_NO,  /* false is refused */
+        KNOB_NEVER,     /* whatever it is */
 } KnobKind;
 
 static const struct {
@@ -45,8 +45,8 @@ static int judge(size_t i, const char *value, Error *e) {
         if (knobs[i].kind == KNOB_NEVER)
                 return error_set(e, EOPNOTSUPP, "$%s: %s", knobs[i].variable, knobs[i].word);
         if (parse_bool(value, &on) < 0)
-                return error_set(e, EINVAL, "$%s: '%.60s' is neither yes nor no",
-                                 knobs[i].variable, value);
+                return error_set(e, EINVAL, "$%s: '%.60s' is neither yes nor no", knobs[i].variable,
+                                 value);
         if (knobs[i].kind != KNOB_IF_YES && on == (knobs[i].kind == KNOB_NEVER_YES))
                 return error_set(e, EOPNOTSUPP, "$%s: %s", knobs[i].variable, knobs[i].word);
         return on && knobs[i].kind == KNOB_IF_YES;

@@ -10,6 +10,7 @@
 #include "image/pool.h"
 #include "spawn/console.h"
 #include "spawn/spec.h"
+#include "spawn/template.h"
 
 static int find_in_pool(Spec *s, Error *e) {
         _cleanup_image_ Image *image = NULL;
@@ -26,14 +27,19 @@ static int find_in_pool(Spec *s, Error *e) {
 }
 
 static int resolve_directory(Spec *s, const Spec *found, Error *e) {
-        const char *given = s->directory ? s->directory : ".";
         char *real;
 
         if (s->cleanup && s->machine)
                 return 0; /* its image may be gone */
+        if (s->template_path) {
+                int r = template_resolve(s, e);
+                if (r != 0)
+                        return MIN(r, 0);
+        }
         if (!s->directory && s->machine)
                 return find_in_pool(s, e);
         /* Only the command line says where it is. */
+        const char *given = s->directory ? s->directory : ".";
         real = found ? strdup(found->directory) : realpath(given, NULL);
         if (!real)
                 return error_set(e, errno, "cannot find the root directory '%s': %m", given);

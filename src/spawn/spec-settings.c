@@ -56,6 +56,9 @@ static const Setting rows[] = {
 
         { LETTER("directory", 'D'), .group = "Image", .metavar = "PATH", .complete = "directories",
           .help = "Root directory of the machine", .parse = setting_path, AT(directory) },
+        { FLAG("template"), .metavar = "PATH", .complete = "directories",
+          .help = "If the machine's directory is missing, make it first: a snapshot or copy of this one",
+          .parse = setting_path, AT(template_path) },
         { EXEC("Ephemeral"), LETTER("ephemeral", 'x'), .metavar = "[MODE]",
           .complete = "no memory disk",
           .help = "Run on a throw-away view of the image; changes are kept in memory (the default) or on"
@@ -307,7 +310,6 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { FLAG("template"), .metavar = "PATH", UNSUPPORTED },
         { LETTER("image", 'i'), .metavar = "PATH", UNSUPPORTED },
         { FLAG("image-policy"), .metavar = "POLICY", UNSUPPORTED },
         { FLAG("mstack"), .metavar = "PATH", UNSUPPORTED },

@@ -195,8 +195,9 @@ typedef struct Spec {
         char *directory; /* as given; resolved by spec_resolve() */
         EphemeralMode ephemeral;
         VolatileMode volatile_mode;
-        char *pivot_new; /* directory of the image that becomes the root; NULL = its own */
-        char *pivot_old; /* where in that the image's own root goes; NULL = nowhere */
+        char *template_path; /* what a missing directory is made of; NULL = nothing */
+        char *pivot_new;     /* directory of the image that becomes the root; NULL = its own */
+        char *pivot_old;     /* where in that the image's own root goes; NULL = nowhere */
         bool read_only;
 
         /* execution */

@@ -25,6 +25,7 @@
 #include "spawn/root-view.h"
 #include "spawn/runtime.h"
 #include "spawn/scratch.h"
+#include "spawn/template.h"
 
 typedef struct Step {
         const char *name;
@@ -55,6 +56,19 @@ static int apply_image_lock(Engine *g, Error *e) {
 
 static void revert_image_lock(Engine *g) {
         g->image_lock = image_lock_free(g->image_lock);
+}
+
+static bool wants_template(const Spec *spec) {
+        return spec->template_path;
+}
+
+static int apply_template(Engine *g, Error *e) {
+        int r = template_apply(g->spec, &g->run, e);
+
+        if (r == TEMPLATE_UNUSED)
+                (void) buf_printf(&g->notes, "'%s' exists already, the template is not used\n",
+                                  g->spec->directory);
+        return MIN(r, 0);
 }
 
 static int apply_root_open(Engine *g, Error *e) {
@@ -319,6 +333,7 @@ static void revert_registration(Engine *g) {
 
 static const Step steps[] = {
         { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
+        { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },

@@ -405,3 +405,67 @@ def test_debian_boots(spawn, tree, users, mode):
         assert "FAILED" not in text, text
     assert {p.name: p.lstat().st_mtime_ns for p in guest.iterdir()} == before
     assert not left_over(spawn)
+
+
+@pytest.fixture
+def pool(scratch):
+    """An empty pool, and the environment that makes it the one."""
+    where = scratch / "pool"
+    where.mkdir(mode=0o700)
+    return where, {**os.environ, "SKEP_POOL": str(where)}
+
+
+def test_template(spawn, busybox, users, scratch):
+    os.chown(busybox / "etc", 3, 4)
+    (busybox / "etc/link").symlink_to("nowhere")
+    where = scratch / "made"
+    script = "cat /usr/lib/os-release; stat -c '%u %g' /etc; touch /new; readlink /etc/link"
+    first = spawn.run(where, *users, f"--template={busybox}", "--", "/bin/sh", "-c", script, quiet=False)
+    assert first.stdout.splitlines()[-2:] == ["3 4", "nowhere"]
+    assert (where / "new").exists() and not (busybox / "new").exists()
+    assert "exists already" not in first.stderr
+    second = spawn.run(where, *users, f"--template={busybox}", "--", "/bin/sh", "-c", "ls /new", quiet=False)
+    assert second.stdout == "/new\n"
+    assert f"'{where}' exists already" in second.stderr
+    assert not [p for p in scratch.iterdir() if p.name.startswith(".#")]
+
+
+def test_template_into_the_pool(spawn, busybox, pool):
+    where, env = pool
+    assert spawn.sh(None, "touch /new; ls -d /usr", f"--template={busybox}", env=env) == "/usr"
+    assert (where / spawn.name / "new").exists()
+    assert spawn.sh(None, "ls /new", f"--template={busybox}", env=env) == "/new"
+    assert [p.name for p in where.iterdir()] == [spawn.name]
+
+
+def test_template_of_an_ephemeral_machine_is_its_image(spawn, busybox):
+    assert spawn.sh(None, "touch /new; ls /new", "-x", f"--template={busybox}") == "/new"
+    assert not (busybox / "new").exists()
+
+
+@pytest.mark.parametrize("options, word", [
+    (["--template=/nowhere"], "/nowhere"), (["--template=/etc/passwd"], "not a directory"),
+    (["--template=/etc", "-x"], "thrown away"),
+])
+def test_template_refused(spawn, scratch, options, word):
+    assert word in spawn.refuse(scratch / "made", *options, "true")
+    assert not (scratch / "made").exists()
+
+
+def test_template_needs_a_place(spawn, busybox, scratch):
+    assert "--directory" in spawn.refuse(None, f"--template={busybox}", "true", name=False)
+    assert "/no/where" in spawn.refuse(scratch / "no/where/made", f"--template={busybox}", "true")
+
+
+def test_template_is_never_seen_half_made(spawn, busybox, new_tree, scratch):
+    for i in range(20000):
+        (busybox / f"srv{i % 20}").mkdir(exist_ok=True)
+        (busybox / f"srv{i % 20}/{i}").write_text("x")
+    where = scratch / "made"
+    machine = spawn.start(where, f"--template={busybox}", "--", "/bin/true", name=spawn.name + "-1")
+    wait_until(lambda: [p for p in scratch.iterdir() if p.name.startswith(".#skep.made.")])
+    machine.send_signal(signal.SIGKILL)
+    machine.wait(5)
+    assert not where.exists()
+    spawn.run(new_tree(), "true", name=spawn.name + "-2")
+    assert not [p for p in scratch.iterdir() if p.name.startswith(".#")]
