@@ -18,6 +18,7 @@ def options_of(shape, folder):
         "users": ("--private-users=pick", "-x"),
         "stub": ("-a", f"--bind={bind_source(folder)}:/mnt:rootidmap", "--private-users=pick"),
         "network": ("-n",),
+        "disk": ("--ephemeral=disk", f"--overlay={bind_source(folder)}::/mnt"),
         "unit": ("--keep-unit",),
     }[shape]
 
@@ -26,19 +27,20 @@ def options_of(shape, folder):
 def _alone():
     """Other machines of this host come and go: this is a place without them."""
     kernel.scratch_dir()
-    kernel.mount("run", "/run", "tmpfs", 0, "mode=0755")
+    os.makedirs("/var/lib/skep", exist_ok=True)
+    for private in ("/run", "/var/lib/skep"):
+        kernel.mount("private", private, "tmpfs", 0, "mode=0755")
     with kernel.own_cgroup("skep-crash"):
         yield
-    kernel.umount("/run")
+    for private in ("/run", "/var/lib/skep"):
+        kernel.umount(private)
 
 
 @pytest.fixture
 def start(request, spawn, scratch, busybox, folder):
     """A start to be harmed: the Faults, the command line, and where it may leave something."""
     def make(shape):
-        enter, places = None, [str(busybox.parent), "/run/skep", "/run/skep/spawn", "/run/systemd",
-                               "/run/systemd/nspawn", "/run/systemd/nspawn-uid",
-                               "/run/systemd/nspawn/locks"]
+        enter, places = None, [str(busybox.parent), str(folder)]
         if shape == "unit":
             group = request.getfixturevalue("unit")
 
@@ -58,7 +60,10 @@ def start(request, spawn, scratch, busybox, folder):
 
 
 def look(places, name):
-    found = {f"{p}/{name}" for p in places if os.path.isdir(p) for name in os.listdir(p)}
+    found = {f"{p}/{name}" for p in places for name in (os.listdir(p) if os.path.isdir(p) else ())}
+    for private in ("/run", "/var/lib/skep"):
+        for folder, folders, files in os.walk(private):
+            found.update(f"{folder}/{name}" for name in folders + files)
     return {"files": found, "links": set(links(name)), "mounts": set(mounts())}
 
 
@@ -67,7 +72,7 @@ def is_new(before, places, name):
     return {k: now[k] - before[k] for k in now if now[k] - before[k]}
 
 
-@pytest.mark.parametrize("shape", ["plain", "users", "stub", "network", "unit"])
+@pytest.mark.parametrize("shape", ["plain", "users", "stub", "network", "disk", "unit"])
 def test_killed_at_every_call(start, spawn, shape):
     """What is left of one machine goes with the next start of it, or of another with its image."""
     faults, argv, other, places = start(shape)
