@@ -56,12 +56,13 @@ int root_view_prepare(Run *run, Error *e) {
         if (pid == 0) {
                 Error problem = {};
                 r = prepare_child(run, &problem);
+                int ns = r < 0 ? -EBADF : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+                if (r >= 0 && ns < 0)
+                        r = error_set(&problem, errno, "cannot open the mount namespace: %m");
                 if (r < 0)
                         (void) handshake_send_error(theirs, &problem);
-                else {
-                        int ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+                else
                         (void) handshake_send_fd(theirs, 0, ns);
-                }
                 _exit(0);
         }
 
