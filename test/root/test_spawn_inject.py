@@ -65,6 +65,7 @@ def confinement(text, host):
         if part.endswith("mountinfo"):
             line = re.sub(r"^\d+ \d+ \d+:\d+ \S+ ", "", line)
             line = re.sub(r"(shared|master):\d+", r"\1", line)
+            line = re.sub(r"([ug]id)=\d{6,}", r"\1=picked", line)
             line = re.sub(r"((upper|work|lower)dir\+?)=[^,]*", r"\1", line)
         elif part.endswith("namespaces"):
             line = f"{line.split(':')[0]} {'host' if line in host else 'own'}"
