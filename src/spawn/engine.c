@@ -24,11 +24,30 @@ _noreturn_ static void give_up(Engine *g, int status, const Error *e) {
         _exit(EXIT_SETUP);
 }
 
+/* The kernel would only say that an argument is invalid. */
+static int check_mapped(const Engine *g, const User *u, Error *e) {
+        const IdRanges *map = &g->plan.ids.map;
+        uint32_t outside;
+
+        if (map->n == 0)
+                return 0;
+        if (id_ranges_to_outside(map, u->uid, &outside) < 0)
+                return error_set(e, ENXIO, "the machine has no user %u, who is '%s' in the image",
+                                 u->uid, u->name);
+        for (size_t i = 0; i < u->n_groups; i++)
+                if (id_ranges_to_outside(map, u->groups[i], &outside) < 0)
+                        return error_set(e, ENXIO, "the machine has no group %u, which '%s' is in",
+                                         u->groups[i], u->name);
+        return 0;
+}
+
 static int find_user(const Engine *g, User *ret, Error *e) {
         const Spec *s = g->spec;
 
-        if (s->user || (!s->argv && s->start != START_BOOT))
-                return users_find(g->run.root_fd, s->user ? s->user : "root", ret, e);
+        if (s->user || (!s->argv && s->start != START_BOOT)) {
+                int r = users_find(g->run.root_fd, s->user ? s->user : "root", ret, e);
+                return r < 0 ? r : check_mapped(g, ret, e);
+        }
 
         ret->name = strdup("root");
         ret->home = strdup("/root");

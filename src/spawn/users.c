@@ -69,8 +69,11 @@ int users_parse_passwd(const char *text, const char *who, User *ret) {
                 gid_t gid;
 
                 if (n < 7 || !fields[0][0] || parse_uid(fields[2], &uid) < 0 ||
-                    parse_uid(fields[3], &gid) < 0)
+                    parse_uid(fields[3], &gid) < 0) {
+                        if (!by_number && fields[0][0] && streq(fields[0], who))
+                                return -EBADMSG;
                         continue;
+                }
                 if (by_number ? uid == wanted : streq(fields[0], who))
                         return fill(ret, fields, uid, gid);
         }
@@ -162,25 +165,47 @@ int users_make_home(int root_fd, const User *u, Error *e) {
         return 0;
 }
 
+int users_read_file(int root_fd, const char *path, char **ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        size_t n = 0;
+        int r = path_read_in_root(root_fd, path, USERS_FILE_MAX, &text, &n);
+
+        if (r == -ENOENT)
+                r = (text = strdup("")) ? 0 : -ENOMEM;
+        else if (r == -EINVAL)
+                return error_set(e, r, "%s of the image is not a regular file", path);
+        else if (r == -EFBIG)
+                return error_set(e, r, "%s of the image is larger than %u MiB", path,
+                                 USERS_FILE_MAX >> 20);
+        else if (r >= 0 && strlen(text) != n)
+                return error_set(e, EBADMSG, "%s of the image holds a NUL byte", path);
+        if (r < 0)
+                return error_set(e, r, "cannot read %s of the image: %m", path);
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
 int users_find(int root_fd, const char *who, User *ret, Error *e) {
         _cleanup_free_ char *passwd = NULL, *group = NULL;
         _cleanup_(user_done) User u = {};
-        int r = path_read_in_root(root_fd, "/etc/passwd", USERS_FILE_MAX, &passwd, NULL);
+        int r = users_read_file(root_fd, "/etc/passwd", &passwd, e);
 
-        if (r < 0 && r != -ENOENT)
-                return error_set(e, r, "cannot read /etc/passwd of the image: %m");
-        r = passwd ? users_parse_passwd(passwd, who, &u) : -ESRCH;
+        if (r < 0)
+                return r;
+        r = users_parse_passwd(passwd, who, &u);
         if (r == -ESRCH)
                 r = without_file(who, &u);
         if (r == -ESRCH)
                 return error_set(e, r, "the image has no user '%s'", who);
+        if (r == -EBADMSG)
+                return error_set(e, r, "user '%s' of the image has no IDs that make sense", who);
         if (r < 0)
                 return error_oom(e);
 
-        r = path_read_in_root(root_fd, "/etc/group", USERS_FILE_MAX, &group, NULL);
-        if (r < 0 && r != -ENOENT)
-                return error_set(e, r, "cannot read /etc/group of the image: %m");
-        r = users_parse_groups(strempty(group), &u);
+        r = users_read_file(root_fd, "/etc/group", &group, e);
+        if (r < 0)
+                return r;
+        r = users_parse_groups(group, &u);
         if (r < 0)
                 return error_set(e, r, "cannot read the groups of user '%s': %m", who);
 

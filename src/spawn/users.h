@@ -25,12 +25,17 @@ void user_done(User *u);
 /** users_parse_passwd() - find one user in the text of a passwd file
  * @who:  name, or a number
  * @ret:  all but the groups
- * Return: 0; -ESRCH no such user; -ENOMEM. Lines that make no sense are passed over. */
+ * Return: 0; -ESRCH no such user; -EBADMSG a line bears the name, but no user; -ENOMEM. Lines of others that
+ * make no sense are passed over. */
 int users_parse_passwd(const char *text, const char *who, User *ret);
 
 /** users_parse_groups() - supplementary groups of @u in the text of a group file, its own first
  * Return: 0; -E2BIG; -ENOMEM. */
 int users_parse_groups(const char *text, User *u);
+
+/** users_read_file() - text of a passwd or group file of an image, "" if it has none
+ * Return: 0; -errno for a file that is none, too long, or not text. */
+int users_read_file(int root_fd, const char *path, char **ret, Error *e);
 
 /** users_find() - look a user up in an image
  * root and bare numbers are found even in an image that has no passwd file.

@@ -29,9 +29,10 @@ static const struct {
         { "relative", 0, 8, 8, "/", NULL },
         { "last", 0, 10, 10, "/ten", "/bin/sh" },
         { "1234", -ESRCH, 0, 0, NULL, NULL }, /* a number is a number */
-        { "short", -ESRCH, 0, 0, NULL, NULL },
-        { "bad", -ESRCH, 0, 0, NULL, NULL },
-        { "huge", -ESRCH, 0, 0, NULL, NULL },
+        { "short", -EBADMSG, 0, 0, NULL, NULL },
+        { "bad", -EBADMSG, 0, 0, NULL, NULL },
+        { "huge", -EBADMSG, 0, 0, NULL, NULL },
+        { "5", -ESRCH, 0, 0, NULL, NULL },
         { "", -ESRCH, 0, 0, NULL, NULL },
         { "nobody", -ESRCH, 0, 0, NULL, NULL },
 };
