@@ -392,6 +392,7 @@ static int reap_builder(int pidfd, Error *e) {
 
 void engine_init(Engine *g, const Spec *spec) {
         *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF };
+        disk_init(&g->disk);
 }
 
 int engine_start(Engine *g, int *ret_status, Error *e) {
@@ -415,6 +416,7 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
         g->run.root_fd = fd_close(g->run.root_fd);
         g->run.old_root_fd = fd_close(g->run.old_root_fd);
         g->run.upper_fd = fd_close(g->run.upper_fd);
+        disk_unmount(&g->disk);
         g->prepared = true;
         return 0;
 }
@@ -431,6 +433,7 @@ void engine_stop(Engine *g) {
                              &run->bus_fd };
 
         steps_revert(g, false);
+        disk_unmount(&g->disk);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
                 *fds[i] = fd_close(*fds[i]);
         for (size_t i = 0; i < run->n_sources; i++)
@@ -454,6 +457,7 @@ void engine_done(Engine *g) {
         steps_revert(g, false);
         steps_revert(g, true);
         run_done(&g->run);
+        disk_done(&g->disk);
         plan_done(&g->plan);
         buf_done(&g->notes);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image/lock.h"
+#include "spawn/disk.h"
 #include "spawn/plan.h"
 
 typedef struct Engine {
@@ -10,6 +11,7 @@ typedef struct Engine {
         Plan plan;
         Run run;
         ImageLock *image_lock;
+        Disk disk;
         int adopted_fd; /* the builder's: to PID 1 in a user namespace */
         bool prepared;  /* steps that are done once are done */
         bool attaches;  /* PHASE_ATTACH has steps; PID 1 cannot tell, it no longer sees the host */

@@ -89,9 +89,15 @@ static bool leads_to(const Journal *j, const char *target) {
 }
 
 static int apply_guest(Journal *j, Error *e) {
-        _cleanup_free_ char *target = path_join(j->spec->directory, j->path);
         bool automatic = j->spec->link_journal == LINK_JOURNAL_AUTO;
 
+        if (!j->spec->directory)
+                return automatic
+                               ? 0
+                               : error_set(e, EOPNOTSUPP,
+                                           "the host sees no files in a disk image; its journal can"
+                                           " only be kept on the host (--link-journal=host)");
+        _cleanup_free_ char *target = path_join(j->spec->directory, j->path);
         if (!target)
                 return error_oom(e);
         bool linked = j->is_there && S_ISLNK(j->mode) && leads_to(j, target);

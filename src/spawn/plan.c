@@ -293,9 +293,10 @@ static int format_command(const Spec *spec, Buf *out) {
                 [VOLATILE_STATE] = ", without state",
                 [VOLATILE_OVERLAY] = ", volatile",
         };
-        int r = buf_printf(out, "machine: %s\ndirectory: %s%s%s%s\n", spec->machine,
-                           spec->directory, spec->read_only ? ", read-only" : "",
-                           ephemeral[spec->ephemeral], volatiles[spec->volatile_mode]);
+        int r = buf_printf(out, "machine: %s\n%s: %s%s%s%s\n", spec->machine,
+                           spec->image ? "image" : "directory", spec_place(spec),
+                           spec->read_only ? ", read-only" : "", ephemeral[spec->ephemeral],
+                           volatiles[spec->volatile_mode]);
 
         if (r >= 0 && spec->pivot_new)
                 r = buf_printf(out, "root in it: %s%s%s\n", spec->pivot_new,

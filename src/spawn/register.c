@@ -236,7 +236,7 @@ static int enter(const Spec *spec, const Run *run, Error *e) {
         _cleanup_strv_ char **words = NULL;
         char leader[16], uuid[ID128_TEXT_MAX];
         const char *const fixed[] = { BUS_AIDE_LENT, "register", spec->machine,
-                                      leader,        uuid,       spec->directory };
+                                      leader,        uuid,       strempty(spec->directory) };
         int r = 0;
 
         (void) snprintf(leader, sizeof leader, "%d", run->leader);

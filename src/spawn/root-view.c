@@ -127,11 +127,16 @@ static int check_merged(const char *directory, int root_fd, Error *e) {
 }
 
 int root_view_check(const Spec *spec, int root_fd, Error *e) {
-        return spec->volatile_mode == VOLATILE_YES ? check_merged(spec->directory, root_fd, e) : 0;
+        return spec->volatile_mode == VOLATILE_YES ? check_merged(spec_place(spec), root_fd, e) : 0;
 }
 
 /* An overlay on the tree, whose upper layer is in @dir. */
-static int stack_on_tree(int dir, bool read_only, Run *run, Error *e) {
+static int stack_on_tree(const Spec *spec, int dir, Run *run, Error *e) {
+        /* An overlay does not have what the mounts below it have. */
+        uint64_t attributes = (spec->read_only && spec->volatile_mode == VOLATILE_NO
+                                       ? MOUNT_ATTR_RDONLY
+                                       : 0) |
+                              (spec->image ? MOUNT_ATTR_NODEV : 0);
         int upper, work, r;
 
         r = attach(run->root_fd, run, "the image", e);
@@ -139,7 +144,7 @@ static int stack_on_tree(int dir, bool read_only, Run *run, Error *e) {
                 r = overlay_open_upper(dir, run->root_fd, &upper, &work, e);
         if (r < 0)
                 return r;
-        int fd = overlay_new(&run->root_fd, 1, upper, work, read_only ? MOUNT_ATTR_RDONLY : 0, e);
+        int fd = overlay_new(&run->root_fd, 1, upper, work, attributes, e);
         (void) close(upper);
         (void) close(work);
         if (fd < 0)
@@ -227,13 +232,13 @@ static int use_usr_alone(Run *run, Error *e) {
 }
 
 /* An overlay whose upper layer lasts as long as this start. */
-static int stack_in_memory(Run *run, Error *e) {
+static int stack_in_memory(const Spec *spec, Run *run, Error *e) {
         int fd = new_tmpfs(run, e), r;
 
         if (fd < 0)
                 return fd;
         r = attach(fd, run, "the upper layer", e);
-        return r < 0 ? r : stack_on_tree(fd, false, run, e);
+        return r < 0 ? r : stack_on_tree(spec, fd, run, e);
 }
 
 static int stack_on_kept(const Spec *spec, Run *run, Error *e) {
@@ -244,10 +249,10 @@ static int stack_on_kept(const Spec *spec, Run *run, Error *e) {
                 memory = open(run->runtime, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (memory < 0)
                         return error_set(e, errno, "cannot open the upper layer: %m");
-                return stack_on_tree(memory, spec->read_only, run, e);
+                return stack_on_tree(spec, memory, run, e);
         }
         r = attach(run->upper_fd, run, "the upper layer", e);
-        return r < 0 ? r : stack_on_tree(run->upper_fd, spec->read_only, run, e);
+        return r < 0 ? r : stack_on_tree(spec, run->upper_fd, run, e);
 }
 
 int root_view_apply(const Spec *spec, Run *run, Error *e) {
@@ -255,7 +260,7 @@ int root_view_apply(const Spec *spec, Run *run, Error *e) {
         case VOLATILE_YES:
                 return use_usr_alone(run, e);
         case VOLATILE_OVERLAY:
-                return stack_in_memory(run, e);
+                return stack_in_memory(spec, run, e);
         case VOLATILE_STATE:
                 return attach(run->root_fd, run, "the root", e);
         default:

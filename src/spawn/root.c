@@ -18,40 +18,51 @@ static bool has(int root_fd, const char *path, int flags) {
         return fd >= 0;
 }
 
-/* A typo must not fill somebody's home with mount points. */
-static int check_system(const Spec *spec, int root_fd, Error *e) {
+/* A typo must not fill somebody's home with mount points.
+ * @usr_fd: what will be /usr, if that is not in it yet */
+static int check_system(const Spec *spec, int root_fd, int usr_fd, Error *e) {
         if (spec->start == START_BOOT)
-                return has(root_fd, "/etc/os-release", 0) || has(root_fd, "/usr/lib/os-release", 0)
+                return has(root_fd, "/etc/os-release", 0) ||
+                                       has(root_fd, "/usr/lib/os-release", 0) ||
+                                       (usr_fd >= 0 && has(usr_fd, "/lib/os-release", 0))
                                ? 0
                                : error_set(e, EINVAL,
                                            "'%s' has no os-release, so it cannot be booted",
-                                           spec->directory);
+                                           spec_place(spec));
         return has(root_fd, "/usr", O_DIRECTORY) || has(root_fd, "/bin", O_DIRECTORY)
                        ? 0
                        : error_set(e, EINVAL,
                                    "'%s' has neither /usr nor /bin, so it is no operating system",
-                                   spec->directory);
+                                   spec_place(spec));
 }
 
 #define CLONE_ALL (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
 
 /* A directory of the image instead of its own root. */
-static int open_pivoted(const Spec *spec, Run *run, Error *e) {
-        _cleanup_fd_ int image = open(spec->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-        if (image < 0)
-                return error_set(e, errno, "cannot open the root directory '%s': %m",
-                                 spec->directory);
+static int use_pivoted(const Spec *spec, int image, Run *run, Error *e) {
         _cleanup_fd_ int fd = path_open_in_root(image, spec->pivot_new, O_PATH | O_DIRECTORY, 0);
+
         if (fd < 0)
                 return error_set(e, fd, "cannot open '%s' of the image, to be its root: %m",
                                  spec->pivot_new);
         run->root_fd = open_tree(fd, "", CLONE_ALL | AT_EMPTY_PATH);
         if (run->root_fd >= 0 && spec->pivot_old)
                 run->old_root_fd = open_tree(image, "", CLONE_ALL | AT_EMPTY_PATH);
-        if (run->root_fd < 0 || (spec->pivot_old && run->old_root_fd < 0))
-                return error_set(e, errno, "cannot copy the mount of '%s': %m", spec->directory);
-        return 0;
+        if (run->root_fd >= 0 && (!spec->pivot_old || run->old_root_fd >= 0))
+                return 0;
+        return spec->image && errno == EINVAL
+                       ? error_set(e, EOPNOTSUPP,
+                                   "with a disk image, --pivot-root= needs Linux 6.15")
+                       : error_set(e, errno, "cannot copy the mount of '%s': %m", spec_place(spec));
+}
+
+static int open_pivoted(const Spec *spec, Run *run, Error *e) {
+        _cleanup_fd_ int image = open(spec->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (image < 0)
+                return error_set(e, errno, "cannot open the root directory '%s': %m",
+                                 spec->directory);
+        return use_pivoted(spec, image, run, e);
 }
 
 static int open_directory(const Spec *spec, Run *run, Error *e) {
@@ -75,7 +86,20 @@ int root_open(const Spec *spec, Run *run, Error *e) {
         run->old_root_fd = fd_close(run->old_root_fd);
         r = spec->pivot_new ? open_pivoted(spec, run, e) : open_directory(spec, run, e);
         if (r >= 0)
-                r = check_system(spec, run->root_fd, e);
+                r = check_system(spec, run->root_fd, -EBADF, e);
+        return r < 0 ? r : root_view_check(spec, run->root_fd, e);
+}
+
+int root_use_image(const Spec *spec, Run *run, int usr_fd, Error *e) {
+        int r = 0;
+
+        run->old_root_fd = fd_close(run->old_root_fd);
+        if (spec->pivot_new) {
+                _cleanup_fd_ int image = TAKE_FD(run->root_fd);
+                r = use_pivoted(spec, image, run, e);
+        }
+        if (r >= 0)
+                r = check_system(spec, run->root_fd, usr_fd, e);
         return r < 0 ? r : root_view_check(spec, run->root_fd, e);
 }
 
@@ -120,7 +144,7 @@ static int dress(int fd, const Spec *spec, const IdPlan *ids, const Run *run, Er
         if (!spec_writes_image(spec))
                 attr.attr_set |= MOUNT_ATTR_RDONLY;
         int r = owners_set_attributes(ids, run->userns_fd, fd, &attr, e);
-        return r < 0 ? error_wrap(e, r, "'%s'", spec->directory) : 0;
+        return r < 0 ? error_wrap(e, r, "'%s'", spec_place(spec)) : 0;
 }
 
 /* Shows the image's own root in the one that took its place. */
@@ -147,7 +171,8 @@ int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e) {
         int r = spec_writes_image(spec) ? make_base_directories(run->root_fd) : 0;
 
         if (r < 0)
-                return error_set(e, r, "cannot make base directories in '%s': %m", spec->directory);
+                return error_set(e, r, "cannot make base directories in '%s': %m",
+                                 spec_place(spec));
         r = dress(run->root_fd, spec, ids, run, e);
         if (r >= 0 && run->old_root_fd >= 0)
                 r = dress(run->old_root_fd, spec, ids, run, e);

@@ -10,6 +10,11 @@
  * Or those at the directory of it that --pivot-root= says. Fills run->root_fd and run->old_root_fd. Return: 0 or -errno. */
 int root_open(const Spec *spec, Run *run, Error *e);
 
+/** root_use_image() - PHASE_HOST: the same for a disk image, whose root is mounted detached as run->root_fd
+ * @usr_fd: what will be mounted on /usr; -EBADF = nothing
+ * Return: 0 or -errno. */
+int root_use_image(const Spec *spec, Run *run, int usr_fd, Error *e);
+
 /** root_isolate() - PHASE_BUILD: cut this mount namespace off from the host's propagation
  * A machine with an upper layer in memory enters the namespace of that.
  * Return: 0 or -errno. */

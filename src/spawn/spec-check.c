@@ -30,6 +30,13 @@ static int check_image(const Check *c, Error *e) {
                 return refuse(c, FIELD(template_path), e,
                               "a directory that is thrown away is not made of a template");
 
+        if (s->directory && s->image)
+                return refuse(c, FIELD(image), e,
+                              "a machine has a directory or an image, not both");
+        if (s->template_path && s->image)
+                return refuse(c, FIELD(template_path), e,
+                              "a disk image is not made of a template");
+
         if (s->directory && streq(s->directory, "/") && !s->ephemeral &&
             s->volatile_mode != VOLATILE_YES && s->volatile_mode != VOLATILE_STATE)
                 return refuse(c, FIELD(directory), e,

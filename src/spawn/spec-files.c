@@ -85,10 +85,11 @@ static int add_places(Search *s, const Spec *found, Error *e) {
                 if (r >= 0)
                         r = add_place_of_user(s, "XDG_RUNTIME_DIR", NULL, e);
         }
-        if (r < 0 || !found->directory || streq(found->directory, "/"))
+        const char *place = spec_place(found);
+        if (r < 0 || !place || streq(place, "/"))
                 return r;
-        size_t n = (size_t) (path_last(found->directory) - found->directory);
-        return add_place(s, strndup(found->directory, MAX(n - 1, (size_t) 1)),
+        size_t n = (size_t) (path_last(place) - place);
+        return add_place(s, strndup(place, MAX(n - 1, (size_t) 1)),
                          found->settings_mode == SETTINGS_TRUSTED, e);
 }
 

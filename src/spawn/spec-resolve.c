@@ -12,18 +12,34 @@
 #include "spawn/spec.h"
 #include "spawn/template.h"
 
+/* Takes a place that is known to be an image of some kind. */
+static int take_image(Spec *s, const Image *image, Error *e) {
+        bool is_disk = image->type == IMAGE_RAW || image->type == IMAGE_BLOCK;
+
+        s->read_only = s->read_only || image->read_only;
+        return str_replace(is_disk ? &s->image : &s->directory, image->path) < 0 ? error_oom(e) : 0;
+}
+
 static int find_in_pool(Spec *s, Error *e) {
         _cleanup_image_ Image *image = NULL;
         int r = pool_get(s->machine, &image, e);
 
+        return r < 0 ? r : take_image(s, image, e);
+}
+
+static int resolve_image(Spec *s, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        _cleanup_free_ char *real = realpath(s->image, NULL);
+
+        if (!real)
+                return error_set(e, errno, "cannot find the image '%s': %m", s->image);
+        int r = image_probe_path(real, &image, e);
         if (r < 0)
                 return r;
-        if (image->type != IMAGE_DIRECTORY && image->type != IMAGE_SUBVOLUME)
-                return error_set(e, EOPNOTSUPP, "image '%s' is of type %s, which cannot be run yet",
-                                 s->machine, image_type_name(image->type));
-        s->read_only = s->read_only || image->read_only;
-        s->directory = strdup(image->path);
-        return s->directory ? 0 : error_oom(e);
+        if (r == 0 || (image->type != IMAGE_RAW && image->type != IMAGE_BLOCK))
+                return error_set(e, EINVAL, "'%s' is neither a file nor a block device%s", s->image,
+                                 r > 0 ? "; --directory= is for directories" : "");
+        return take_image(s, image, e);
 }
 
 static int resolve_directory(Spec *s, const Spec *found, Error *e) {
@@ -31,6 +47,8 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
 
         if (s->cleanup && s->machine)
                 return 0; /* its image may be gone */
+        if (s->image)
+                return resolve_image(s, e);
         if (s->template_path) {
                 int r = template_resolve(s, e);
                 if (r != 0)
@@ -40,7 +58,7 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
                 return find_in_pool(s, e);
         /* Only the command line says where it is. */
         const char *given = s->directory ? s->directory : ".";
-        real = found ? strdup(found->directory) : realpath(given, NULL);
+        real = found && found->directory ? strdup(found->directory) : realpath(given, NULL);
         if (!real)
                 return error_set(e, errno, "cannot find the root directory '%s': %m", given);
         free(s->directory);
@@ -50,20 +68,23 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
 
 static int resolve_name(Spec *s, Error *e) {
         char host[HOST_NAME_LENGTH_MAX + 1] = {};
-        const char *from = path_last(s->directory);
+        const char *from = path_last(spec_place(s));
+        _cleanup_free_ char *stem = NULL;
 
         if (!*from) {
                 if (gethostname(host, sizeof host - 1) < 0)
                         return error_set(e, errno, "cannot read our host name: %m");
                 from = host;
         }
-        s->machine = hostname_clean(from);
+        if (s->image && image_name_from_entry(from, false, &stem) == -ENOMEM)
+                return error_oom(e);
+        s->machine = hostname_clean(stem ? stem : from);
         if (!s->machine)
                 return error_oom(e);
         if (!hostname_is_valid(s->machine))
                 return error_set(e, EINVAL,
                                  "no machine name can be made of '%s'; choose one with --machine=",
-                                 s->directory);
+                                 spec_place(s));
         return 0;
 }
 

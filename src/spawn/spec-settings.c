@@ -59,6 +59,10 @@ static const Setting rows[] = {
         { FLAG("template"), .metavar = "PATH", .complete = "directories",
           .help = "If the machine's directory is missing, make it first: a snapshot or copy of this one",
           .parse = setting_path, AT(template_path) },
+        { LETTER("image", 'i'), .metavar = "PATH", .complete = "files",
+          .help = "Disk image of the machine: a file or block device with partitions or a bare file"
+                  " system",
+          .parse = setting_path, AT(image) },
         { EXEC("Ephemeral"), LETTER("ephemeral", 'x'), .metavar = "[MODE]",
           .complete = "no memory disk",
           .help = "Run on a throw-away view of the image; changes are kept in memory (the default) or on"
@@ -310,7 +314,6 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { LETTER("image", 'i'), .metavar = "PATH", UNSUPPORTED },
         { FLAG("image-policy"), .metavar = "POLICY", UNSUPPORTED },
         { FLAG("mstack"), .metavar = "PATH", UNSUPPORTED },
         { FLAG("oci-bundle"), .metavar = "PATH", UNSUPPORTED },

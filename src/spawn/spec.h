@@ -193,6 +193,7 @@ typedef struct Spec {
 
         /* image */
         char *directory; /* as given; resolved by spec_resolve() */
+        char *image;     /* file or block device, in place of a directory */
         EphemeralMode ephemeral;
         VolatileMode volatile_mode;
         char *template_path; /* what a missing directory is made of; NULL = nothing */
@@ -287,6 +288,10 @@ void custom_mount_done(CustomMount *m);
  * Return: 0 or -errno (no such image, nothing to make a name of). */
 int spec_resolve(Spec *s, const Spec *found, Error *e);
 
+/** spec_place() - path of what the machine is made of */
+static inline const char *spec_place(const Spec *s) {
+        return s->image ? s->image : s->directory;
+}
 /** spec_writes_image() - whether the payload can change the image */
 static inline bool spec_writes_image(const Spec *s) {
         return !s->read_only && s->ephemeral == EPHEMERAL_NO && s->volatile_mode == VOLATILE_NO;

@@ -47,10 +47,10 @@ static void revert_runtime(Engine *g) {
 }
 
 static int apply_image_lock(Engine *g, Error *e) {
-        int r = image_lock(g->spec->directory, spec_writes_image(g->spec), &g->image_lock, e);
+        int r = image_lock(spec_place(g->spec), spec_writes_image(g->spec), &g->image_lock, e);
 
         if (r == IMAGE_LOCK_BUSY)
-                return error_set(e, EBUSY, "'%s' is in use by somebody else", g->spec->directory);
+                return error_set(e, EBUSY, "'%s' is in use by somebody else", spec_place(g->spec));
         return r;
 }
 
@@ -71,8 +71,21 @@ static int apply_template(Engine *g, Error *e) {
         return MIN(r, 0);
 }
 
+static bool wants_disk(const Spec *spec) {
+        return spec->image;
+}
+
+static int apply_disk(Engine *g, Error *e) {
+        return disk_open(g->spec, &g->disk, e);
+}
+
 static int apply_root_open(Engine *g, Error *e) {
-        return root_open(g->spec, &g->run, e);
+        int r;
+
+        if (!g->spec->image)
+                return root_open(g->spec, &g->run, e);
+        r = disk_mount_all(g->spec, &g->disk, &g->run, &g->notes, e);
+        return r < 0 ? r : root_use_image(g->spec, &g->run, disk_usr(&g->disk), e);
 }
 
 /* What was asked for by name and nobody here can give. */
@@ -113,8 +126,10 @@ static int apply_owners(Engine *g, Error *e) {
         const IdPlan *ids = &g->plan.ids;
         int r = ids->chown ? owners_change(g->run.root_fd, ids->base, e) : 0;
 
+        if (r >= 0 && ids->chown && g->spec->image)
+                r = disk_change_owners(&g->disk, ids->base, e);
         if (r < 0)
-                return error_wrap(e, r, "'%s'", g->spec->directory);
+                return error_wrap(e, r, "'%s'", spec_place(g->spec));
         if (ids->idmapped && ids->from == 0 && g->spec->directory && spec_writes_image(g->spec) &&
             bind_map_note_path(g->spec->directory, &g->notes) < 0)
                 return error_oom(e);
@@ -200,6 +215,14 @@ static int apply_pins(Engine *g, Error *e) {
 
 static int apply_root(Engine *g, Error *e) {
         return root_attach(g->spec, &g->plan.ids, &g->run, e);
+}
+
+static int apply_lower_partitions(Engine *g, Error *e) {
+        return disk_attach_lower(g->spec, &g->disk, &g->run, e);
+}
+
+static int apply_partitions(Engine *g, Error *e) {
+        return disk_attach(g->spec, &g->plan.ids, &g->disk, &g->run, e);
 }
 
 static int apply_outer_mounts(Engine *g, Error *e) {
@@ -335,6 +358,7 @@ static const Step steps[] = {
         { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
         { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
+        { "disk image", PHASE_HOST, true, wants_disk, apply_disk, NULL },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
@@ -358,7 +382,10 @@ static const Step steps[] = {
           NULL },
         { "limits", PHASE_BUILD, false, wants_raised_limits, apply_raised_limits, NULL },
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
+        { "partitions under the root", PHASE_BUILD, false, wants_disk, apply_lower_partitions,
+          NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
+        { "partitions", PHASE_BUILD, false, wants_disk, apply_partitions, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
         { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
         { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
@@ -382,8 +409,10 @@ static const Step steps[] = {
 };
 
 int engine_plan(Engine *g, Error *e) {
-        int r = apply_root_open(g, e);
+        int r = g->spec->image ? apply_disk(g, e) : 0;
 
+        if (r >= 0)
+                r = apply_root_open(g, e);
         return r < 0 ? r : apply_plan(g, e);
 }
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From the list of partitions to the mounts of a machine. What a file system of a stranger may be is decided
+ * here, too: only those that the kernel's authors look after, with the options that keep one that is not to
+ * be written to as it is. Devices in an image are never devices: whoever made it has none to give. */
+#include "spawn/disk-plan.h"
+
+#include <sys/mount.h>
+
+#define DATA_ATTRIBUTES MOUNT_ATTR_NODEV
+#define BOOT_ATTRIBUTES                                                                            \
+        (MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)
+
+static const struct Place {
+        PartitionDesignator designator;
+        const char *targets[2];
+        bool needs_empty;
+        uint64_t attributes;
+} places[] = {
+        { PARTITION_ROOT, { "/" }, false, DATA_ATTRIBUTES },
+        { PARTITION_USR, { "/usr" }, false, DATA_ATTRIBUTES },
+        { PARTITION_HOME, { "/home" }, false, DATA_ATTRIBUTES },
+        { PARTITION_SRV, { "/srv" }, false, DATA_ATTRIBUTES },
+        { PARTITION_VAR, { "/var" }, false, DATA_ATTRIBUTES },
+        { PARTITION_TMP, { "/var/tmp" }, false, DATA_ATTRIBUTES },
+        { PARTITION_XBOOTLDR, { "/boot" }, true, BOOT_ATTRIBUTES },
+        { PARTITION_ESP, { "/efi", "/boot" }, true, BOOT_ATTRIBUTES },
+};
+_Static_assert(ELEMENTSOF(places) == DISK_MOUNTS_MAX, "every place may be taken");
+
+static const struct FileSystem {
+        const char *fstype;    /* libblkid's name */
+        const char *type;      /* the kernel's */
+        bool is_read_only;     /* always */
+        bool is_for_boot;      /* there, and nowhere else */
+        const char *options;   /* always */
+        const char *unwritten; /* so that mounting it read-only does not replay its journal */
+} file_systems[] = {
+        { "ext2", "ext4", false, false, NULL, NULL },
+        { "ext3", "ext4", false, false, NULL, "norecovery" },
+        { "ext4", "ext4", false, false, NULL, "norecovery" },
+        /* Copies of one image may be mounted side by side. */
+        { "xfs", "xfs", false, false, "nouuid", "norecovery" },
+        { "btrfs", "btrfs", false, false, NULL, "rescue=nologreplay" },
+        { "f2fs", "f2fs", false, false, NULL, "norecovery" },
+        { "erofs", "erofs", true, false, NULL, NULL },
+        { "squashfs", "squashfs", true, false, NULL, NULL },
+        { "vfat", "vfat", false, true, "umask=0077", NULL },
+};
+
+static bool is_boot(PartitionDesignator d) {
+        return d == PARTITION_ESP || d == PARTITION_XBOOTLDR;
+}
+
+/* The options of all combinations, so that a plan needs to own none. */
+static const char *options_of(const struct FileSystem *f, bool read_only) {
+        if (!read_only || !f->unwritten)
+                return f->options;
+        return streq(f->type, "xfs") ? "nouuid,norecovery" : f->unwritten;
+}
+
+int disk_mount_set_type(DiskMount *m, const char *fstype) {
+        for (size_t i = 0; i < ELEMENTSOF(file_systems); i++) {
+                const struct FileSystem *f = file_systems + i;
+
+                if (!streq(f->fstype, fstype))
+                        continue;
+                if (f->is_for_boot && !is_boot(m->designator))
+                        return -EMEDIUMTYPE;
+                m->read_only = m->read_only || f->is_read_only;
+                m->grows = m->grows && !m->read_only;
+                m->type = f->type;
+                m->options = options_of(f, m->read_only);
+                return 0;
+        }
+        return -EMEDIUMTYPE;
+}
+
+/* A machine that forgets has parts of the image replaced. */
+static bool is_used(const Spec *spec, PartitionDesignator d) {
+        switch (spec->volatile_mode) {
+        case VOLATILE_YES:
+                return d == PARTITION_ROOT || d == PARTITION_USR;
+        case VOLATILE_STATE:
+                return d != PARTITION_VAR && d != PARTITION_TMP;
+        default:
+                return true;
+        }
+}
+
+int disk_plan(const Spec *spec, const Dissection *d, bool writable, const char *name, DiskPlan *ret,
+              Error *e) {
+        bool read_only = !writable || !spec_writes_image(spec) || spec->dry_run;
+
+        *ret = (DiskPlan){};
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                const struct Place *place = places + i;
+                const Partition *p;
+                int r = dissection_find(d, place->designator, &p, e);
+
+                if (r < 0)
+                        return error_wrap(e, r, "'%s'", name);
+                if (r == 0 && place->designator == PARTITION_ROOT)
+                        return error_set(
+                                e, ENOMEDIUM,
+                                "'%s' has no partition that could be the root of a machine", name);
+                if (r == 0 || !is_used(spec, place->designator))
+                        continue;
+
+                DiskMount *m = ret->mounts + ret->n++;
+                *m = (DiskMount){ .designator = place->designator,
+                                  .partition = *p,
+                                  .targets = { place->targets[0], place->targets[1] },
+                                  .needs_empty = place->needs_empty,
+                                  .read_only = read_only || p->flags & PARTITION_READ_ONLY,
+                                  .grows = p->flags & PARTITION_GROWFS,
+                                  .attributes = place->attributes };
+                (void) disk_mount_set_type(m, p->fstype);
+        }
+        return 0;
+}
+
+const char *disk_mount_describe(const DiskMount *m, char text[static DISK_MOUNT_TEXT_MAX]) {
+        if (m->partition.number == 0)
+                (void) snprintf(text, DISK_MOUNT_TEXT_MAX, "the image");
+        else
+                (void) snprintf(text, DISK_MOUNT_TEXT_MAX, "partition %u (%s)", m->partition.number,
+                                partition_designator_name(m->designator));
+        return text;
+}
+
+static int format_mount(const DiskMount *m, Buf *out) {
+        const Partition *p = &m->partition;
+        _cleanup_free_ char *label = str_escape(p->label, "");
+        char text[DISK_MOUNT_TEXT_MAX];
+        int r;
+
+        if (!label)
+                return -ENOMEM;
+        r = buf_printf(out, "  %s: %s on %s", disk_mount_describe(m, text),
+                       p->fstype[0] ? p->fstype : "unknown", m->targets[0]);
+        if (r >= 0 && m->targets[1])
+                r = buf_printf(out, " or %s", m->targets[1]);
+        if (r >= 0)
+                r = buf_printf(out, "%s, %s%s%s, %llu bytes at %llu",
+                               m->needs_empty ? " if empty" : "", m->read_only ? "ro" : "rw",
+                               m->options ? "," : "", strempty(m->options),
+                               (unsigned long long) p->size, (unsigned long long) p->offset);
+        if (r >= 0 && m->grows)
+                r = buf_puts(out, ", grows");
+        if (r >= 0 && *label)
+                r = buf_printf(out, ", '%s'", label);
+        return r < 0 ? r : buf_puts(out, "\n");
+}
+
+int disk_plan_format(const DiskPlan *p, Buf *out) {
+        int r = buf_puts(out, "partitions:\n");
+
+        for (size_t i = 0; i < p->n && r >= 0; i++)
+                r = format_mount(p->mounts + i, out);
+        return r;
+}
