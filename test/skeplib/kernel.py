@@ -10,6 +10,8 @@ import signal
 import time
 
 CLONE_NEWNS = 0x00020000
+MS_RDONLY = 1
+MS_REMOUNT = 0x20
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18

@@ -11,8 +11,12 @@ from . import kernel
 
 @functools.lru_cache(maxsize=None)
 def tree(name):
-    """Path of a cached tree. Do not write to it: use overlay() for a copy that can be."""
-    return pathlib.Path(_run(name))
+    """Path of a cached tree. It cannot be written to: use overlay() for a copy that can be."""
+    kernel.scratch_dir()
+    path = pathlib.Path(_run(name))
+    kernel.mount(path, path, None, kernel.MS_BIND)
+    kernel.mount(None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY)
+    return path
 
 
 @functools.lru_cache(maxsize=None)
