@@ -333,6 +333,9 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         (void) umask(0022);
         if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
                 return error_set(e, errno, "cannot keep our descriptors to ourselves: %m");
+        r = listen_fds_pass(&plan->listen, e);
+        if (r < 0)
+                return r;
         r = fd_set_cloexec(sock, false);
         return r < 0 ? error_set(e, r, "cannot pass on the socket: %m")
                      : execute_init(init_fd, all, env, e);

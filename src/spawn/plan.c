@@ -49,6 +49,9 @@ static int plan_environment(const Spec *spec, const Facts *facts, char ***ret) {
                                        id128_format_uuid(&facts->uuid, id));
         if (r >= 0)
                 r = strv_append(&env, "NOTIFY_SOCKET=/run/host/notify");
+        if (r >= 0)
+                r = listen_fds_environment(&facts->listen, spec->start == START_AS_PID2 ? 2 : 1,
+                                           &env);
         if (r >= 0 && spec_has_credentials(spec))
                 r = strv_append(&env, "CREDENTIALS_DIRECTORY=" CREDENTIAL_FOLDER);
         if (r >= 0 && spec->start != START_BOOT)
@@ -99,6 +102,7 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         int r;
 
         ret->ids = *ids;
+        ret->listen = facts->listen;
         ret->mounts = (MountPlan){};
         ret->environment = NULL;
         ret->seccomp = (SeccompProgram){};
@@ -230,6 +234,7 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
         f.devices = (DeviceFacts){ .has_fuse = can_open("/dev/fuse"),
                                    .has_tun = can_open("/dev/net/tun"),
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };
+        f.listen = listen_fds_get();
         f.personality = read_personality(spec, run->root_fd);
         r = id128_random(&f.boot_id);
         if (r >= 0)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "spawn/id-plan.h"
+#include "spawn/listen-fds.h"
 #include "spawn/mount-plan.h"
 #include "spawn/node-plan.h"
 #include "spawn/seccomp-plan.h"
@@ -14,7 +15,8 @@ typedef struct Facts {
         DeviceFacts devices;
         Id128 uuid; /* that the payload sees */
         Id128 boot_id;
-        char **host;     /* container_host_…=… from the host's os-release */
+        char **host; /* container_host_…=… from the host's os-release */
+        ListenFds listen;
         char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
         int personality; /* that the image's init or shell asks for */
 } Facts;
@@ -24,6 +26,7 @@ typedef struct Plan {
         NodePlan dev;
         NodePlan run;
         MountPlan mounts;
+        ListenFds listen;
         uint64_t capabilities;  /* bounding set, 1 << CAP_* */
         SeccompProgram seccomp; /* n == 0: no filter */
         char **environment;     /* but for what depends on the user inside */

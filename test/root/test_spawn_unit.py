@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -167,3 +168,44 @@ def test_trusted_settings_are_obeyed(spawn, busybox):
                    "--settings=trusted")
     assert int(out.split()[-1], 16) >> 25 & 1
     assert not (busybox / "new").exists()
+
+
+# --- sockets of the service manager ---------------------------------------------------------------
+
+LISTEN = """
+import fcntl, os, sys
+spare = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 50) for fd in sys.argv[1:3]]
+for i, fd in enumerate(spare):
+    os.dup2(fd, 3 + i)
+    os.close(fd)
+os.closerange(5, 100)
+os.environ['LISTEN_PID'] = str(os.getpid())
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+@pytest.mark.parametrize("options, pid", [([], 1), (["-a"], 2), (["-U", "-x"], 1)])
+def test_sockets_are_passed_on(spawn, busybox, scratch, options, pid):
+    script = ("echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; readlink /proc/self/fd/4; "
+              "ls /proc/self/fd | wc -l; exec cat <&3")
+    with socket.socket(socket.AF_UNIX) as listening, open(scratch / "file", "w+b") as file:
+        listening.bind(str(scratch / "socket"))
+        file.write(b"content")
+        file.seek(0)
+        fds = (file.fileno(), listening.fileno())
+        argv = spawn.argv(busybox, *options, "--", "/bin/sh", "-c", script)
+        env = dict(os.environ, LISTEN_FDS="2", LISTEN_FDNAMES="data:http")
+        done = subprocess.run([sys.executable, "-c", LISTEN, *map(str, fds), *argv], pass_fds=fds,
+                              env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=20)
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"2 {pid} data:http"
+    assert lines[1].startswith("socket:")
+    assert lines[2:] == ["6", "content"]        # 0 to 4, and the folder that ls reads
+
+
+def test_sockets_for_somebody_else_are_not(spawn, busybox):
+    env = dict(os.environ, LISTEN_FDS="1", LISTEN_PID="1", LISTEN_FDNAMES="x")
+    with open("/dev/null", "rb") as f:
+        out = spawn.sh(busybox, "echo [$LISTEN_FDS$LISTEN_PID]; ls /proc/self/fd | wc -l", env=env,
+                       pass_fds=(f.fileno(),))
+    assert out.split() == ["[]", "4"]

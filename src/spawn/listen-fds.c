@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sockets of a service manager for the payload, see listen-fds.h. */
+#include "spawn/listen-fds.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/parse.h"
+#include "base/text.h"
+
+#define FIRST 3
+
+/* What is not addressed to us was not meant for the payload either. */
+ListenFds listen_fds_get(void) {
+        const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+        uint64_t n;
+        pid_t whose;
+
+        if (!pid || !fds || parse_pid(pid, &whose) < 0 || whose != getpid() ||
+            parse_u64(fds, 0, 1024, &n) < 0)
+                return (ListenFds){};
+        return (ListenFds){ .n = (unsigned) n, .names = getenv("LISTEN_FDNAMES") };
+}
+
+int listen_fds_environment(const ListenFds *fds, unsigned pid, char ***env) {
+        int r = 0;
+
+        if (fds->n == 0)
+                return 0;
+        r = strv_append_format(env, "LISTEN_FDS=%u", fds->n);
+        if (r >= 0)
+                r = strv_append_format(env, "LISTEN_PID=%u", pid);
+        if (r >= 0 && fds->names)
+                r = strv_append_format(env, "LISTEN_FDNAMES=%s", fds->names);
+        return r;
+}
+
+int listen_fds_pass(const ListenFds *fds, Error *e) {
+        for (unsigned i = 0; i < fds->n; i++) {
+                int r = fd_set_cloexec((int) (FIRST + i), false);
+                if (r < 0)
+                        return error_set(e, r, "cannot pass on descriptor %u of ours: %m",
+                                         FIRST + i);
+        }
+        return 0;
+}
