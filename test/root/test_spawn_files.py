@@ -110,16 +110,10 @@ def test_binds_over_one_another_are_sorted(spawn, busybox, folder):
 
 
 def test_tmpfs(spawn, busybox):
-<<<<<<< Updated upstream
     out = spawn.sh(busybox, "touch /etc/new && ls -A /etc && grep ' /etc ' /proc/self/mountinfo; "
                    "stat -c '%a %u' /etc", "--tmpfs=/etc", "--resolv-conf=off",
                    "--timezone=off").splitlines()
     assert out[0] == "new" and "nodev" in out[1] and " tmpfs " in out[1] and out[2] == "755 0"
-=======
-    out = spawn.sh(busybox, "touch /etc/new && ls /etc/new && grep ' /etc ' /proc/self/mountinfo; "
-                   "stat -c '%a %u' /etc", "--tmpfs=/etc").splitlines()
-    assert out[0] == "/etc/new" and "nodev" in out[1] and " tmpfs " in out[1] and out[2] == "755 0"
->>>>>>> Stashed changes
     assert not (busybox / "etc/new").exists()
 
 
