@@ -517,11 +517,17 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                 r = fill(m, fd, uid, dev, fill_run, run, e);
         if (r < 0)
                 return r;
+        int stand_ins = r;
         r = attach(fd, &target);
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return fd_close(fd), 0;
         if (r < 0)
                 return error_set(e, r, "cannot attach it: %m");
+        if (stand_ins > 0 && m->flags & MOUNT_FILL_DEV) {
+                r = node_plan_bind(dev, fd, e);
+                if (r < 0)
+                        return r;
+        }
         remember_base(m, fd, run);
         return verify(m, fd, &target, run, e);
 }

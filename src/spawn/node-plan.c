@@ -3,6 +3,7 @@
 #include "spawn/node-plan.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -150,6 +151,16 @@ static int write_node(const Node *n, int dir_fd) {
         return fd_write_all(fd, n->content, strlen(n->content));
 }
 
+/* Where nobody may make device nodes, inside of a machine with users of its own, there is an empty file
+ * in the place of one. Return: 1 that is so; 0 or -errno. */
+static int make_special(const Node *n, int dir_fd) {
+        if (mknodat(dir_fd, n->path, n->mode, makedev(n->major, n->minor)) >= 0)
+                return 0;
+        if (errno != EPERM || !(S_ISCHR(n->mode) || S_ISBLK(n->mode)))
+                return -errno;
+        return mknodat(dir_fd, n->path, S_IFREG | (n->mode & 07777), 0) < 0 ? -errno : 1;
+}
+
 static int make_node(const Node *n, int dir_fd) {
         switch (n->mode & S_IFMT) {
         case S_IFDIR:
@@ -161,18 +172,44 @@ static int make_node(const Node *n, int dir_fd) {
                         return write_node(n, dir_fd);
                 break;
         }
-        return mknodat(dir_fd, n->path, n->mode, makedev(n->major, n->minor)) < 0 ? -errno : 0;
+        return make_special(n, dir_fd);
 }
 
 int node_plan_apply(const NodePlan *p, int dir_fd, uid_t uid, Error *e) {
+        int stand_ins = 0;
+
         for (size_t i = 0; i < p->n; i++) {
                 int r = make_node(p->nodes + i, dir_fd);
 
+                if (r > 0)
+                        stand_ins++;
                 if (r >= 0 && uid != 0 &&
                     fchownat(dir_fd, p->nodes[i].path, uid, uid, AT_SYMLINK_NOFOLLOW) < 0)
                         r = -errno;
                 if (r < 0)
                         return error_set(e, r, "cannot make '%s': %m", p->nodes[i].path);
+        }
+        return stand_ins;
+}
+
+/* The host's node is seen through the stand-in. Its owner stays what it is: it is the host's. */
+int node_plan_bind(const NodePlan *p, int dir_fd, Error *e) {
+        for (size_t i = 0; i < p->n; i++) {
+                const Node *n = p->nodes + i;
+                char path[sizeof n->path + 8];
+                struct stat st;
+
+                if (!(S_ISCHR(n->mode) || S_ISBLK(n->mode)) || n->major == 0)
+                        continue;
+                (void) snprintf(path, sizeof path, "/dev/%s", n->path);
+                if (stat(path, &st) < 0 || st.st_rdev != makedev(n->major, n->minor) ||
+                    (st.st_mode & S_IFMT) != (n->mode & S_IFMT))
+                        return error_set(e, EPERM, "cannot make '%s', and '%s' is not that device",
+                                         n->path, path);
+                _cleanup_fd_ int fd = open_tree(AT_FDCWD, path,
+                                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+                if (fd < 0 || move_mount(fd, "", dir_fd, n->path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                        return error_set(e, errno, "cannot bind '%s' into the machine: %m", path);
         }
         return 0;
 }

@@ -44,5 +44,10 @@ int node_plan_format(const NodePlan *p, Buf *out);
 /** node_plan_apply() - make the nodes
  * @dir_fd:  root of the tmpfs, where nobody else can be yet
  * @uid:     who owns them; 0 = leave them as they come
- * umask must be 0. Return: 0 or -errno. */
+ * umask must be 0. Return: how many device nodes may not be made here, so that empty files stand in for
+ * them; -errno. */
 int node_plan_apply(const NodePlan *p, int dir_fd, uid_t uid, Error *e);
+/** node_plan_bind() - bind the nodes of the host's /dev onto what stands in for them
+ * @dir_fd:  root of the tmpfs, attached by now
+ * Return: 0 or -errno. */
+int node_plan_bind(const NodePlan *p, int dir_fd, Error *e);
