@@ -91,6 +91,7 @@ static int plan_seccomp(const Spec *spec, uint64_t capabilities, SeccompProgram 
 }
 
 void plan_done(Plan *p) {
+        device_nodes_done(&p->devices);
         mount_plan_done(&p->mounts);
         strv_free(p->environment);
         p->environment = NULL;
@@ -361,6 +362,8 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
                 r = buf_puts(out, "/dev:\n");
         if (r >= 0)
                 r = node_plan_format(&p->dev, out);
+        if (r >= 0)
+                r = device_format(&p->devices, out);
         if (r >= 0)
                 r = buf_puts(out, "/run:\n");
         if (r >= 0)

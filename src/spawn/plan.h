@@ -25,6 +25,7 @@ typedef struct Plan {
         IdPlan ids;
         NodePlan dev;
         NodePlan run;
+        DeviceNodes devices; /* beside those of dev, as asked for */
         MountPlan mounts;
         ListenFds listen;
         uint64_t capabilities;  /* bounding set, 1 << CAP_* */

@@ -159,13 +159,17 @@ static int add_device_properties(const Spec *spec, char ***words) {
                 if (!m->source || *m->source == '+' || stat(m->source, &st) < 0 ||
                     !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
                         continue;
-                r = strv_append_format(words, "DeviceAllow=%s %s", m->source,
-                                       m->type == CUSTOM_MOUNT_BIND_READ_ONLY ? "r" : "rw");
+                r = device_add_property(m->source, st.st_mode, st.st_rdev,
+                                        m->type == CUSTOM_MOUNT_BIND_READ_ONLY
+                                                ? DEVICE_READ
+                                                : DEVICE_READ | DEVICE_WRITE,
+                                        words);
         }
         return r;
 }
 
-static int start_scope(const Spec *spec, Run *run, pid_t pid, Error *e) {
+static int start_scope(const Spec *spec, const DeviceNodes *devices, Run *run, pid_t pid,
+                       Error *e) {
         _cleanup_free_ char *unit = register_scope_name(spec->machine);
         _cleanup_strv_ char **words = NULL;
         char pid_text[16], signal_text[16];
@@ -184,6 +188,8 @@ static int start_scope(const Spec *spec, Run *run, pid_t pid, Error *e) {
                 r = strv_append(&words, fixed[i]);
         if (r >= 0)
                 r = add_device_properties(spec, &words);
+        if (r >= 0)
+                r = device_properties(devices, &words);
         STRV_FOREACH(p, spec->properties)
                 if (r >= 0)
                         r = strv_append(&words, *p);
@@ -192,7 +198,7 @@ static int start_scope(const Spec *spec, Run *run, pid_t pid, Error *e) {
         return on_the_bus(words, run, SCOPE_USEC, e);
 }
 
-int register_scope(const Spec *spec, Run *run, Error *e) {
+int register_scope(const Spec *spec, const DeviceNodes *devices, Run *run, Error *e) {
         bool needed = spec->register_mode == REGISTER_YES || spec->slice || spec->properties;
         pid_t pid = 0;
 
@@ -200,7 +206,7 @@ int register_scope(const Spec *spec, Run *run, Error *e) {
                 return 0;
         int r = start_placeholder(run, &pid, e);
         if (r >= 0)
-                r = start_scope(spec, run, pid, e);
+                r = start_scope(spec, devices, run, pid, e);
         if (r >= 0) {
                 run->has_scope = true;
                 r = settle_placeholder(run, pid, e);

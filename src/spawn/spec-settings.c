@@ -242,6 +242,13 @@ static const Setting rows[] = {
                   " or shell)",
           .parse = resource_setting_personality, AT(personality) },
 
+        { FILES("Device"), FLAG("device"), .group = "Devices", .metavar = "PATH[:TARGET][:ACCESS]",
+          .flags = SETTING_LIST, .complete = "files",
+          .help = "Give the machine a device of the host, a folder of them, or those that fit a pattern:"
+                  " a node, its owner, and leave by the device policy. ACCESS is out of r, w and m"
+                  " (default: rwm)",
+          .parse = device_setting, AT(devices) },
+
         { FILES("Bind"), FLAG("bind"), .group = "Mounts", .metavar = "SOURCE[:TARGET[:OPTIONS]]",
           .flags = SETTING_LIST, .complete = "files",
           .help = "Show a file or directory of the host inside; a source that begins with '+' is"

@@ -42,6 +42,7 @@ void spec_done(Spec *s) {
         free(s->mounts);
         free(s->background);
         credentials_done(&s->credentials);
+        device_list_done(&s->devices);
         spec_init(s);
 }
 

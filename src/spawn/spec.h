@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "spawn/credential.h"
 #include "spawn/id-ranges.h"
+#include "spawn/device.h"
 #include "spawn/limit.h"
 #include "spawn/resource.h"
 #include "spawn/seccomp-list.h"
@@ -252,6 +253,8 @@ typedef struct Spec {
         int oom_score_adjust; /* OOM_SCORE_ADJUST_UNSET = as ours */
         CpuSet *cpu_affinity; /* NULL = as ours */
         int personality;      /* PERSONALITY_UNSET = what the image asks for */
+
+        DeviceList devices; /* of the host */
 
         /* mounts, in the order given */
         CustomMount *mounts;

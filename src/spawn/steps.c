@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/handshake.h"
 #include "base/path.h"
 #include "spawn/capability.h"
@@ -112,6 +113,8 @@ static int apply_plan(Engine *g, Error *e) {
                 r = facts_read(g->spec, &g->run, &facts, e);
         if (r >= 0)
                 r = plan_make(g->spec, &facts, &ids, &g->plan, e);
+        if (r >= 0)
+                r = device_find(&g->spec->devices, g->run.root_fd, &g->plan.devices, e);
         if (r >= 0 && note_missing_capabilities(g) < 0)
                 r = error_oom(e);
         g->run.uuid = facts.uuid;
@@ -164,7 +167,7 @@ static int apply_upper_on_disk(Engine *g, Error *e) {
 }
 
 static int apply_scope(Engine *g, Error *e) {
-        return register_scope(g->spec, &g->run, e);
+        return register_scope(g->spec, &g->plan.devices, &g->run, e);
 }
 
 static void revert_scope(Engine *g) {
@@ -264,6 +267,22 @@ static int apply_host_files(Engine *g, Error *e) {
         return 0;
 }
 
+static bool wants_devices(const Spec *spec) {
+        return spec->devices.n > 0;
+}
+
+static int open_dev(const Engine *g, Error *e) {
+        int fd = path_open_beneath(g->run.root_fd, "dev", O_RDONLY | O_DIRECTORY, 0);
+
+        return fd < 0 ? error_set(e, fd, "cannot open the machine's /dev: %m") : fd;
+}
+
+static int apply_devices(Engine *g, Error *e) {
+        _cleanup_fd_ int fd = open_dev(g, e);
+
+        return fd < 0 ? fd : device_apply(&g->plan.devices, fd, &g->run.ids, e);
+}
+
 /* PHASE_INNER */
 
 static int apply_adoption(Engine *g, Error *e) {
@@ -296,6 +315,18 @@ static int apply_loopback(Engine *g, Error *e) {
 
 static int apply_inner_mounts(Engine *g, Error *e) {
         return mount_apply(&g->plan.mounts, PHASE_INNER, &g->plan.dev, &g->plan.run, &g->run, e);
+}
+
+/* As the machine's root in the machine's control group, where the policy holds. */
+static int apply_device_policy(Engine *g, Error *e) {
+        _cleanup_fd_ int fd = open_dev(g, e);
+        _cleanup_free_ char *unit = NULL, *rest = NULL;
+
+        if (fd < 0)
+                return fd;
+        if (g->spec->keep_unit && g->run.cgroup)
+                (void) cgroup_unit_of_path(g->run.cgroup, &unit, &rest);
+        return device_check(&g->plan.devices, fd, unit, e);
 }
 
 static int apply_terminal(Engine *g, Error *e) {
@@ -389,6 +420,7 @@ static const Step steps[] = {
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
         { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
         { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
+        { "devices", PHASE_BUILD, false, wants_devices, apply_devices, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
 
@@ -397,6 +429,7 @@ static const Step steps[] = {
         { "host name", PHASE_INNER, false, wants_host_name, apply_host_name, NULL },
         { "loopback", PHASE_INNER, false, spec_has_private_network, apply_loopback, NULL },
         { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
+        { "device policy", PHASE_INNER, false, wants_devices, apply_device_policy, NULL },
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
         { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
         { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },

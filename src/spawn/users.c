@@ -80,6 +80,30 @@ int users_parse_passwd(const char *text, const char *who, User *ret) {
         return -ESRCH;
 }
 
+int users_parse_group(const char *text, const char *who, char **ret_name, gid_t *ret_gid) {
+        _cleanup_free_ char *copy = strdup(text);
+        char *fields[3], *p = copy;
+        gid_t wanted = 0;
+        bool by_number = parse_uid(who, &wanted) >= 0;
+
+        if (!copy)
+                return -ENOMEM;
+        for (int n = next_line(&p, fields, 3); n >= 0; n = next_line(&p, fields, 3)) {
+                gid_t gid;
+
+                if (n < 3 || !fields[0][0] || parse_uid(fields[2], &gid) < 0 ||
+                    (by_number ? gid != wanted : !streq(fields[0], who)))
+                        continue;
+                char *name = strdup(fields[0]);
+                if (!name)
+                        return -ENOMEM;
+                *ret_name = name;
+                *ret_gid = gid;
+                return 0;
+        }
+        return -ESRCH;
+}
+
 static bool list_has(const char *list, const char *name) {
         size_t n = strlen(name);
 

@@ -29,6 +29,11 @@ void user_done(User *u);
  * make no sense are passed over. */
 int users_parse_passwd(const char *text, const char *who, User *ret);
 
+/** users_parse_group() - find one group in the text of a group file
+ * @who:  name, or a number
+ * Return: 0; -ESRCH no such group; -ENOMEM. */
+int users_parse_group(const char *text, const char *who, char **ret_name, gid_t *ret_gid);
+
 /** users_parse_groups() - supplementary groups of @u in the text of a group file, its own first
  * Return: 0; -E2BIG; -ENOMEM. */
 int users_parse_groups(const char *text, User *u);

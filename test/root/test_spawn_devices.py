@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--device=: nodes of the host in a machine's /dev, whose they are, and what is said when they cannot be
+used. Device policies are in test/vm: the build machine's kernel has none for us."""
+
+import grp
+import os
+import stat
+
+import pytest
+
+ZERO = os.makedev(1, 5)
+USERS = ["--private-users=no", "--private-users=pick"]
+
+
+@pytest.fixture
+def nodes(scratch):
+    """A folder with devices of the host."""
+    where = scratch / "host-dev"
+    (where / "sub").mkdir(parents=True)
+    for name, kind, number in [("z0", stat.S_IFCHR, ZERO), ("z1", stat.S_IFCHR, ZERO),
+                               ("b0", stat.S_IFBLK, os.makedev(7, 0)),
+                               ("sub/z2", stat.S_IFCHR, ZERO)]:
+        os.mknod(where / name, kind, number)
+        (where / name).chmod(0o660)
+    (where / "notes").write_text("no device")
+    (where / "z9").symlink_to("z0")
+    os.chown(where / "z0", 0, grp.getgrnam("audio").gr_gid)
+    return where
+
+
+@pytest.mark.parametrize("users", USERS)
+def test_node_its_owner_and_its_links(spawn, busybox, nodes, users):
+    with open(busybox / "etc/group", "a", encoding="ascii") as f:
+        f.write("audio:x:77:\n")
+    out = spawn.sh(busybox, "cd /dev; stat -c '%n %F %a %u:%g %t:%T' my/zero b0; readlink char/1:5; "
+                   "readlink block/7:0; head -c 3 my/zero | wc -c", users,
+                   f"--device={nodes}/z0:/dev/my/zero:rw", f"--device={nodes}/b0:/dev/b0")
+    assert out.splitlines() == ["my/zero character special file 660 0:77 1:5",
+                                "b0 block special file 660 0:0 7:0", "../zero", "../b0", "3"]
+
+
+def test_group_of_the_image_out_of_the_range(spawn, busybox, nodes):
+    """What an image calls a group gives nothing to whoever has that ID on the host."""
+    with open(busybox / "etc/group", "a", encoding="ascii") as f:
+        f.write("audio:x:99999:\n")
+    out = spawn.sh(busybox, "stat -c %g /dev/z", "--private-users=pick", f"--device={nodes}/z0:/dev/z")
+    assert out == "0"
+
+
+@pytest.mark.parametrize("users", USERS)
+def test_folder_and_pattern(spawn, busybox, nodes, users):
+    look = "cd /dev; find one two -type c -o -type b | sort"
+    out = spawn.sh(busybox, look, users, f"--device={nodes}:/dev/one", f"--device={nodes}/z*:/dev/two:rw")
+    assert out.split() == ["one/b0", "one/sub/z2", "one/z0", "one/z1", "two/z0", "two/z1"]
+
+
+def test_standard_node_stays_as_it_is(spawn, busybox):
+    assert spawn.sh(busybox, "stat -c %a /dev/null", "--device=/dev/null") == "666"
+
+
+def test_from_a_file(spawn, busybox, nodes):
+    place = busybox.parent / f"{spawn.name}.nspawn"
+    place.write_text(f"[Files]\nDevice={nodes}/z0:/dev/z\n")
+    look = "[ -c /dev/z ] && echo yes || echo no"
+    assert spawn.sh(busybox, look, "--settings=trusted") == "yes"
+    assert spawn.sh(busybox, look) == "no", "a file beside the image gives no devices"
+
+
+@pytest.mark.parametrize("value, words", [
+    ("{}/none:/dev/x", "cannot find the device"),
+    ("{}/none*:/dev/x", "there is no device"),
+    ("{}/notes:/dev/x", "is not a device"),
+    ("{}/z0", "has to be below /dev"),
+    ("{}/z0:/mnt/x", "has to be below /dev"),
+    ("{}/z0:/dev/../x", "/dev/../x"),
+    ("{}/z0:/dev/x:x", "letters r, w and m"),
+    ("{}/z0:/dev/x:m", "letters r, w and m"),
+    ("{}/z0:/dev/x:rr", "letters r, w and m"),
+    ("{}/z0:/dev/x:rw:more", "PATH[:TARGET][:ACCESS]"),
+    ("{}/z0:/dev/null", "'/dev/null': File exists"),
+    ("{}/z0:/dev/null/x", "'/dev/null/x': "),
+    ("{}/z0:/dev/x:r", "nothing here keeps the machine from writing"),
+])
+def test_what_cannot_be(spawn, busybox, nodes, value, words):
+    assert words in spawn.refuse(busybox, "--device=" + value.format(nodes), "true")
+
+
+def test_machine_in_a_machine_of_users(spawn, busybox, program, copied_tree):
+    """Where mknod(2) is forbidden, the outer machine's own nodes are bound; they stay as they were."""
+    inner = copied_tree("busybox")
+    look = "head -c 3 /dev/zero | wc -c; echo x >/dev/null; stat -c %t:%T:%a:%u /dev/null /dev/my"
+    out = spawn.sh(
+        busybox, f"/mnt/skep-spawn -q --register=no --device=/dev/full:/dev/my -M inner -D /srv"
+        f" /bin/sh -c '{look}'; stat -c %a:%u /dev/null /dev/full",
+        "--private-users=pick", "--private-network", "--api-vfs-writable=yes",
+        f"--bind-ro={program('skep-spawn')}:/mnt/skep-spawn", f"--bind={inner}:/srv:idmap")
+    assert out.split() == ["3", "1:3:666:0", "1:7:666:0", "666:0", "666:0"]
