@@ -288,6 +288,11 @@ static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
                 g->run.exit_status = (int) m->value;
                 return 0;
         }
+        if (m->number == RUN_ID_LABEL && m->value > 0 && m->value <= 4095)
+                return error_set(e, (int) m->value, "cannot give the payload the label '%s': %m%s",
+                                 g->spec->selinux_context ? g->spec->selinux_context
+                                                          : strempty(g->spec->apparmor_profile),
+                                 m->value == ENOENT ? " (is it loaded?)" : "");
         if (m->number != RUN_ID_EXECUTE || m->value == 0 || m->value > 4095)
                 return error_set(e, EPROTO, "PID 1 sent a number that nobody knows");
         /* It is there itself: what is not found is what executes it. */

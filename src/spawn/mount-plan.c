@@ -206,6 +206,17 @@ static int shift_owner(const char *word, const IdRanges *ids, char **ret, Error 
         return *ret ? 0 : error_oom(e);
 }
 
+/* A context has commas of its own, so it is quoted. */
+static int add_context(MountPlan *p, MountItem *item, const char *context) {
+        const char *old = item->options;
+
+        if (!context || (item->type != MOUNT_TMPFS && item->type != MOUNT_DEVPTS &&
+                         item->type != MOUNT_SYS_PARTS))
+                return 0;
+        return own(p, str_format("%s%scontext=\"%s\"", strempty(old), old ? "," : "", context),
+                   &item->options);
+}
+
 /* Mount flags that may stand among the options of a tmpfs; the rest is the file system's. */
 static const struct {
         const char *name;
@@ -332,7 +343,8 @@ static int add_custom(MountPlan *p, const Spec *spec, const IdRanges *ids, Error
                 int r = custom_item(p, sorted[i], ids, item, e);
                 if (r < 0)
                         return error_wrap(e, r, "%s", sorted[i]->target);
-                if (add_owner(p, item, ids) < 0)
+                if (add_owner(p, item, ids) < 0 ||
+                    add_context(p, item, spec->selinux_apifs_context) < 0)
                         return error_oom(e);
         }
         return 0;
@@ -352,7 +364,8 @@ int mount_plan(const Spec *spec, const IdRanges *ids, MountPlan *ret, Error *e) 
                 if (!row_applies(rows[i].when, spec) || is_unmasked(rows + i, spec))
                         continue;
                 p.items[p.n++] = rows[i].item;
-                if (add_owner(&p, p.items + p.n - 1, ids) < 0)
+                if (add_owner(&p, p.items + p.n - 1, ids) < 0 ||
+                    add_context(&p, p.items + p.n - 1, spec->selinux_apifs_context) < 0)
                         return error_oom(e);
         }
         int r = add_custom(&p, spec, ids, e);

@@ -40,13 +40,33 @@ static int explain(int fs_fd, int r, const char *type, Error *e) {
         return error_set(e, r, "cannot make a new %s: %s", type, text + 2);
 }
 
+/* Cuts the first option off, in place; a comma within quotes is part of it. Return: it; NULL = no more. */
+static char *next_option(char **p) {
+        char *option = *p, *end = option;
+        bool quoted = false;
+
+        if (!option || !*option)
+                return NULL;
+        for (; *end && (quoted || *end != ','); end++)
+                quoted ^= *end == '"';
+        *p = *end ? end + 1 : end;
+        *end = '\0';
+        return option;
+}
+
 /* Gives one "key=value" or "key" to a file system that is being set up. */
 static int set_option(int fs_fd, char *option) {
         char *value = strchr(option, '=');
         int r;
 
         if (value) {
+                size_t n = strlen(value + 1);
+
                 *value++ = '\0';
+                if (n >= 2 && value[0] == '"' && value[n - 1] == '"') {
+                        value[n - 1] = '\0';
+                        value++;
+                }
                 r = fsconfig(fs_fd, FSCONFIG_SET_STRING, option, value, 0);
         } else
                 r = fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
@@ -56,16 +76,15 @@ static int set_option(int fs_fd, char *option) {
 int mount_new(const char *type, const char *options, uint64_t attributes, Error *e) {
         int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
         _cleanup_free_ char *copy = options ? strdup(options) : NULL;
-        char *save = NULL;
+        char *rest = copy;
 
         if (fs_fd < 0)
                 return error_set(e, errno, "cannot make a new %s: %m", type);
         if (options && !copy)
                 return error_oom(e);
 
-        for (char *o = copy ? strtok_r(copy, ",", &save) : NULL; o;
-             o = strtok_r(NULL, ",", &save)) {
-                int r = set_option(fs_fd, o);
+        for (char *o = next_option(&rest); o; o = next_option(&rest)) {
+                int r = *o ? set_option(fs_fd, o) : 0;
                 if (r < 0)
                         return explain(fs_fd, r, type, e);
         }

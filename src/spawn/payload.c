@@ -17,6 +17,7 @@
 
 #include "base/path.h"
 #include "spawn/init/init.h"
+#include "spawn/label.h"
 
 /* Whoever asks first must not find a terminal of no size: the keeper comes later. */
 static void copy_size(int terminal_fd) {
@@ -303,8 +304,8 @@ static int execute_init(int init_fd, char **argv, char **env, Error *e) {
 int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run *run, int init_fd,
                     int *ret_status, Error *e) {
         _cleanup_strv_ char **env = NULL, **argv = NULL, **all = NULL;
-        _cleanup_free_ char *program = NULL;
-        const char *what = NULL;
+        _cleanup_free_ char *program = NULL, *label = NULL;
+        const char *what = NULL, *label_file = NULL;
         int sock = run->handshake_fd, r = enter_directory(spec, u, run->root_fd, e);
 
         if (r < 0)
@@ -319,9 +320,15 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
 
         r = strv_append_format(&all, "skep-init");
         if (r >= 0)
-                r = strv_append(&all, "exec");
+                r = label_make(spec, &label_file, &label);
+        if (r >= 0)
+                r = strv_append(&all, label_file ? "label" : "exec");
         if (r >= 0)
                 r = strv_append_format(&all, "%d", sock);
+        if (r >= 0 && label_file)
+                r = strv_append(&all, label_file);
+        if (r >= 0 && label_file)
+                r = strv_append(&all, label);
         if (r >= 0)
                 r = strv_append(&all, program);
         STRV_FOREACH(a, argv)

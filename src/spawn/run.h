@@ -40,6 +40,7 @@ typedef enum RunFd {
 typedef enum RunId {
         RUN_ID_EXIT,    /* exit status for the error that follows: 126 or 127 */
         RUN_ID_EXECUTE, /* the payload was not executed: errno; from skep-init, which ends */
+        RUN_ID_LABEL,   /* it could not be given its label: errno; the same */
         _RUN_ID_MAX,
 } RunId;
 

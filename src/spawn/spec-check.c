@@ -34,8 +34,7 @@ static int check_image(const Check *c, Error *e) {
                 return refuse(c, FIELD(image), e,
                               "a machine has a directory or an image, not both");
         if (s->template_path && s->image)
-                return refuse(c, FIELD(template_path), e,
-                              "a disk image is not made of a template");
+                return refuse(c, FIELD(template_path), e, "a disk image is not made of a template");
 
         if (s->directory && streq(s->directory, "/") && !s->ephemeral &&
             s->volatile_mode != VOLATILE_YES && s->volatile_mode != VOLATILE_STATE)
@@ -74,6 +73,9 @@ static int check_execution(const Check *c, Error *e) {
 static int check_capabilities(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
+        if (s->selinux_context && s->apparmor_profile)
+                return refuse(c, FIELD(apparmor_profile), e,
+                              "a payload is labelled by one security module only");
         if (s->capabilities_ambient && s->start == START_BOOT)
                 return refuse(c, FIELD(capabilities_ambient), e,
                               "an init of the image has no use for ambient capabilities");

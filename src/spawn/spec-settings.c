@@ -5,6 +5,7 @@
  * could do to itself (TRUST_ANY), nothing that reaches the host. */
 #include "spawn/spec-settings.h"
 
+#include "spawn/label.h"
 #include "spawn/spec-parse.h"
 
 #define AT(field)    .at = offsetof(SpecCommand, spec.field)
@@ -192,6 +193,15 @@ static const Setting rows[] = {
           .help = "Whether system calls are filtered at all; also $SYSTEMD_SECCOMP. Without the filter"
                   " a payload reaches all of the kernel",
           .parse = spec_parse_bool_not, AT(no_seccomp) },
+        { LETTER("selinux-context", 'Z'), .metavar = "CONTEXT",
+          .help = "SELinux context that the payload is executed in", .parse = label_setting_context,
+          AT(selinux_context) },
+        { LETTER("selinux-apifs-context", 'L'), .metavar = "CONTEXT",
+          .help = "SELinux context of the files on a machine's tmpfs and devpts",
+          .parse = label_setting_context, AT(selinux_apifs_context) },
+        { EXEC("AppArmorProfile"), FLAG("apparmor-profile"), .metavar = "NAME",
+          .help = "AppArmor profile that the payload is executed under, which the kernel has loaded",
+          .parse = label_setting_profile, AT(apparmor_profile) },
         { FILES("Unmask"), FLAG("unmask"), .metavar = "PATH", .flags = SETTING_LIST,
           .help = "Leave a file or folder of /proc as it is that would be hidden or read-only, or, with"
                   " 'all', every one: weaker, but machines inside can then mount a /proc of their own",
@@ -338,8 +348,6 @@ static const Setting rows[] = {
           UNSUPPORTED },
         { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
           UNSUPPORTED },
-        { LETTER("selinux-context", 'Z'), .metavar = "CONTEXT", UNSUPPORTED },
-        { LETTER("selinux-apifs-context", 'L'), .metavar = "CONTEXT", UNSUPPORTED },
         { FLAG("forward-journal"), .metavar = "PATH", UNSUPPORTED },
         { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-keep-free"), .metavar = "BYTES", UNSUPPORTED },

@@ -34,6 +34,9 @@ void spec_done(Spec *s) {
         free(s->slice);
         strv_free(s->properties);
         free(s->cpu_affinity);
+        free(s->selinux_context);
+        free(s->selinux_apifs_context);
+        free(s->apparmor_profile);
         strv_free(s->unmask);
         free(s->container_service);
         free(s->system_calls);

@@ -241,11 +241,14 @@ typedef struct Spec {
         FamilyList
                 families_untrusted; /* of a file beside the image: takes more away, gives nothing */
         bool suppress_sync;
-        bool share_ipc, share_uts; /* have the host's instead of an own namespace */
-        char **unmask;             /* paths below /proc that are not covered; "all" = none is */
-        bool no_tmpfs_tmp;         /* /tmp is the image's */
-        char *container_service;   /* what the payload is told runs it; NULL = as the reference */
-        bool no_seccomp;           /* no filter of system calls at all */
+        bool share_ipc, share_uts;   /* have the host's instead of an own namespace */
+        char **unmask;               /* paths below /proc that are not covered; "all" = none is */
+        bool no_tmpfs_tmp;           /* /tmp is the image's */
+        char *container_service;     /* what the payload is told runs it; NULL = as the reference */
+        char *selinux_context;       /* of the payload; NULL = as the kernel decides */
+        char *selinux_apifs_context; /* of files on the file systems that we make */
+        char *apparmor_profile;
+        bool no_seccomp; /* no filter of system calls at all */
         ApiVfsWritable api_vfs;
 
         /* resources */

@@ -17,6 +17,7 @@
 #include "spawn/host-files.h"
 #include "spawn/journal-link.h"
 #include "spawn/keeper.h"
+#include "spawn/label.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
 #include "spawn/owners.h"
@@ -78,6 +79,10 @@ static bool wants_disk(const Spec *spec) {
 
 static int apply_disk(Engine *g, Error *e) {
         return disk_open(g->spec, &g->disk, e);
+}
+
+static int apply_label_check(Engine *g, Error *e) {
+        return label_check(g->spec, e);
 }
 
 static int apply_root_open(Engine *g, Error *e) {
@@ -388,6 +393,7 @@ static void revert_registration(Engine *g) {
 static const Step steps[] = {
         { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
         { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
+        { "labels", PHASE_HOST, true, label_wants, apply_label_check, NULL },
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "disk image", PHASE_HOST, true, wants_disk, apply_disk, NULL },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },

@@ -3,11 +3,13 @@
  * no library to load, and nobody to talk to but the socket it is given. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/reboot.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "spawn/init/system.h"
@@ -109,17 +111,37 @@ __attribute__((noreturn)) static void be_stub(int payload) {
         }
 }
 
+__attribute__((noreturn)) static void fail(int socket, RunId what, long r) {
+        HandshakeHead message = { .type = HANDSHAKE_ID, .number = what, .value = (uint64_t) -r };
+
+        (void) system_call(SYS_write, socket, (long) &message, sizeof message, 0);
+        quit(EXIT_NOT_EXECUTABLE);
+}
+
 /* Executes the payload. The socket closes with that, which is how the supervisor knows. */
 __attribute__((noreturn)) static void become(int socket, const char *program, char **argv,
                                              char **environment) {
         (void) system_call(SYS_fcntl, socket, F_SETFD, FD_CLOEXEC, 0);
-        long r = system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0);
-        HandshakeHead message = { .type = HANDSHAKE_ID,
-                                  .number = RUN_ID_EXECUTE,
-                                  .value = (uint64_t) -r };
+        fail(socket, RUN_ID_EXECUTE,
+             system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0));
+}
 
-        (void) system_call(SYS_write, socket, (long) &message, sizeof message, 0);
-        quit(EXIT_NOT_EXECUTABLE);
+/* What our next execution is to run as. A file that is not of proc would take it as well, and do nothing. */
+static long set_label(const char *file, const char *text) {
+        struct statfs fs;
+        long n = 0, fd = system_call(SYS_openat, AT_FDCWD, (long) file, O_WRONLY | O_CLOEXEC, 0);
+
+        if (fd < 0)
+                return fd;
+        long r = system_call(SYS_fstatfs, fd, (long) &fs, 0, 0);
+        if (r < 0)
+                return r;
+        if (fs.f_type != PROC_SUPER_MAGIC)
+                return -EXDEV;
+        while (text[n])
+                n++;
+        r = system_call(SYS_write, fd, (long) text, n, 0);
+        return r < 0 ? r : 0;
 }
 
 void init_main(long *stack) {
@@ -130,5 +152,11 @@ void init_main(long *stack) {
                 be_stub(number_of(argv[2]));
         if (argc > 4 && argv[1][0] == 'e')
                 become(number_of(argv[2]), argv[3], argv + 4, environment);
+        if (argc > 6 && argv[1][0] == 'l') {
+                long r = set_label(argv[3], argv[4]);
+                if (r < 0)
+                        fail(number_of(argv[2]), RUN_ID_LABEL, r);
+                become(number_of(argv[2]), argv[5], argv + 6, environment);
+        }
         quit(EXIT_SETUP);
 }

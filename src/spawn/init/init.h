@@ -4,6 +4,8 @@
  * has a file of the host as its /proc/PID/exe, which a payload that is the host's root could change.
  *
  *   skep-init exec SOCKET PROGRAM ARGV…   become the payload; SOCKET learns when that fails
+ *   skep-init label SOCKET FILE TEXT PROGRAM ARGV…
+ *                                         the same, after writing TEXT to FILE, which must be one of proc
  *   skep-init stub PID                    be PID 1 to the payload, which has this PID */
 #pragma once
 
