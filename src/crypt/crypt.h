@@ -15,20 +15,17 @@ static inline void *device_free(struct crypt_device *cd) {
 DEFINE_CLEANUP(struct crypt_device *, device_free)
 #define _cleanup_crypt_ _cleanup_(device_freep)
 
-#define NODE_PATH_MAX 64
+#define MAPPING_NAME_MAX 64
 
 typedef struct Mapping {
-        char name[NODE_PATH_MAX]; /* of the new device; nobody else's */
-        int lock_fd;              /* as long as the device would outlive us */
+        char name[MAPPING_NAME_MAX]; /* of the new device; nobody else's */
+        int lock_fd;                 /* as long as the device would outlive us */
 } Mapping;
 
 #define MAPPING_NULL ((Mapping){ .lock_fd = -EBADF })
 
 /** device_require_mapper() - Return: 0; -EOPNOTSUPP the kernel has no device-mapper, with @e set. */
 int device_require_mapper(Error *e);
-/** node_path() - a path by which libraries can open a descriptor once more: that of its device node, or
- * of a file the one below /proc/self/fd. Return: 0 or -errno. */
-int node_path(int fd, char ret[static NODE_PATH_MAX], Error *e);
 /** device_error() - what the library said last, as the cause of a failure. Return: @r. */
 int device_error(struct crypt_device *cd, int r, const char *what, Error *e);
 /** device_init() - the library's handle of a descriptor's device, its words kept for device_error() */

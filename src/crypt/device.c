@@ -7,13 +7,13 @@
 #include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/aide.h"
 #include "base/id128.h"
 #include "base/path.h"
+#include "image/loop.h"
 
 #define PREFIX "skep-"
 #define LOCK   "/run/skep/crypt.lock"
@@ -60,35 +60,12 @@ int device_require_mapper(Error *e) {
         return has_mapper() ? 0 : error_set(e, EOPNOTSUPP, "this kernel has no device-mapper");
 }
 
-int node_path(int fd, char ret[static NODE_PATH_MAX], Error *e) {
-        struct stat st, there;
-        char sysfs[64];
-
-        if (fstat(fd, &st) < 0)
-                return error_set(e, errno, "cannot look at a device: %m");
-        (void) snprintf(ret, NODE_PATH_MAX, "/proc/self/fd/%d", fd);
-        if (!S_ISBLK(st.st_mode))
-                return 0;
-
-        /* The kernel's name of it, if that is where it should be; device tables are made of paths. */
-        (void) snprintf(sysfs, sizeof sysfs, "/sys/dev/block/%u:%u", major(st.st_rdev),
-                        minor(st.st_rdev));
-        _cleanup_free_ char *target = realpath(sysfs, NULL);
-        _cleanup_free_ char *node = target ? path_join("/dev", path_last(target)) : NULL;
-        if (node && strlen(node) < NODE_PATH_MAX && stat(node, &there) >= 0 &&
-            S_ISBLK(there.st_mode) && there.st_rdev == st.st_rdev)
-                (void) snprintf(ret, NODE_PATH_MAX, "%s", node);
-        return 0;
-}
-
 int device_init(int fd, struct crypt_device **ret, Error *e) {
-        char path[NODE_PATH_MAX];
-        int r = node_path(fd, path, e);
+        char path[BLOCK_PATH_MAX];
+        int r;
 
-        if (r < 0)
-                return r;
         crypt_set_log_callback(NULL, on_log, NULL);
-        r = crypt_init(ret, path);
+        r = crypt_init(ret, block_path(fd, path));
         return r < 0 ? device_error(NULL, r, "cannot use the device", e) : 0;
 }
 
@@ -134,7 +111,7 @@ void mapping_done(Mapping *m) {
 }
 
 int mapping_hand_out(Mapping *m, struct crypt_device *cd, bool read_only, bool probe, Error *e) {
-        char path[2 * NODE_PATH_MAX];
+        char path[2 * MAPPING_NAME_MAX];
         char block[512];
         struct stat st;
         int r;

@@ -2,6 +2,7 @@
 /* Devices that check every block that is read from them. */
 #include "base/aide.h"
 #include "crypt/crypt.h"
+#include "image/loop.h"
 #include "image/verity.h"
 
 typedef struct Signature {
@@ -54,7 +55,7 @@ int verity_verb(char **argv, int n_fds, Error *e) {
         _cleanup_(signature_done) Signature signature = {};
         _cleanup_(mapping_done) Mapping mapping = MAPPING_NULL;
         struct crypt_params_verity params = {};
-        char data[NODE_PATH_MAX];
+        char data[BLOCK_PATH_MAX];
         _cleanup_crypt_ struct crypt_device *cd = NULL;
         RootHash hash;
         int r;
@@ -66,14 +67,12 @@ int verity_verb(char **argv, int n_fds, Error *e) {
                 r = device_require_mapper(e);
         if (r >= 0)
                 r = device_init(AIDE_FDS + 1, &cd, e);
-        if (r >= 0)
-                r = node_path(AIDE_FDS, data, e);
         if (r < 0)
                 return r;
 
         r = crypt_load(cd, CRYPT_VERITY, &params);
         if (r >= 0)
-                r = crypt_set_data_device(cd, data);
+                r = crypt_set_data_device(cd, block_path(AIDE_FDS, data));
         if (r < 0)
                 return device_error(cd, r, "cannot read the hash tree", e);
 

@@ -248,11 +248,13 @@ static int refuse(PartitionDesignator d, uint32_t flags, Error *e, const char *b
                          partition_designator_name(d), text, but);
 }
 
-static const char *protection_name(const PartitionFacts *f) {
-        return f->is_encrypted    ? "it is encrypted"
-               : f->has_signature ? "it has signed verity data"
-               : f->has_verity    ? "it has verity data"
-                                  : "it has no protection";
+static const char *what_is_wrong(uint32_t flags, const PartitionFacts *f) {
+        flags &= USE_MASK;
+        return flags == POLICY_ABSENT ? "the image has one"
+               : f->is_encrypted      ? "it is encrypted"
+               : f->has_signature     ? "it has signed verity data"
+               : f->has_verity        ? "it has verity data"
+                                      : "it has no protection";
 }
 
 /* The strongest use that both sides allow. Return: true and *@ret set; false there is none. */
@@ -304,7 +306,7 @@ int image_policy_choose(const ImagePolicy *p, PartitionDesignator d, const Parti
         if (!f->exists && !(flags & POLICY_ABSENT))
                 return refuse(d, flags, e, "the image has none");
         if (f->exists && !strongest(flags, f, &use))
-                return refuse(d, flags, e, protection_name(f));
+                return refuse(d, flags, e, what_is_wrong(flags, f));
         if (f->exists) {
                 if (!(flags & (f->read_only ? POLICY_READ_ONLY_ON : POLICY_READ_ONLY_OFF)))
                         return refuse(d, flags, e,

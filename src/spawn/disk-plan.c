@@ -87,36 +87,62 @@ static bool is_used(const Spec *spec, PartitionDesignator d) {
         }
 }
 
-int disk_plan(const Spec *spec, const Dissection *d, bool writable, const char *name, DiskPlan *ret,
-              Error *e) {
+/* The partition for a place, and how it is to be used. Return: 1; 0 the place stays empty; -errno. */
+static int choose(const Spec *spec, const Dissection *d, const Verity *v, PartitionDesignator which,
+                  const Partition **ret, Protection *protection, Error *e) {
+        const Partition *p = NULL;
+        int r = protect_find(v, d, which, &p, e);
+
+        if (r == 0)
+                r = dissection_find(d, which, &p, e);
+        if (r >= 0)
+                r = protect_choose(&spec->image_policy, d, v, which, p, protection, e);
+        if (r < 0)
+                return r;
+        if (which == PARTITION_ROOT && !p)
+                return error_set(e, ENOMEDIUM,
+                                 "it has no partition that could be the root of a machine");
+        if (which == PARTITION_ROOT && protection->use == PARTITION_LEAVE)
+                return error_set(e, EPERM, "the image policy leaves the root partition unused");
+        *ret = p;
+        return protection->use != PARTITION_LEAVE;
+}
+
+static bool is_checked(const Protection *p) {
+        return p->use == PARTITION_CHECKED || p->use == PARTITION_SIGNED;
+}
+
+int disk_plan(const Spec *spec, const Dissection *d, const Verity *v, bool writable,
+              const char *name, DiskPlan *ret, Error *e) {
         bool read_only = !writable || !spec_writes_image(spec) || spec->dry_run;
+        int r;
 
         *ret = (DiskPlan){};
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 const struct Place *place = places + i;
+                Protection protection;
                 const Partition *p;
-                int r = dissection_find(d, place->designator, &p, e);
 
+                r = choose(spec, d, v, place->designator, &p, &protection, e);
                 if (r < 0)
                         return error_wrap(e, r, "'%s'", name);
-                if (r == 0 && place->designator == PARTITION_ROOT)
-                        return error_set(
-                                e, ENOMEDIUM,
-                                "'%s' has no partition that could be the root of a machine", name);
                 if (r == 0 || !is_used(spec, place->designator))
                         continue;
 
                 DiskMount *m = ret->mounts + ret->n++;
                 *m = (DiskMount){ .designator = place->designator,
                                   .partition = *p,
+                                  .protection = protection,
                                   .targets = { place->targets[0], place->targets[1] },
                                   .needs_empty = place->needs_empty,
-                                  .read_only = read_only || p->flags & PARTITION_READ_ONLY,
+                                  .read_only = read_only || p->flags & PARTITION_READ_ONLY ||
+                                               is_checked(&protection),
                                   .grows = p->flags & PARTITION_GROWFS,
                                   .attributes = place->attributes };
                 (void) disk_mount_set_type(m, p->fstype);
         }
-        return 0;
+        r = protect_check_rest(&spec->image_policy, d, e);
+        return r < 0 ? error_wrap(e, r, "'%s'", name) : 0;
 }
 
 const char *disk_mount_describe(const DiskMount *m, char text[static DISK_MOUNT_TEXT_MAX]) {
@@ -126,6 +152,17 @@ const char *disk_mount_describe(const DiskMount *m, char text[static DISK_MOUNT_
                 (void) snprintf(text, DISK_MOUNT_TEXT_MAX, "partition %u (%s)", m->partition.number,
                                 partition_designator_name(m->designator));
         return text;
+}
+
+static const char *protection_text(const Protection *p) {
+        static const char *const texts[_PARTITION_USE_MAX] = {
+                [PARTITION_CHECKED] = ", verity",
+                [PARTITION_SIGNED] = ", signed verity",
+                [PARTITION_DECRYPTED] = ", encrypted",
+                [PARTITION_DECRYPTED_CHECKED] = ", encrypted with integrity",
+        };
+
+        return strempty(texts[p->use]);
 }
 
 static int format_mount(const DiskMount *m, Buf *out) {
@@ -145,8 +182,9 @@ static int format_mount(const DiskMount *m, Buf *out) {
                                m->needs_empty ? " if empty" : "", m->read_only ? "ro" : "rw",
                                m->options ? "," : "", strempty(m->options),
                                (unsigned long long) p->size, (unsigned long long) p->offset);
-        if (r >= 0 && m->grows)
-                r = buf_puts(out, ", grows");
+        if (r >= 0)
+                r = buf_printf(out, "%s%s", protection_text(&m->protection),
+                               m->grows ? ", grows" : "");
         if (r >= 0 && *label)
                 r = buf_printf(out, ", '%s'", label);
         return r < 0 ? r : buf_puts(out, "\n");

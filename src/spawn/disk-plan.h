@@ -4,6 +4,7 @@
 #pragma once
 
 #include "image/dissection.h"
+#include "spawn/protect.h"
 #include "spawn/spec.h"
 
 #define DISK_MOUNTS_MAX 8
@@ -12,6 +13,7 @@ typedef struct DiskMount {
         PartitionDesignator
                 designator; /* of a generic partition that serves as root: PARTITION_ROOT */
         Partition partition;
+        Protection protection;
         const char
                 *targets[2]; /* in the image; the second where the first will not do; NULL = none */
         bool needs_empty;    /* only on an empty directory that is there; else it is left out */
@@ -31,11 +33,13 @@ typedef struct DiskPlan {
 
 /** disk_plan() - choose the partitions
  * @d:         of the image
+ * @v:         what is known of its protection
  * @writable:  the image may be written to
  * @name:      of the image, for errors
- * Return: 0; -ENOMEDIUM there is no root; -ENOTUNIQ there are several. */
-int disk_plan(const Spec *spec, const Dissection *d, bool writable, const char *name, DiskPlan *ret,
-              Error *e);
+ * Return: 0; -ENOMEDIUM there is no root; -ENOTUNIQ there are several; -EPERM the image
+ * policy refuses it. */
+int disk_plan(const Spec *spec, const Dissection *d, const Verity *v, bool writable,
+              const char *name, DiskPlan *ret, Error *e);
 
 /** disk_mount_set_type() - fill in type and options for a file system
  * @fstype:  as libblkid calls it

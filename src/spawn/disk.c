@@ -14,9 +14,9 @@
 #include "spawn/owners.h"
 
 void disk_init(Disk *d) {
-        *d = (Disk){ .fd = -EBADF, .memory_fd = -EBADF };
+        *d = (Disk){ .fd = -EBADF, .memory_fd = -EBADF, .verity = VERITY_NULL };
         for (size_t i = 0; i < DISK_MOUNTS_MAX; i++)
-                d->mount_fds[i] = -EBADF;
+                d->mount_fds[i] = d->device_fds[i] = -EBADF;
 }
 
 void disk_unmount(Disk *d) {
@@ -26,7 +26,10 @@ void disk_unmount(Disk *d) {
 
 void disk_done(Disk *d) {
         disk_unmount(d);
+        for (size_t i = 0; i < DISK_MOUNTS_MAX; i++)
+                d->device_fds[i] = fd_close(d->device_fds[i]);
         d->fd = fd_close(d->fd);
+        verity_done(&d->verity);
         dissection_done(&d->found);
         disk_init(d);
 }
@@ -59,14 +62,23 @@ static int open_image(const Spec *spec, Disk *d, Error *e) {
 }
 
 int disk_open(const Spec *spec, Disk *d, Error *e) {
+        const VerityOptions given = { .root_hash = spec->root_hash,
+                                      .signature = spec->root_hash_sig,
+                                      .tree = spec->verity_data };
         int r = open_image(spec, d, e);
 
+        if (r >= 0)
+                r = verity_read(spec->image, d->fd, &given, &d->verity, e);
         if (r < 0)
                 return r;
-        r = dissect_image(d->fd, false, &d->found, e);
+        /* A hash tree that is elsewhere is one of the whole image. */
+        r = dissect_image(d->fd, d->verity.tree_fd >= 0, &d->found, e);
         if (r < 0)
                 return error_wrap(e, r, "'%s'", spec->image);
-        return disk_plan(spec, &d->found, d->writable, spec->image, &d->plan, e);
+        r = verity_embed(&d->verity, &d->found, e);
+        if (r < 0)
+                return r;
+        return disk_plan(spec, &d->found, &d->verity, d->writable, spec->image, &d->plan, e);
 }
 
 static int damaged(int r) {
@@ -95,12 +107,11 @@ static int mount_source(const DiskMount *m, const char *source, Error *e) {
 }
 
 /* A block device that is the partition and nothing else. */
-static int open_partition(const Disk *d, const DiskMount *m, Error *e) {
-        const Partition *p = &m->partition;
+static int open_partition(const Disk *d, const Partition *p, bool read_only, Error *e) {
         LoopRange range = { .offset = p->offset,
                             .size = p->number == 0 ? 0 : p->size,
                             .sector_size = d->found.sector_size,
-                            .read_only = m->read_only };
+                            .read_only = read_only };
 
         if (d->is_device && p->number == 0) {
                 int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 3);
@@ -109,16 +120,86 @@ static int open_partition(const Disk *d, const DiskMount *m, Error *e) {
         return loop_attach(d->fd, &range, e);
 }
 
-static int mount_partition(const Disk *d, const DiskMount *m, Error *e) {
+/* The hash tree as a block device. Return: -EBADF the partition has none; other -errno. */
+static int open_hash_tree(const Disk *d, const Protection *p, Error *e) {
+        const LoopRange whole = { .sector_size = 512, .read_only = true };
+        struct stat st;
+
+        if (p->use != PARTITION_CHECKED && p->use != PARTITION_SIGNED)
+                return -EBADF;
+        if (p->tree)
+                return open_partition(d, p->tree, true, e);
+        if (fstat(d->verity.tree_fd, &st) >= 0 && S_ISREG(st.st_mode))
+                return loop_attach(d->verity.tree_fd, &whole, e);
+        int fd = fcntl(d->verity.tree_fd, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? error_set(e, errno, "cannot keep the hash tree open: %m") : fd;
+}
+
+/* What a decrypted device holds, which nobody could see before. */
+static int look_inside(const Spec *spec, DiskMount *m, int device_fd, Error *e) {
+        _cleanup_(dissection_done) Dissection inside = {};
+        int r = dissect_image(device_fd, true, &inside, e);
+
+        if (r < 0)
+                return error_wrap(e, r, "it is decrypted, but");
+        (void) snprintf(m->partition.fstype, sizeof m->partition.fstype, "%s",
+                        inside.partitions[0].fstype);
+        (void) disk_mount_set_type(m, m->partition.fstype);
+        return image_policy_check_file_system(&spec->image_policy, m->designator,
+                                              m->partition.fstype, e);
+}
+
+/* The device over a protected partition, made at the first start. */
+static int open_protected(const Spec *spec, Disk *d, size_t i, Buf *notes, Error *e) {
+        DiskMount *m = d->plan.mounts + i;
+        const Protection *p = &m->protection;
+        _cleanup_fd_ int device = -EBADF, tree = open_hash_tree(d, p, e);
+        char text[DISK_MOUNT_TEXT_MAX];
+        Error problem = {};
+        int r;
+
+        if (tree < 0 && tree != -EBADF)
+                return tree;
+        device = open_partition(d, &m->partition, m->read_only, e);
+        if (device < 0)
+                return device;
+        r = protect_open(spec, p, &d->verity, partition_designator_name(m->designator), device,
+                         tree, m->read_only, &d->device_fds[i], &problem);
+        if (r > 0) {
+                d->device_fds[i] = TAKE_FD(device);
+                return buf_printf(notes, "%s is used without verity: %s\n",
+                                  disk_mount_describe(m, text), problem.text) < 0
+                               ? error_oom(e)
+                               : 0;
+        }
+        if (r < 0) {
+                if (e)
+                        *e = problem;
+                return r;
+        }
+        return p->use == PARTITION_DECRYPTED || p->use == PARTITION_DECRYPTED_CHECKED
+                       ? look_inside(spec, m, d->device_fds[i], e)
+                       : 0;
+}
+
+static int mount_partition(const Spec *spec, Disk *d, size_t i, Buf *notes, Error *e) {
+        const DiskMount *m = d->plan.mounts + i;
         char path[BLOCK_PATH_MAX];
         _cleanup_fd_ int device = -EBADF;
 
+        if (m->protection.use != PARTITION_PLAIN && d->device_fds[i] < 0) {
+                int r = open_protected(spec, d, i, notes, e);
+                if (r < 0)
+                        return r;
+        }
         if (!m->type)
                 return error_set(e, EMEDIUMTYPE,
                                  m->partition.fstype[0]
                                          ? "we mount no file system of the type '%s' there"
                                          : "it holds no file system that we know%s",
                                  m->partition.fstype);
+        if (d->device_fds[i] >= 0)
+                return mount_source(m, block_path(d->device_fds[i], path), e);
 
         /* Since Linux 6.12 this one needs no device. */
         if (streq(m->type, "erofs") && m->partition.number == 0 && !d->is_device) {
@@ -126,7 +207,7 @@ static int mount_partition(const Disk *d, const DiskMount *m, Error *e) {
                 if (fd >= 0)
                         return fd;
         }
-        device = open_partition(d, m, e);
+        device = open_partition(d, &m->partition, m->read_only, e);
         if (device < 0)
                 return device;
         return mount_source(m, block_path(device, path), e);
@@ -138,7 +219,7 @@ int disk_mount_all(const Spec *spec, Disk *d, Run *run, Buf *notes, Error *e) {
                 const DiskMount *m = d->plan.mounts + i;
                 char text[DISK_MOUNT_TEXT_MAX];
                 Error problem = {};
-                int fd = mount_partition(d, m, &problem);
+                int fd = mount_partition(spec, d, i, notes, &problem);
 
                 /* No machine needs the files of its boot loader to run. */
                 if (fd == -EPROTONOSUPPORT && m->needs_empty) {

@@ -13,7 +13,11 @@ typedef struct Disk {
         bool is_device;
         int memory_fd; /* of the builder: what an upper layer in memory is in */
         Dissection found;
+        Verity verity;
         DiskPlan plan;
+        int device_fds
+                [DISK_MOUNTS_MAX]; /* parallel to the plan: devices over protected partitions, kept over
+                                          * reboots of the payload; -EBADF = none */
         int mount_fds[DISK_MOUNTS_MAX]; /* parallel to the plan; -EBADF = not mounted */
 } Disk;
 

@@ -54,6 +54,20 @@ static int check_journal(const Check *c, Error *e) {
         return 0;
 }
 
+/* What protects an image protects no directory; that must not be taken for protected. */
+static int check_protection(const Check *c, Error *e) {
+        static const size_t fields[] = { FIELD(image_policy), FIELD(root_hash),
+                                         FIELD(root_hash_sig), FIELD(verity_data) };
+
+        for (size_t i = 0; i < ELEMENTSOF(fields) && !c->spec->image; i++)
+                if (c->origins && settings_find(c->origins, fields[i]))
+                        return refuse(
+                                c, fields[i], e,
+                                "the machine is no disk image, and nothing else can be protected"
+                                " like that");
+        return 0;
+}
+
 static int check_execution(const Check *c, Error *e) {
         static const char *const kernels[] = { "/proc", "/sys", "/dev" };
         const Spec *s = c->spec;
@@ -155,8 +169,9 @@ static int check_mounts(const Check *c, Error *e) {
 
 int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
-                check_image, check_execution, check_capabilities, check_namespaces,
-                check_unit,  check_users,     check_mounts,       check_journal,
+                check_image,        check_protection, check_execution,
+                check_capabilities, check_namespaces, check_unit,
+                check_users,        check_mounts,     check_journal,
         };
         const Check c = { .spec = s, .origins = origins };
 

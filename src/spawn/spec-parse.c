@@ -44,6 +44,24 @@ int spec_parse_hostname(const Setting *row, const char *value, void *at, Error *
         return setting_string(row, value, at, e);
 }
 
+int spec_parse_image_policy(const Setting *row, const char *value, void *at, Error *e) {
+        return image_policy_parse(value, at, e);
+}
+
+int spec_parse_root_hash(const Setting *row, const char *value, void *at, Error *e) {
+        return root_hash_parse(value, at) < 0
+                       ? error_set(e, EINVAL,
+                                   "'%.140s' is not a root hash: 32 to 128 hexadecimal digits",
+                                   value)
+                       : 0;
+}
+
+int spec_parse_signature(const Setting *row, const char *value, void *at, Error *e) {
+        int r = signature_check(value, e);
+
+        return r < 0 ? r : setting_string(row, value, at, e);
+}
+
 int spec_parse_uuid(const Setting *row, const char *value, void *at, Error *e) {
         Id128 id;
 

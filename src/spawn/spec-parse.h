@@ -26,6 +26,9 @@ int spec_parse_console(const Setting *row, const char *value, void *at, Error *e
 int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
 
 /* users and their IDs (spec-parse-users.c); --user is an old word for --uid; at is spec->private_users */
+int spec_parse_image_policy(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_root_hash(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_signature(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_user(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_old_user(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_private_users(const Setting *row, const char *value, void *at, Error *e);

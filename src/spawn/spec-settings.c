@@ -50,8 +50,8 @@ static const Setting rows[] = {
           .parse = setting_bool, AT(cleanup) },
         { FLAG("no-pager"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no pager",
           .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
-        { FLAG("no-ask-password"), .flags = SETTING_HIDDEN, .help = "Accepted; nothing is asked",
-          .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
+        { FLAG("no-ask-password"), .help = "Ask for no passphrase of an encrypted image",
+          .parse = setting_bool, AT(no_ask_password) },
         { FLAG("system"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no other mode",
           .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
 
@@ -64,6 +64,19 @@ static const Setting rows[] = {
           .help = "Disk image of the machine: a file or block device with partitions or a bare file"
                   " system",
           .parse = setting_path, AT(image) },
+        { FLAG("image-policy"), .metavar = "POLICY",
+          .help = "Which partitions of the disk image are used, and how each has to be protected, as in"
+                  " systemd.image-policy(7)",
+          .parse = spec_parse_image_policy, AT(image_policy) },
+        { FLAG("root-hash"), .metavar = "HASH",
+          .help = "Root hash of the disk image's verity data, in hexadecimal digits",
+          .parse = spec_parse_root_hash, AT(root_hash) },
+        { FLAG("root-hash-sig"), .metavar = "SIGNATURE", .complete = "files",
+          .help = "Signature of the root hash: a file, or base64: and the data itself",
+          .parse = spec_parse_signature, AT(root_hash_sig) },
+        { FLAG("verity-data"), .metavar = "PATH", .complete = "files",
+          .help = "File with the verity hash tree of an image that is one file system",
+          .parse = setting_path, AT(verity_data) },
         { EXEC("Ephemeral"), LETTER("ephemeral", 'x'), .metavar = "[MODE]",
           .complete = "no memory disk",
           .help = "Run on a throw-away view of the image; changes are kept in memory (the default) or on"
@@ -331,12 +344,8 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { FLAG("image-policy"), .metavar = "POLICY", UNSUPPORTED },
         { FLAG("mstack"), .metavar = "PATH", UNSUPPORTED },
         { FLAG("oci-bundle"), .metavar = "PATH", UNSUPPORTED },
-        { FLAG("root-hash"), .metavar = "HASH", UNSUPPORTED },
-        { FLAG("root-hash-sig"), .metavar = "SIGNATURE", UNSUPPORTED },
-        { FLAG("verity-data"), .metavar = "PATH", UNSUPPORTED },
         { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:NAME]", UNSUPPORTED },
         { NETWORK("MACVLAN"), FLAG("network-macvlan"), .metavar = "HOST[:NAME]", UNSUPPORTED },
         { NETWORK("IPVLAN"), FLAG("network-ipvlan"), .metavar = "HOST[:NAME]", UNSUPPORTED },

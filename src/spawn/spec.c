@@ -9,6 +9,7 @@ void spec_init(Spec *s) {
                 .oom_score_adjust = OOM_SCORE_ADJUST_UNSET,
                 .personality = PERSONALITY_UNSET,
         };
+        image_policy_spawn(&s->image_policy);
 }
 
 void custom_mount_done(CustomMount *m) {
@@ -25,6 +26,8 @@ void spec_done(Spec *s) {
         free(s->image);
         free(s->pivot_new);
         free(s->pivot_old);
+        free(s->root_hash_sig);
+        free(s->verity_data);
         strv_free(s->argv);
         strv_free(s->environment);
         free(s->working_directory);

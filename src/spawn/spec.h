@@ -8,6 +8,8 @@
 
 #include "base/id128.h"
 #include "base/text.h"
+#include "image/image-policy.h"
+#include "image/root-hash.h"
 #include "spawn/credential.h"
 #include "spawn/id-ranges.h"
 #include "spawn/device.h"
@@ -195,6 +197,11 @@ typedef struct Spec {
         /* image */
         char *directory; /* as given; resolved by spec_resolve() */
         char *image;     /* file or block device, in place of a directory */
+        ImagePolicy image_policy;
+        RootHash root_hash;   /* none = look for it */
+        char *root_hash_sig;  /* path or "base64:…" */
+        char *verity_data;    /* path of the hash tree */
+        bool no_ask_password; /* ask for no passphrase */
         EphemeralMode ephemeral;
         VolatileMode volatile_mode;
         char *template_path; /* what a missing directory is made of; NULL = nothing */

@@ -138,7 +138,7 @@ static void test_choose(void **state) {
                 { "*", PARTITION_SWAP, PLAIN, PARTITION_PLAIN, NULL },
                 { "-", PARTITION_ROOT, PLAIN, PARTITION_LEAVE, NULL },
                 { "~", PARTITION_ROOT, PLAIN, -EPERM,
-                  "the image policy for the root partition is 'absent', but it has no protection" },
+                  "the image policy for the root partition is 'absent', but the image has one" },
                 { "root=verity", PARTITION_ROOT, SIGNED, PARTITION_CHECKED, NULL },
                 { "root=verity", PARTITION_ROOT, PLAIN, -EPERM,
                   "the image policy for the root partition is 'verity', but it has no protection" },

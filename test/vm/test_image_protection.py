@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disk images with verity and LUKS, on a kernel that has device-mapper."""
+
+import base64
+import hashlib
+import zlib
+
+import pytest
+
+from skeplib.protected import Verity
+
+IMAGES = "/var/tmp/images"
+RUN = "skep-spawn -q --register=no --console=pipe -M protected"
+_UNPACK = "import sys, zlib; sys.stdout.buffer.write(zlib.decompress(sys.stdin.buffer.read()))"
+
+
+def put(vm, source, name):
+    """Copy a file of the host to IMAGES, sparse."""
+    packed = base64.b64encode(zlib.compress(source.read_bytes()))
+    vm.run(f"base64 -d | python3 -c '{_UNPACK}' | cp --sparse=always /dev/stdin {IMAGES}/{name}",
+           input=packed)
+
+
+@pytest.fixture(scope="module")
+def verity(vm, tmp_path_factory):
+    made = Verity(tmp_path_factory.mktemp("verity"))
+    vm.run(f"mkdir -p {IMAGES}")
+    put(vm, made.disk, "disk.raw")
+    put(vm, made.damaged(), "damaged.raw")
+    put(vm, made.bare, "bare.raw")
+    put(vm, made.tree, "bare.verity")
+    put(vm, made.certificate, "certificate.crt")
+    vm.write(f"{IMAGES}/bare.roothash", made.root_hash)
+    return made
+
+
+@pytest.fixture(scope="module")
+def secret(vm, verity):
+    """An encrypted image of the same system; its passphrase is in a folder of credentials."""
+    vm.write(f"{IMAGES}/key", "sesame")
+    vm.run("mkdir -p /run/keys && cp {0}/key /run/keys/image-passphrase; cd {0} && truncate -s 24M secret.raw && "
+           "cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 secret.raw key && "
+           "cryptsetup open --key-file key secret.raw secret && "
+           "cat bare.raw >/dev/mapper/secret && cryptsetup close secret".format(IMAGES), timeout=120)
+    return f"{IMAGES}/secret.raw"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(vm):
+    yield
+    vm.run("for i in $(seq 50); do [ -z \"$(ls /sys/class/block | grep ^dm-)\" ] && break; sleep 0.1; done")
+    assert vm.out("ls /sys/class/block | grep ^dm- || true; ls /dev/mapper") == "control"
+    assert vm.out("losetup -a") == ""
+
+
+def spawn(vm, arguments, command="cat /etc/os-release", environment=""):
+    done = vm.run(f"{environment} {RUN} {arguments} /bin/sh -c '{command}'", check=False, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_verity_of_partitions(vm, verity):
+    status, out, err = spawn(vm, f"-i {IMAGES}/disk.raw --root-hash={verity.root_hash} "
+                             "--image-policy=root=verity",
+                             "md5sum </data; grep \" / \" /proc/self/mountinfo; touch /x || echo ro")
+    assert status == 0, err
+    assert "ro" in out.split("\n") and " - squashfs " in out
+    assert hashlib.md5(verity.data).hexdigest() in out
+
+
+def test_hash_of_something_else(vm, verity):
+    other = verity.root_hash[:-1] + ("0" if verity.root_hash[-1] != "0" else "1")
+    status, _, err = spawn(vm, f"-i {IMAGES}/disk.raw --root-hash={other}")
+    assert status == 125 and "there is no hash tree for it" in err
+    status, _, err = spawn(vm, f"-i {IMAGES}/bare.raw --root-hash={other}")
+    assert status == 125 and "the root hash is of something else, or the data are damaged" in err
+
+
+def test_damaged_data(vm, verity):
+    status, out, err = spawn(vm, f"-i {IMAGES}/damaged.raw --root-hash={verity.root_hash}",
+                             "echo up; cat /data >/dev/null")
+    assert (status, out) == (1, "up\n") and "Input/output error" in err
+    # Nobody would have noticed otherwise.
+    status, _, err = spawn(vm, f"-i {IMAGES}/damaged.raw --image-policy=root=unprotected",
+                           "cat /data >/dev/null")
+    assert status == 0, err
+
+
+def test_files_beside_the_image(vm, verity):
+    status, out, err = spawn(vm, f"-i {IMAGES}/bare.raw --image-policy=root=verity")
+    assert status == 0 and "ID=busybox" in out, err
+    status, _, err = spawn(vm, f"-i {IMAGES}/bare.raw --image-policy=root=verity",
+                           environment="SYSTEMD_DISSECT_VERITY_SIDECAR=no")
+    assert status == 125 and "'verity', but it has no protection" in err
+
+
+def test_signature(vm, verity):
+    signed = f"-i {IMAGES}/disk.raw --image-policy=root=signed"
+    status, _, err = spawn(vm, signed)
+    assert status == 125 and "nobody whom this host trusts has signed the root hash" in err
+    vm.run(f"mkdir -p /run/verity.d && cp {IMAGES}/certificate.crt /run/verity.d/test.crt")
+    status, out, err = spawn(vm, signed)
+    assert status == 0 and "ID=busybox" in out, err
+    # What of an administrator's is empty masks it.
+    vm.run("mkdir -p /etc/verity.d && touch /etc/verity.d/test.crt")
+    assert spawn(vm, signed)[0] == 125
+    vm.run("rm -r /etc/verity.d /run/verity.d")
+
+
+def test_encrypted(vm, secret):
+    options = f"-i {secret} --image-policy=root=encrypted --read-only --no-ask-password"
+    status, out, err = spawn(vm, options, environment="CREDENTIALS_DIRECTORY=/run/keys")
+    assert status == 0 and "ID=busybox" in out, err
+    done = vm.run(f"systemd-run -q --pipe --wait -p SetCredential=image-passphrase:sesame {RUN} "
+                  f"{options} /bin/echo from a unit", check=False, timeout=120)
+    assert done.stdout == "from a unit\n", done.stderr
+
+
+def test_encrypted_without_a_key(vm, secret):
+    options = f"-i {secret} --no-ask-password"
+    status, _, err = spawn(vm, options)
+    assert status == 125 and "it is encrypted: there is no passphrase" in err
+    vm.run("mkdir -p /run/wrong && echo no >/run/wrong/image-passphrase")
+    status, _, err = spawn(vm, options, environment="CREDENTIALS_DIRECTORY=/run/wrong")
+    assert status == 125 and "the passphrase is wrong" in err
+    status, _, err = spawn(vm, options + " --image-policy=root=unprotected",
+                           environment="CREDENTIALS_DIRECTORY=/run/keys")
+    assert status == 125 and "'unprotected', but it is encrypted" in err
+
+
+def test_supervisor_killed(vm, verity):
+    """Devices go with the mounts, whoever dies."""
+    vm.run(f"{RUN} -i {IMAGES}/disk.raw --root-hash={verity.root_hash} /bin/sleep 1000 & p=$!; "
+           "for i in $(seq 100); do ls /sys/class/block | grep -q ^dm- && pgrep -x sleep && break; sleep 0.1; done; "
+           "ls /sys/class/block | grep -q ^dm- && kill -9 $p", timeout=60)
