@@ -30,7 +30,8 @@ static bool stderr_is_journal(void) {
 }
 
 void report_init(const char *program) {
-        const char *wanted = getenv("SKEP_LOG_LEVEL");
+        const char *own = getenv("SKEP_LOG_LEVEL");
+        const char *wanted = own ? own : getenv("SYSTEMD_LOG_LEVEL");
         uint64_t level;
 
         reporter.program = program;

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -255,3 +256,11 @@ def test_dump_names_where_everything_comes_from(spawn, busybox, settings):
     [private] = of("Private")
     assert private["value"] == "no" and private["origin"] == "default"
     assert len(rows) > 50 and not of("--dump-settings")
+
+
+def test_file_beside_a_disk_image(program, scratch):
+    (scratch / "disk.raw").write_bytes(bytes(4096))
+    (scratch / "disk.nspawn").write_text("[Exec]\nHostname=from-beside\n")
+    rows = json.loads(subprocess.check_output([program("skep-spawn"), "--dump-settings=json", "-i",
+                                               scratch / "disk.raw"]))
+    assert [r["value"] for r in rows if r["key"] == "Hostname"] == ["from-beside"]
