@@ -78,6 +78,7 @@ static int plan_seccomp(const Spec *spec, uint64_t capabilities, SeccompProgram 
                 .caps = capabilities,
                 .calls = spec->system_calls,
                 .families = family_list_both(&spec->families, &spec->families_untrusted),
+                .host_users = !spec_has_private_users(spec),
                 .suppress_sync = spec->suppress_sync,
         };
         SeccompPlan p;

@@ -160,6 +160,8 @@ int seccomp_plan(const SeccompRequest *request, SeccompPlan *ret, Error *e) {
                 [SECCOMP_KIND_DENIED] = SECCOMP_ACTION_EPERM,
                 [SECCOMP_KIND_ALLOWED] = SECCOMP_ACTION_ALLOW,
                 [SECCOMP_KIND_SOCKET] = SECCOMP_ACTION_SOCKET,
+                [SECCOMP_KIND_KEYS] = request->host_users ? SECCOMP_ACTION_EPERM
+                                                          : SECCOMP_ACTION_ALLOW,
                 [SECCOMP_KIND_SOCKETCALL] = SECCOMP_ACTION_SOCKETCALL,
                 [SECCOMP_KIND_NOTHING] = SECCOMP_ACTION_NOTHING,
                 [SECCOMP_KIND_NOTHING_FD] = SECCOMP_ACTION_NOTHING_FD,

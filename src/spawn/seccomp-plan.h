@@ -29,6 +29,7 @@ typedef struct SeccompRequest {
                 caps; /* 1 << CAP_* in the bounding set: some calls are allowed only together with one */
         const SeccompList *calls; /* allowed and denied besides; NULL = none */
         FamilyList families;
+        bool host_users;    /* keyrings of users are the host's: no keys unless the list says so */
         bool suppress_sync; /* what waits for the disk succeeds at once */
 } SeccompRequest;
 

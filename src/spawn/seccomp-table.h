@@ -27,6 +27,7 @@ typedef enum SeccompKind {
         SECCOMP_KIND_DENIED,  /* known, not for machines: EPERM */
         SECCOMP_KIND_ALLOWED,
         SECCOMP_KIND_SOCKET, /* socket(2): allowed but for audit netlink */
+        SECCOMP_KIND_KEYS,   /* allowed with users of its own: keyrings of users go by those */
 #define K(name, cap) SECCOMP_KIND_##name,
         SECCOMP_CAP_KINDS(K)
 #undef K

@@ -61,6 +61,20 @@ static int probe_calls(char **argv) {
         return 0;
 }
 
+/* What one gets of the keys of somebody else: NAME, by looking for it, then SERIAL, by its number. */
+static int probe_keys(char **argv) {
+        char data[64];
+
+        if (!argv[0] || !argv[1])
+                return 1;
+        say("session", syscall(SYS_keyctl, 10 /* search */, -3, "user", argv[0], 0));
+        say("user", syscall(SYS_keyctl, 10, -4, "user", argv[0], 0));
+        say("request", syscall(SYS_request_key, "user", argv[0], NULL, 0));
+        say("read", syscall(SYS_keyctl, 11 /* read */, atol(argv[1]), data, sizeof(data), 0));
+        say("add", syscall(SYS_add_key, "user", "of the payload", "x", 1, -2 /* of the process */));
+        return 0;
+}
+
 static int probe_ids(char **argv) {
         printf("uid %u\neuid %u\ngid %u\negid %u\n", getuid(), geteuid(), getgid(), getegid());
         return 0;
@@ -259,6 +273,7 @@ int main(int argc, char **argv) {
                 { "read", probe_read },     { "write", probe_write },   { "tty", probe_tty },
                 { "notify", probe_notify }, { "reboot", probe_reboot }, { "signal", probe_signal },
                 { "state", probe_state },   { "self", probe_self },     { "ids", probe_ids },
+                { "keys", probe_keys },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(probes) / sizeof(probes[0]); i++)

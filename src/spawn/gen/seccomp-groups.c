@@ -76,7 +76,7 @@ const SeccompGroup seccomp_groups[] = {
         { "confining oneself further", SECCOMP_KIND_ALLOWED,
           "seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self lsm_get_self_attr "
           "lsm_set_self_attr lsm_list_modules" },
-        { "keys", SECCOMP_KIND_ALLOWED, "add_key request_key keyctl" },
+        { "keys", SECCOMP_KIND_KEYS, "add_key request_key keyctl" },
         { "names and state of the system", SECCOMP_KIND_ALLOWED,
           "uname olduname oldolduname sysinfo sethostname setdomainname getrandom" },
         { "reading clocks, sleeping, timers", SECCOMP_KIND_ALLOWED,

@@ -94,7 +94,8 @@ static uint32_t expected(const char *name, uint64_t caps) {
                 return FAIL(ENOSYS);
 
         kind = seccomp_group_kind(name);
-        if (kind == SECCOMP_KIND_ALLOWED || kind == SECCOMP_KIND_SOCKET)
+        if (kind == SECCOMP_KIND_ALLOWED || kind == SECCOMP_KIND_SOCKET ||
+            kind == SECCOMP_KIND_KEYS)
                 return ALLOW;
         if (kind == SECCOMP_KIND_DENIED)
                 return FAIL(EPERM);
@@ -420,6 +421,29 @@ static void test_suppressed_sync(void **state) {
         CHECK_EQ(ask_args(&p, AUDIT_ARCH_X86_64, 74, 3, 0, 0), FAIL(EPERM), "denied is denied");
 }
 
+static void test_keys(void **state) {
+        static const uint32_t rows[][2] = {
+                { AUDIT_ARCH_X86_64, 248 }, { AUDIT_ARCH_X86_64, 249 },
+                { AUDIT_ARCH_X86_64, 250 }, { AUDIT_ARCH_I386, 286 },
+                { AUDIT_ARCH_I386, 288 },   { AUDIT_ARCH_X86_64, X32 | 250 }
+        };
+        SeccompList list = {};
+        SeccompPlan own, host, listed;
+
+        plan(UINT64_MAX, &own);
+        SeccompRequest q = { .caps = UINT64_MAX, .host_users = true };
+        assert_int_equal(seccomp_plan(&q, &host, NULL), 0);
+        assert_int_equal(seccomp_list_parse("@keyring", &list, NULL), 0);
+        q.calls = &list;
+        assert_int_equal(seccomp_plan(&q, &listed, NULL), 0);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                CHECK_EQ(ask(&own, rows[i][0], rows[i][1]), ALLOW, "row %zu", i);
+                CHECK_EQ(ask(&host, rows[i][0], rows[i][1]), FAIL(EPERM), "row %zu", i);
+                CHECK_EQ(ask(&listed, rows[i][0], rows[i][1]), ALLOW, "row %zu", i);
+        }
+        assert_in_range(host.n, 1, 180);
+}
+
 static void test_foreign_arch(void **state) {
         SeccompPlan p;
 
@@ -622,14 +646,22 @@ static void test_load_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
 #ifdef __x86_64__
-                cmocka_unit_test(test_x86_64),       cmocka_unit_test(test_i386),
-                cmocka_unit_test(test_x32),          cmocka_unit_test(test_known_rows),
-                cmocka_unit_test(test_audit_socket), cmocka_unit_test(test_foreign_arch),
-                cmocka_unit_test(test_golden),       cmocka_unit_test(test_budget),
-                cmocka_unit_test(test_lists),        cmocka_unit_test(test_worst_list),
-                cmocka_unit_test(test_families),     cmocka_unit_test(test_suppressed_sync),
+                cmocka_unit_test(test_x86_64),
+                cmocka_unit_test(test_i386),
+                cmocka_unit_test(test_x32),
+                cmocka_unit_test(test_known_rows),
+                cmocka_unit_test(test_audit_socket),
+                cmocka_unit_test(test_foreign_arch),
+                cmocka_unit_test(test_golden),
+                cmocka_unit_test(test_budget),
+                cmocka_unit_test(test_keys),
+                cmocka_unit_test(test_lists),
+                cmocka_unit_test(test_worst_list),
+                cmocka_unit_test(test_families),
+                cmocka_unit_test(test_suppressed_sync),
 #endif
-                cmocka_unit_test(test_format),       cmocka_unit_test(test_loaded),
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_loaded),
                 cmocka_unit_test(test_load_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
