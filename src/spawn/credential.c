@@ -83,6 +83,17 @@ static int add(Credentials *all, Credential *c, Error *e) {
         return 0;
 }
 
+int credentials_add(Credentials *all, const char *id, const char *value, Error *e) {
+        if (credentials_find(all, id))
+                return 0;
+        Credential c = { .id = strdup(id), .value = strdup(value), .n = strlen(value) };
+        if (!c.id || !c.value) {
+                credential_done(&c);
+                return error_oom(e);
+        }
+        return add(all, &c, e);
+}
+
 int credential_setting_set(const Setting *row, const char *value, void *at, Error *e) {
         _cleanup_(credential_done) Credential c = {};
         const char *rest;

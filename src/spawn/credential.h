@@ -26,6 +26,9 @@ bool credential_id_is_valid(const char *id);
 /** credentials_find() - NULL = none */
 const Credential *credentials_find(const Credentials *c, const char *id);
 
+/** credentials_add() - add one of our own, unless the user gave one of that name. Return: 0 or -errno. */
+int credentials_add(Credentials *c, const char *id, const char *value, Error *e);
+
 /** credential_setting_set() - settings reader for ID:VALUE; field is Credentials */
 int credential_setting_set(const Setting *row, const char *value, void *at, Error *e);
 /** credential_setting_load() - settings reader for ID:PATH; field is Credentials */

@@ -90,6 +90,8 @@ typedef struct Run {
         int netns_fd;
         int incoming_fd; /* see exchange.h */
         int export_fd;
+        int journal_fd;    /* socket of the journal's receiver */
+        int journal_pidfd; /* that receiver */
         int handshake_fd;
         int exit_status; /* for an error that came from PID 1; 0 = none said */
 
@@ -121,6 +123,8 @@ typedef struct Run {
                 .netns_fd = -EBADF,                                                                \
                 .incoming_fd = -EBADF,                                                             \
                 .export_fd = -EBADF,                                                               \
+                .journal_fd = -EBADF,                                                              \
+                .journal_pidfd = -EBADF,                                                           \
                 .handshake_fd = -EBADF,                                                            \
                 .root_fd = -EBADF,                                                                 \
                 .upper_fd = -EBADF,                                                                \

@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "image/pool.h"
 #include "spawn/console.h"
+#include "spawn/journal-forward.h"
 #include "spawn/spec.h"
 #include "spawn/template.h"
 
@@ -118,5 +119,8 @@ int spec_resolve(Spec *s, const Spec *found, Error *e) {
                         return r;
         }
         s->console = console_resolve(s->console);
-        return 0;
+        /* What a journald inside is told of it by. */
+        return s->forward_journal ? credentials_add(&s->credentials, "journal.forward_to_socket",
+                                                    JOURNAL_FORWARD_SOCKET, e)
+                                  : 0;
 }

@@ -322,6 +322,10 @@ static const Setting rows[] = {
           .help = "The same as --link-journal=try-guest",
           .parse = spec_parse_link_journal,
           AT(link_journal) },
+        { FLAG("forward-journal"), .metavar = "PATH", .complete = "files",
+          .help = "Have systemd-journal-remote write what the machine logs, as it does: to a file, if the"
+                  " name ends in .journal, else to a folder",
+          .parse = setting_path, AT(forward_journal) },
 
         { FLAG("console"), .group = "Input and output", .metavar = "MODE", .preset = "auto",
           .complete = "interactive read-only passive pipe autopipe",
@@ -357,7 +361,6 @@ static const Setting rows[] = {
           UNSUPPORTED },
         { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
           UNSUPPORTED },
-        { FLAG("forward-journal"), .metavar = "PATH", UNSUPPORTED },
         { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-keep-free"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-max-file-size"), .metavar = "BYTES", UNSUPPORTED },

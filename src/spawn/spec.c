@@ -46,6 +46,7 @@ void spec_done(Spec *s) {
         for (size_t i = 0; i < s->n_mounts; i++)
                 custom_mount_done(s->mounts + i);
         free(s->mounts);
+        free(s->forward_journal);
         free(s->background);
         credentials_done(&s->credentials);
         device_list_done(&s->devices);

@@ -274,6 +274,7 @@ typedef struct Spec {
         ResolvConf resolv_conf;
         Timezone timezone;
         LinkJournal link_journal;
+        char *forward_journal; /* file or folder of the host; NULL = none */
         Credentials credentials;
 
         ConsoleMode console;

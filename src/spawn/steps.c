@@ -15,6 +15,7 @@
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
 #include "spawn/host-files.h"
+#include "spawn/journal-forward.h"
 #include "spawn/journal-link.h"
 #include "spawn/keeper.h"
 #include "spawn/label.h"
@@ -211,6 +212,14 @@ static void revert_exchange_folders(Engine *g) {
         exchange_revert(g->spec, &g->run);
 }
 
+static int apply_receiver(Engine *g, Error *e) {
+        return journal_forward_prepare(g->spec, &g->run, e);
+}
+
+static void revert_receiver(Engine *g) {
+        journal_forward_revert(&g->run);
+}
+
 /* PHASE_BUILD */
 
 static int apply_isolation(Engine *g, Error *e) {
@@ -256,6 +265,10 @@ static int apply_credentials(Engine *g, Error *e) {
                        !streq(s->user, "root") && !streq(s->user, "0");
 
         return credentials_apply(&s->credentials, for_all, g->run.root_fd, g->run.uid_base, e);
+}
+
+static int apply_receiver_socket(Engine *g, Error *e) {
+        return journal_forward_apply(&g->run, e);
 }
 
 static int apply_exchange(Engine *g, Error *e) {
@@ -364,6 +377,10 @@ static int apply_pivot(Engine *g, Error *e) {
 
 /* PHASE_ATTACH */
 
+static int apply_receiver_start(Engine *g, Error *e) {
+        return journal_forward_start(g->spec, &g->run, e);
+}
+
 static int apply_network(Engine *g, Error *e) {
         return network_apply(g->spec, &g->run, e);
 }
@@ -409,6 +426,8 @@ static const Step steps[] = {
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
+        { "journal receiver", PHASE_HOST, false, journal_forward_wants, apply_receiver,
+          revert_receiver },
         { "exchange folders", PHASE_HOST, false, exchange_wants, apply_exchange_folders,
           revert_exchange_folders },
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
@@ -425,6 +444,8 @@ static const Step steps[] = {
         { "partitions", PHASE_BUILD, false, wants_disk, apply_partitions, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
         { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
+        { "journal socket", PHASE_BUILD, false, journal_forward_wants, apply_receiver_socket,
+          NULL },
         { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
         { "devices", PHASE_BUILD, false, wants_devices, apply_devices, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
@@ -441,6 +462,8 @@ static const Step steps[] = {
         { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },
         { "incoming mounts", PHASE_INNER, false, exchange_may_want, apply_incoming, NULL },
 
+        { "start of the journal receiver", PHASE_ATTACH, false, journal_forward_wants,
+          apply_receiver_start, NULL },
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
         { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },
         { "registration", PHASE_ATTACH, false, register_wants, apply_registration,

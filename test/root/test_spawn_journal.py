@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from skeplib import kernel
-from skeplib.spawner import CHOWNED
+from skeplib import kernel, must_run
+from skeplib.spawner import CHOWNED, wait_until
 
 ID = "0123456789abcdef0123456789abcdef"
 INSIDE = f"var/log/journal/{ID}"
@@ -147,3 +147,58 @@ def test_not_for_ephemeral_machines(spawn, image, journals):
     for mode in ("guest", "host"):
         line = spawn.refuse(image, "-x", f"--link-journal={mode}", "true")
         assert "--link-journal" in line and "ephemeral" in line
+
+
+# --- sent to a receiver -----------------------------------------------------------------------------
+
+def fields(path):
+    """Entries of a journal file, as journalctl exports them."""
+    import json
+    import subprocess
+
+    done = subprocess.run(["journalctl", "--file", path, "-o", "json", "--no-pager"], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_forwarded(spawn, tree, scratch):
+    """A guest that boots sends its journal to the host while it writes it."""
+    if not os.path.exists("/lib/systemd/systemd-journal-remote"):
+        must_run("systemd-journal-remote is not installed")
+    where = scratch / "sent.journal"
+    process = spawn.start(tree("trixie-guest"), "-b", "-x", f"--forward-journal={where}",
+                          console="read-only")
+    wait_until(lambda: where.exists() and any("Startup finished" in str(e.get("MESSAGE"))
+                                              for e in fields(where)), timeout=60, what="an entry")
+    receivers = [p for p in kernel.descendants(process.pid)
+                 if "journal-remote" in open(f"/proc/{p}/cmdline", encoding="ascii").read()]
+    status = open(f"/proc/{receivers[0]}/status", encoding="ascii").read()
+    assert "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
+    process.terminate()
+    process.communicate(timeout=60)
+    assert not [p for p in receivers if os.path.exists(f"/proc/{p}")]
+    assert any("Journal stopped" in str(e.get("MESSAGE")) or "Shutting down" in str(e.get("MESSAGE"))
+               for e in fields(where))
+
+
+def test_the_receivers_socket(spawn, image, scratch):
+    if not os.path.exists("/lib/systemd/systemd-journal-remote"):
+        must_run("systemd-journal-remote is not installed")
+    out = spawn.sh(image, "cd /run/host; stat -c '%a %u' journal/socket; cat credentials/*; "
+                   "rm journal/socket 2>/dev/null || echo no", f"--forward-journal={scratch}/folder",
+                   f"--private-users={CHOWNED}:65536")
+    assert out == "600 0\n/run/host/journal/socketno"
+    assert (scratch / "folder").is_dir()
+
+
+def test_without_a_receiver(spawn, image, scratch):
+    for place in ("/lib/systemd/systemd-journal-remote", "/usr/lib/systemd/systemd-journal-remote"):
+        if os.path.exists(place):
+            kernel.mount("/dev/null", place, None, kernel.MS_BIND)
+    try:
+        line = spawn.refuse(image, f"--forward-journal={scratch}/x.journal", "true")
+    finally:
+        for place in ("/lib/systemd/systemd-journal-remote", "/usr/lib/systemd/systemd-journal-remote"):
+            if os.path.ismount(place):
+                kernel.umount(place)
+    assert "needs systemd-journal-remote" in line
