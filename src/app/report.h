@@ -8,8 +8,8 @@
 
 /** report_init() - remember the program's name
  * Under a service manager (stderr is the journal) lines carry a "<N>" level instead of the name.
- * $SKEP_LOG_LEVEL, or else $SYSTEMD_LOG_LEVEL (a number or a syslog name such as "debug"), sets the least important level that is
- * printed; the default is info. */
+ * $SKEP_LOG_LEVEL, or else $SYSTEMD_LOG_LEVEL (a number or a syslog name such as "debug"), sets the least
+ * important level that is printed; the default is info. */
 void report_init(const char *program);
 /** report_set_level() - least important syslog level that is printed */
 void report_set_level(int level);
