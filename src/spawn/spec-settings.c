@@ -77,13 +77,13 @@ static const Setting rows[] = {
         { FLAG("verity-data"), .metavar = "PATH", .complete = "files",
           .help = "File with the verity hash tree of an image that is one file system",
           .parse = setting_path, AT(verity_data) },
-        { EXEC("Ephemeral"), LETTER("ephemeral", 'x'), .metavar = "[MODE]",
+        { EXEC("Ephemeral"), LETTER("ephemeral", 'x'), .metavar = "[MODE]", .preset = "no",
           .complete = "no memory disk",
           .help = "Run on a throw-away view of the image; changes are kept in memory (the default) or on"
                   " disk, over reboots of the payload, and are gone at the end",
           .parse = spec_parse_ephemeral, AT(ephemeral) },
         { FILES("Volatile"), FLAG("volatile"), .metavar = "[MODE]", .trust = TRUST_ANY,
-          .complete = "no yes state overlay",
+          .preset = "no", .complete = "no yes state overlay",
           .help = "Never write to the image, and forget everything with each start: yes (only /usr of the"
                   " image, read-only), state (the image read-only, /var empty), overlay (all of it), no",
           .parse = spec_parse_volatile, AT(volatile_mode) },
@@ -311,7 +311,7 @@ static const Setting rows[] = {
           .preset = "auto", .complete = "auto off copy bind symlink delete",
           .help = "How the image's /etc/localtime follows the host's; auto: whichever fits",
           .parse = spec_parse_timezone, AT(timezone) },
-        { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE",
+        { EXEC("LinkJournal"), FLAG("link-journal"), .metavar = "MODE", .preset = "auto",
           .complete = "auto no host try-host guest try-guest",
           .help = "Show the machine's journal beside the host's: by a link into the image (guest), by"
                   " a folder of the host that the machine writes to (host), or whichever there is"
