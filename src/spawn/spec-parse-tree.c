@@ -46,6 +46,8 @@ static int add_overlay(Spec *s, CustomMountType type, const char *value, Error *
                 r = setting_inner_path(&row, same + (*same == '+'), &m.target, e);
         } else if (r >= 0)
                 r = setting_inner_path(&row, parts[n - 1], &m.target, e);
+        if (r >= 0)
+                r = spec_restate_paths(parts, upper + 1, e);
         if (r < 0)
                 return r;
         return spec_add_mount(s, &m) < 0 ? error_oom(e) : 0;

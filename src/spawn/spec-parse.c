@@ -334,22 +334,26 @@ int spec_parse_source(const char *value, char **ret, Error *e) {
         return setting_string(&row, value, ret, e);
 }
 
-/* In a dump of the settings, the path is to be the one that was meant. */
-static int restate_source(const char *value, const char *source, Error *e) {
-        const char *rest = value;
+int spec_restate_paths(char *const *parts, size_t n_paths, Error *e) {
         _cleanup_(buf_done) Buf text = {};
+        bool any = false;
         int r = 0;
 
-        if (value[0] == '/' || value[0] == '+')
-                return 0;
-        while (*rest && *rest != ':')
-                rest += *rest == '\\' && rest[1] ? 2 : 1;
-        for (; *source && r >= 0; source++)
-                r = strchr(":\\", *source) ? buf_printf(&text, "\\%c", *source)
-                                           : buf_append(&text, source, 1);
-        if (r >= 0)
-                r = buf_puts(&text, rest);
-        return r < 0 || settings_restate(text.p) < 0 ? error_oom(e) : 0;
+        for (size_t i = 0; i < n_paths; i++)
+                any = any || (parts[i][0] && !strchr("/+", parts[i][0]));
+        for (size_t i = 0; any && parts[i] && r >= 0; i++) {
+                _cleanup_free_ char *path = NULL;
+                if (i < n_paths)
+                        r = spec_parse_source(parts[i], &path, e);
+                if (r < 0)
+                        return r;
+                if (i > 0)
+                        r = buf_puts(&text, ":");
+                for (const char *c = strempty(path ? path : parts[i]); *c && r >= 0; c++)
+                        r = strchr(":\\", *c) ? buf_printf(&text, "\\%c", *c)
+                                              : buf_append(&text, c, 1);
+        }
+        return r < 0 || (any && settings_restate(text.p) < 0) ? error_oom(e) : 0;
 }
 
 static int add_bind(Spec *s, CustomMountType type, const char *value, Error *e) {
@@ -372,7 +376,7 @@ static int add_bind(Spec *s, CustomMountType type, const char *value, Error *e) 
         if (r >= 0 && n > 2)
                 r = parse_bind_options(parts[2], &m, e);
         if (r >= 0)
-                r = restate_source(value, m.source, e);
+                r = spec_restate_paths(parts, 1, e);
         if (r < 0)
                 return r;
         return spec_add_mount(s, &m) < 0 ? error_oom(e) : 0;

@@ -75,6 +75,10 @@ int spec_parse_inaccessible(const Setting *row, const char *value, void *at, Err
  * two of its places. Return: 0 or -EINVAL. */
 int spec_parse_word_or_bool(const char *const *words, int no, int yes, const char *value, int *ret,
                             Error *e);
+/** spec_restate_paths() - see settings_restate(): say what was split at its colons with absolute paths
+ * @n_paths: so many of the parts, from the first, are such as spec_parse_source() takes
+ * Return: 0; -EINVAL; -ENOMEM. */
+int spec_restate_paths(char *const *parts, size_t n_paths, Error *e);
 /** spec_parse_source() - a path on the host, made absolute; "+/x", of the image, and "" stay as they are
  * Return: 0; -EINVAL; -ENOMEM. */
 int spec_parse_source(const char *value, char **ret, Error *e);

@@ -214,10 +214,12 @@ def test_a_strange_file_does_not_stop_the_reader(spawn, busybox, settings):
     assert f"cannot read '{path}'" in spawn.refuse(busybox, "true")
 
 
-def test_dump_is_a_file_that_says_the_same(spawn, busybox, settings):
+def test_dump_is_a_file_that_says_the_same(spawn, busybox, settings, scratch):
     """What is dumped and read again, with what only options say, is the same machine."""
     settings(PLACES[0], "[Exec]\nEnvironment='A=a  b'\nHostname=n-%i\n[Network]\nPrivate=yes\n")
-    options = ["--bind-ro=../etc:/mnt:norbind", "--tmpfs=/opt:size=1M", "-E", "B=50%", "-E", "C=\\x",
+    (scratch / "up").mkdir()
+    here = os.path.relpath(scratch)
+    options = ["--bind-ro=../etc:/mnt:norbind", f"--overlay={here}:+/usr:{here}/up:/srv", "--tmpfs=/opt:size=1M", "-E", "B=50%", "-E", "C=\\x",
                "--kill-signal=TERM", "--private-users=524288:65536", "--drop-capability=all"]
     command = ["/bin/echo", "50%", 'a "b"', "c\\"]
 
