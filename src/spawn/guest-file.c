@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,11 +51,30 @@ static bool holds(const GuestFile *f, const struct stat *st, const HostFile *con
                memcmp(there, content->data, content->n) == 0;
 }
 
-static int make(const GuestFile *f, const HostFile *content) {
-        _cleanup_fd_ int fd = openat(f->dir_fd, path_last(f->path),
+static int make(const GuestFile *f, const char *name, const HostFile *content) {
+        _cleanup_fd_ int fd = openat(f->dir_fd, name,
                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
         return fd < 0 ? -errno : fd_write_all(fd, content->data, content->n);
+}
+
+/* Puts a file, or a link, in the place of what is there. The name it has meanwhile is always the same: what
+ * a start that was killed left of it goes with the next one. */
+static int replace_by(const GuestFile *f, const HostFile *content, const char *target) {
+        const char *name = path_last(f->path);
+        char temporary[64];
+        int r;
+
+        (void) snprintf(temporary, sizeof temporary, ".#%s", name);
+        (void) unlinkat(f->dir_fd, temporary, 0);
+        r = content                                       ? make(f, temporary, content)
+            : symlinkat(target, f->dir_fd, temporary) < 0 ? -errno
+                                                          : 0;
+        if (r >= 0 && renameat(f->dir_fd, temporary, f->dir_fd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlinkat(f->dir_fd, temporary, 0);
+        return r;
 }
 
 int guest_file_write(const GuestFile *f, const HostFile *content, bool replace, Error *e) {
@@ -72,35 +90,16 @@ int guest_file_write(const GuestFile *f, const HostFile *content, bool replace, 
                 return fail(f, S_ISLNK(st.st_mode) ? -ELOOP : -EEXIST, "write to", e);
         r = become_owner(f);
         if (r >= 0)
-                r = exists ? file_write_atomic(f->dir_fd, name, content->data, content->n, 0644)
-                           : make(f, content);
+                r = exists ? replace_by(f, content, NULL) : make(f, name, content);
         become_self(f);
         return r < 0 ? fail(f, r, "write", e) : 0;
-}
-
-static int link_atomic(const GuestFile *f, const char *target) {
-        _cleanup_free_ char *temporary = NULL;
-        uint64_t random;
-
-        if (getrandom(&random, sizeof random, 0) != sizeof random)
-                return -EIO;
-        temporary = str_format(".#%s%016llx", path_last(f->path), (unsigned long long) random);
-        if (!temporary)
-                return -ENOMEM;
-        if (symlinkat(target, f->dir_fd, temporary) < 0)
-                return -errno;
-        if (renameat(f->dir_fd, temporary, f->dir_fd, path_last(f->path)) >= 0)
-                return 0;
-        int r = -errno;
-        (void) unlinkat(f->dir_fd, temporary, 0);
-        return r;
 }
 
 int guest_file_link(const GuestFile *f, const char *target, Error *e) {
         int r = become_owner(f);
 
         if (r >= 0)
-                r = link_atomic(f, target);
+                r = replace_by(f, NULL, target);
         become_self(f);
         return r < 0 ? fail(f, r, "link", e) : 0;
 }

@@ -190,8 +190,9 @@ static int serve_values(const Settings *s, Error *e) {
 /* No settings file has a say in what is removed. */
 static int take_cleanup(Spec *spec, const Settings *s, char *const *rest, Spec *ret, Error *e) {
         if (!settings_find(s, offsetof(SpecCommand, spec.machine)) &&
-            !settings_find(s, offsetof(SpecCommand, spec.directory)))
-                return error_set(e, EINVAL, "--cleanup needs --machine= or --directory=");
+            !settings_find(s, offsetof(SpecCommand, spec.directory)) &&
+            !settings_find(s, offsetof(SpecCommand, spec.image)))
+                return error_set(e, EINVAL, "--cleanup needs --machine=, --directory= or --image=");
         if (spec->ephemeral || rest)
                 return error_set(e, EINVAL,
                                  "--cleanup goes with neither --ephemeral nor a command");

@@ -129,6 +129,16 @@ def test_a_read_only_image_without_the_files(spawn, busybox, host):
     assert done.stderr == ""
 
 
+def test_what_a_killed_start_left_is_replaced(spawn, busybox, host):
+    zones(busybox)
+    for name in ("resolv.conf", "localtime"):
+        (busybox / "etc" / name).write_text("old\n")
+        (busybox / f"etc/.#{name}").write_text("half of it")
+    spawn.run(busybox, "true")
+    assert (busybox / "etc/resolv.conf").read_text() == HOST
+    assert not list((busybox / "etc").glob(".#*"))
+
+
 def test_an_image_without_etc(spawn, busybox, host):
     import shutil
 
