@@ -3,11 +3,14 @@
 #include "spawn/disk.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/path.h"
 #include "image/dissect-aide.h"
+#include "image/grow.h"
 #include "image/loop.h"
 #include "spawn/mount.h"
 #include "spawn/overlay.h"
@@ -120,6 +123,19 @@ static int open_partition(const Disk *d, const Partition *p, bool read_only, Err
         return loop_attach(d->fd, &range, e);
 }
 
+/* One that cannot be made larger is as good as it was. */
+static int grow(const DiskMount *m, int mount_fd, int device, Buf *notes, Error *e) {
+        char text[DISK_MOUNT_TEXT_MAX];
+        uint64_t size;
+        int r = ioctl(device, BLKGETSIZE64, &size) < 0 ? -errno
+                                                       : grow_file_system(mount_fd, m->type, size);
+
+        if (r < 0 && buf_printf(notes, "the %s of %s does not grow: %s\n", m->type,
+                                disk_mount_describe(m, text), error_errno_text(r)) < 0)
+                return error_oom(e);
+        return 0;
+}
+
 /* The hash tree as a block device. Return: -EBADF the partition has none; other -errno. */
 static int open_hash_tree(const Disk *d, const Protection *p, Error *e) {
         const LoopRange whole = { .sector_size = 512, .read_only = true };
@@ -198,19 +214,24 @@ static int mount_partition(const Spec *spec, Disk *d, size_t i, Buf *notes, Erro
                                          ? "we mount no file system of the type '%s' there"
                                          : "it holds no file system that we know%s",
                                  m->partition.fstype);
-        if (d->device_fds[i] >= 0)
-                return mount_source(m, block_path(d->device_fds[i], path), e);
-
         /* Since Linux 6.12 this one needs no device. */
-        if (streq(m->type, "erofs") && m->partition.number == 0 && !d->is_device) {
+        if (d->device_fds[i] < 0 && streq(m->type, "erofs") && m->partition.number == 0 &&
+            !d->is_device) {
                 int fd = mount_source(m, fd_path(d->fd, path), NULL);
                 if (fd >= 0)
                         return fd;
         }
-        device = open_partition(d, &m->partition, m->read_only, e);
-        if (device < 0)
-                return device;
-        return mount_source(m, block_path(device, path), e);
+        if (d->device_fds[i] < 0) {
+                device = open_partition(d, &m->partition, m->read_only, e);
+                if (device < 0)
+                        return device;
+        }
+        int from = device >= 0 ? device : d->device_fds[i];
+        _cleanup_fd_ int fd = mount_source(m, block_path(from, path), e);
+        if (fd < 0)
+                return fd;
+        int r = m->grows ? grow(m, fd, from, notes, e) : 0;
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 int disk_mount_all(const Spec *spec, Disk *d, Run *run, Buf *notes, Error *e) {
