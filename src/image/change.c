@@ -112,7 +112,8 @@ int image_remove(const Image *i, Error *e) {
         if (i->type == IMAGE_BLOCK && !i->is_link)
                 return error_set(e, EOPNOTSUPP, "'%s' is a device, which cannot be removed",
                                  i->path);
-        if (!i->is_link && (i->type == IMAGE_DIRECTORY || i->type == IMAGE_SUBVOLUME))
+        if (!i->is_link &&
+            (i->type == IMAGE_DIRECTORY || i->type == IMAGE_SUBVOLUME || i->type == IMAGE_MSTACK))
                 return remove_tree(i, dir_fd, e);
 
         if (unlinkat(dir_fd, i->entry, 0) < 0)
@@ -149,8 +150,7 @@ int image_rename(const Image *i, const char *new_name, Error *e) {
         if (r < 0)
                 return r;
 
-        _cleanup_free_ char *entry = str_format("%s%s", new_name,
-                                                str_has_suffix(i->entry, ".raw") ? ".raw" : "");
+        _cleanup_free_ char *entry = str_format("%s%s", new_name, image_suffix(i));
         if (!entry)
                 return error_oom(e);
 
@@ -205,6 +205,7 @@ int image_set_read_only(const Image *i, bool read_only, Error *e) {
 
         switch (i->type) {
         case IMAGE_DIRECTORY:
+        case IMAGE_MSTACK:
                 r = set_immutable(AT_FDCWD, i->path, read_only);
                 if (r == -ENOTTY)
                         r = -EOPNOTSUPP;

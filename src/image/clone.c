@@ -159,7 +159,8 @@ int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) 
         if (r < 0)
                 return r;
 
-        _cleanup_free_ char *entry = str_format("%s%s", new_name, is_disk ? ".raw" : "");
+        _cleanup_free_ char *entry = str_format("%s%s", new_name,
+                                                is_disk ? ".raw" : image_suffix(i));
         if (!entry)
                 return error_oom(e);
         r = commit(&c, entry, read_only, e);

@@ -13,6 +13,7 @@
 
 #include "base/name.h"
 #include "base/path.h"
+#include "image/mstack.h"
 #include "image/subvolume.h"
 
 #define RAW_SUFFIX ".raw"
@@ -51,9 +52,8 @@ bool image_name_is_valid(const char *s) {
 }
 
 int image_name_from_entry(const char *s, bool is_directory, char **ret) {
-        /* Stacks, folders of versions and of settings are not plain trees: to offer them as such would be
-         * wrong. */
-        static const char *const foreign[] = { ".mstack", ".v", ".nspawn.d" };
+        /* Folders of versions and of settings are not plain trees: to offer them as such would be wrong. */
+        static const char *const foreign[] = { ".v", ".nspawn.d" };
         _cleanup_free_ char *name = strdup(s);
 
         if (!name)
@@ -63,8 +63,9 @@ int image_name_from_entry(const char *s, bool is_directory, char **ret) {
                 if (str_has_suffix(s, foreign[i]))
                         return -EINVAL;
 
-        if (!is_directory && str_has_suffix(s, RAW_SUFFIX))
-                name[strlen(name) - strlen(RAW_SUFFIX)] = '\0';
+        const char *suffix = is_directory ? MSTACK_SUFFIX : RAW_SUFFIX;
+        if (str_has_suffix(s, suffix))
+                name[strlen(name) - strlen(suffix)] = '\0';
         if (!image_name_is_valid(name) || str_skip_prefix(name, ".sysupdate."))
                 return -EINVAL;
 
@@ -73,11 +74,15 @@ int image_name_from_entry(const char *s, bool is_directory, char **ret) {
 }
 
 static const char *const type_names[_IMAGE_TYPE_MAX] = {
-        [IMAGE_DIRECTORY] = "directory",
-        [IMAGE_SUBVOLUME] = "subvolume",
-        [IMAGE_RAW] = "raw",
-        [IMAGE_BLOCK] = "block",
+        [IMAGE_DIRECTORY] = "directory", [IMAGE_SUBVOLUME] = "subvolume", [IMAGE_RAW] = "raw",
+        [IMAGE_BLOCK] = "block",         [IMAGE_MSTACK] = "mstack",
 };
+
+const char *image_suffix(const Image *i) {
+        if (i->type == IMAGE_MSTACK)
+                return MSTACK_SUFFIX;
+        return i->entry && str_has_suffix(i->entry, RAW_SUFFIX) ? RAW_SUFFIX : "";
+}
 
 const char *image_type_name(ImageType t) {
         return t >= 0 && t < _IMAGE_TYPE_MAX ? type_names[t] : "unknown";
@@ -118,6 +123,8 @@ static void fill_tree(Image *i, int fd, const struct statx *sx) {
         }
         if (is_read_only_place(i, fd))
                 i->read_only = true;
+        if (i->entry && str_has_suffix(i->entry, MSTACK_SUFFIX))
+                i->type = IMAGE_MSTACK;
 }
 
 static void fill_raw(Image *i, int path_fd, const struct statx *sx) {

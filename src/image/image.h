@@ -12,6 +12,7 @@ typedef enum ImageType {
         IMAGE_SUBVOLUME,
         IMAGE_RAW,
         IMAGE_BLOCK,
+        IMAGE_MSTACK, /* a directory, see mstack.h */
         _IMAGE_TYPE_MAX,
         _IMAGE_TYPE_INVALID = -EINVAL,
 } ImageType;
@@ -68,7 +69,9 @@ bool image_name_is_valid(const char *s);
  * Return: 0 and a new string; -EINVAL when no image can be called so; -ENOMEM. */
 int image_name_from_entry(const char *s, bool is_directory, char **ret);
 
-/** image_type_name() - "directory", "subvolume", "raw", "block" */
+/** image_suffix() - what the entry of an image of this type has after its name: ".raw", ".mstack" or "" */
+const char *image_suffix(const Image *i);
+/** image_type_name() - "directory", "subvolume", "raw", "block", "mstack" */
 const char *image_type_name(ImageType t);
 /** image_type_parse() - the opposite. Return: the type or _IMAGE_TYPE_INVALID. */
 ImageType image_type_parse(const char *s);

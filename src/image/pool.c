@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "image/mstack.h"
 
 static const char *const default_directories[] = {
         "/etc/machines",      "/run/machines",           "/var/lib/machines",
@@ -84,14 +85,15 @@ int pool_find(const char *name, Image **ret, Error *e) {
         }
 
         _cleanup_free_ char *raw = str_format("%s.raw", name);
-        if (!raw)
+        _cleanup_free_ char *stack = str_format("%s" MSTACK_SUFFIX, name);
+        if (!raw || !stack)
                 return error_oom(e);
         r = pool_directories(&dirs, e);
         if (r < 0)
                 return r;
 
         STRV_FOREACH(d, dirs) {
-                const char *const entries[] = { name, raw };
+                const char *const entries[] = { name, raw, stack };
 
                 for (size_t i = 0; i < ELEMENTSOF(entries); i++) {
                         _cleanup_image_ Image *found = NULL;
@@ -99,7 +101,7 @@ int pool_find(const char *name, Image **ret, Error *e) {
                         r = image_probe(*d, entries[i], &found, e);
                         if (r < 0)
                                 return r;
-                        /* A disk called NAME.raw is not found under its whole file name. */
+                        /* A disk or stack is not found under the whole name of its entry. */
                         if (r > 0 && streq(found->name, name)) {
                                 *ret = TAKE_PTR(found);
                                 return 1;
@@ -167,8 +169,8 @@ static int list_directory(FoundList *l, const char *path, size_t rank, Error *e)
                         continue;
                 if (image_probe(path, de->d_name, &i, NULL) <= 0 || image_is_host(i))
                         continue;
-                /* In one directory NAME goes before NAME.raw, as in pool_find(). */
-                size_t own_rank = rank * 2 + !streq(i->name, i->entry);
+                /* In one directory NAME goes before NAME.raw, and that before a stack, as in pool_find(). */
+                size_t own_rank = rank * 3 + !streq(i->name, i->entry) + (i->type == IMAGE_MSTACK);
                 if (found_list_append(l, &i, own_rank) < 0)
                         return error_oom(e);
         }

@@ -398,6 +398,7 @@ static int reap_builder(int pidfd, Error *e) {
 void engine_init(Engine *g, const Spec *spec) {
         *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF };
         disk_init(&g->disk);
+        stack_init(&g->stack);
 }
 
 int engine_start(Engine *g, int *ret_status, Error *e) {
@@ -422,6 +423,7 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
         g->run.old_root_fd = fd_close(g->run.old_root_fd);
         g->run.upper_fd = fd_close(g->run.upper_fd);
         disk_unmount(&g->disk);
+        stack_unmount(&g->stack);
         g->prepared = true;
         return 0;
 }
@@ -439,6 +441,7 @@ void engine_stop(Engine *g) {
 
         steps_revert(g, false);
         disk_unmount(&g->disk);
+        stack_unmount(&g->stack);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
                 *fds[i] = fd_close(*fds[i]);
         for (size_t i = 0; i < run->n_sources; i++)
@@ -463,6 +466,7 @@ void engine_done(Engine *g) {
         steps_revert(g, true);
         run_done(&g->run);
         disk_done(&g->disk);
+        stack_done(&g->stack);
         plan_done(&g->plan);
         buf_done(&g->notes);
 }

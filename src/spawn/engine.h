@@ -5,6 +5,7 @@
 #include "image/lock.h"
 #include "spawn/disk.h"
 #include "spawn/plan.h"
+#include "spawn/stack.h"
 
 typedef struct Engine {
         const Spec *spec;
@@ -12,6 +13,7 @@ typedef struct Engine {
         Run run;
         ImageLock *image_lock;
         Disk disk;
+        Stack stack;
         int adopted_fd; /* the builder's: to PID 1 in a user namespace */
         bool prepared;  /* steps that are done once are done */
         bool attaches;  /* PHASE_ATTACH has steps; PID 1 cannot tell, it no longer sees the host */

@@ -181,10 +181,8 @@ static int open_upper(const MountItem *m, size_t item, int fd, int top, const Ru
                       : overlay_open_upper(fd, top, ret_upper, ret_work, e);
 }
 
-/* The kernel acts as we do now whenever it writes to the upper layer: a mapped one takes nothing from the
- * host's root. */
-static int mount_as_owner(const int *lowers, const MountItem *m, int upper, int work, Run *run,
-                          Error *e) {
+int overlay_new_as_owner(const int *lowers, size_t n, int upper, int work, uint64_t attributes,
+                         Run *run, Error *e) {
         struct stat st = {};
         int r;
 
@@ -194,7 +192,7 @@ static int mount_as_owner(const int *lowers, const MountItem *m, int upper, int 
                                                                                    : 0);
         if (r < 0)
                 return error_set(e, r, "cannot act as root of the machine: %m");
-        int fd = overlay_new(lowers, m->n_layers, upper, work, m->attributes, e);
+        int fd = overlay_new(lowers, n, upper, work, attributes, e);
         run->cwd_fd = -EBADF;
         (void) mount_act_as(0);
         return fd;
@@ -222,7 +220,7 @@ int overlay_mount(const MountPlan *plan, size_t item, Run *run, Error *e) {
                 attached++;
         }
 
-        fd = mount_as_owner(lowers, m, upper, work, run, e);
+        fd = overlay_new_as_owner(lowers, n, upper, work, m->attributes, run, e);
         /* The overlay has copies of its own; these here would be on top of the machine's root. */
         for (; attached > 0 && fd >= 0; attached--)
                 if (umount2(run->runtime, MNT_DETACH) < 0)

@@ -13,6 +13,11 @@
  * Return: the mount, or -errno with the kernel's own words in @e. */
 int overlay_new(const int *lowers, size_t n, int upper, int work, uint64_t attributes, Error *e);
 
+/** overlay_new_as_owner() - the same, acting as root of the machine if the upper layer is the machine's
+ * The kernel acts as we do now whenever it writes to that, and a mapped one takes nothing from the host's root. */
+int overlay_new_as_owner(const int *lowers, size_t n, int upper, int work, uint64_t attributes,
+                         Run *run, Error *e);
+
 /** overlay_open_upper() - open upper and work directory of an overlay in a folder of its own, and make them at
  * first; the upper layer then has owner and mode of what it covers
  * @dir_fd:  the folder

@@ -26,6 +26,13 @@ static int refuse(const Check *c, size_t field, Error *e, const char *sentence) 
 static int check_image(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
+        if (s->mstack && (s->image || s->template_path))
+                return refuse(c, FIELD(mstack), e, "a stack goes with no other kind of image");
+        if (s->is_stack && s->pivot_new)
+                return refuse(c, FIELD(pivot_new), e, "a stack says by itself what its root is");
+        if (s->is_stack && s->ownership == OWNERSHIP_CHOWN)
+                return refuse(c, FIELD(ownership), e,
+                              "the owners of a stack's layers are mapped, not changed");
         if (s->template_path && s->ephemeral)
                 return refuse(c, FIELD(template_path), e,
                               "a directory that is thrown away is not made of a template");

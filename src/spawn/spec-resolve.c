@@ -18,6 +18,7 @@ static int take_image(Spec *s, const Image *image, Error *e) {
         bool is_disk = image->type == IMAGE_RAW || image->type == IMAGE_BLOCK;
 
         s->read_only = s->read_only || image->read_only;
+        s->is_stack = image->type == IMAGE_MSTACK;
         return str_replace(is_disk ? &s->image : &s->directory, image->path) < 0 ? error_oom(e) : 0;
 }
 
@@ -43,6 +44,20 @@ static int resolve_image(Spec *s, Error *e) {
         return take_image(s, image, e);
 }
 
+static int resolve_stack(Spec *s, Error *e) {
+        char *real = realpath(s->mstack, NULL);
+
+        if (!real)
+                return error_set(e, errno, "cannot find the stack '%s': %m", s->mstack);
+        if (s->directory) {
+                free(real);
+                return error_set(e, EINVAL, "--directory= and --mstack= are both given");
+        }
+        s->directory = real;
+        s->is_stack = true;
+        return 0;
+}
+
 static int resolve_directory(Spec *s, const Spec *found, Error *e) {
         char *real;
 
@@ -50,6 +65,8 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
                 return 0; /* its image may be gone */
         if (s->image)
                 return resolve_image(s, e);
+        if (s->mstack)
+                return resolve_stack(s, e);
         if (s->template_path) {
                 int r = template_resolve(s, e);
                 if (r != 0)
@@ -77,7 +94,7 @@ static int resolve_name(Spec *s, Error *e) {
                         return error_set(e, errno, "cannot read our host name: %m");
                 from = host;
         }
-        if (s->image && image_name_from_entry(from, false, &stem) == -ENOMEM)
+        if ((s->image || s->is_stack) && image_name_from_entry(from, s->is_stack, &stem) == -ENOMEM)
                 return error_oom(e);
         s->machine = hostname_clean(stem ? stem : from);
         if (!s->machine)

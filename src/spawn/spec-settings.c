@@ -57,6 +57,10 @@ static const Setting rows[] = {
 
         { LETTER("directory", 'D'), .group = "Image", .metavar = "PATH", .complete = "directories",
           .help = "Root directory of the machine", .parse = setting_path, AT(directory) },
+        { FLAG("mstack"), .metavar = "PATH", .complete = "directories",
+          .help = "Directory whose entries say what the tree is put together of: layer@ID, rw, root,"
+                  " bind@PLACE, robind@PLACE",
+          .parse = setting_path, AT(mstack) },
         { FLAG("template"), .metavar = "PATH", .complete = "directories",
           .help = "If the machine's directory is missing, make it first: a snapshot or copy of this one",
           .parse = setting_path, AT(template_path) },
@@ -348,7 +352,6 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { FLAG("mstack"), .metavar = "PATH", UNSUPPORTED },
         { FLAG("oci-bundle"), .metavar = "PATH", UNSUPPORTED },
         { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:NAME]", UNSUPPORTED },
         { NETWORK("MACVLAN"), FLAG("network-macvlan"), .metavar = "HOST[:NAME]", UNSUPPORTED },

@@ -22,6 +22,7 @@ void custom_mount_done(CustomMount *m) {
 
 void spec_done(Spec *s) {
         free(s->directory);
+        free(s->mstack);
         free(s->template_path);
         free(s->image);
         free(s->pivot_new);

@@ -204,6 +204,8 @@ typedef struct Spec {
         bool no_ask_password; /* ask for no passphrase */
         EphemeralMode ephemeral;
         VolatileMode volatile_mode;
+        char *mstack;  /* as given */
+        bool is_stack; /* directory is one that a tree is put together of; from spec_resolve() */
         char *template_path; /* what a missing directory is made of; NULL = nothing */
         char *pivot_new;     /* directory of the image that becomes the root; NULL = its own */
         char *pivot_old;     /* where in that the image's own root goes; NULL = nowhere */

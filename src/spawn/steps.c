@@ -86,9 +86,21 @@ static int apply_label_check(Engine *g, Error *e) {
         return label_check(g->spec, e);
 }
 
+static bool wants_stack(const Spec *spec) {
+        return spec->is_stack;
+}
+
+static int apply_stack(Engine *g, Error *e) {
+        return stack_open(g->spec, &g->stack, e);
+}
+
 static int apply_root_open(Engine *g, Error *e) {
         int r;
 
+        if (g->spec->is_stack) {
+                r = stack_mount_all(g->spec, &g->stack, &g->run, &g->notes, e);
+                return r < 0 ? r : root_use_image(g->spec, &g->run, -EBADF, e);
+        }
         if (!g->spec->image)
                 return root_open(g->spec, &g->run, e);
         r = disk_mount_all(g->spec, &g->disk, &g->run, &g->notes, e);
@@ -232,6 +244,14 @@ static int apply_pins(Engine *g, Error *e) {
 
 static int apply_root(Engine *g, Error *e) {
         return root_attach(g->spec, &g->plan.ids, &g->run, e);
+}
+
+static int apply_stack_build(Engine *g, Error *e) {
+        return stack_build(g->spec, &g->plan.ids, &g->stack, &g->run, e);
+}
+
+static int apply_stack_parts(Engine *g, Error *e) {
+        return stack_attach(g->spec, &g->plan.ids, &g->stack, &g->run, e);
 }
 
 static int apply_lower_partitions(Engine *g, Error *e) {
@@ -413,6 +433,7 @@ static const Step steps[] = {
         { "labels", PHASE_HOST, true, label_wants, apply_label_check, NULL },
         { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
         { "disk image", PHASE_HOST, true, wants_disk, apply_disk, NULL },
+        { "stack", PHASE_HOST, true, wants_stack, apply_stack, NULL },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
@@ -440,8 +461,10 @@ static const Step steps[] = {
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "partitions under the root", PHASE_BUILD, false, wants_disk, apply_lower_partitions,
           NULL },
+        { "layers", PHASE_BUILD, false, wants_stack, apply_stack_build, NULL },
         { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
         { "partitions", PHASE_BUILD, false, wants_disk, apply_partitions, NULL },
+        { "parts of the stack", PHASE_BUILD, false, wants_stack, apply_stack_parts, NULL },
         { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
         { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
         { "journal socket", PHASE_BUILD, false, journal_forward_wants, apply_receiver_socket,
@@ -471,7 +494,7 @@ static const Step steps[] = {
 };
 
 int engine_plan(Engine *g, Error *e) {
-        int r = g->spec->image ? apply_disk(g, e) : 0;
+        int r = g->spec->image ? apply_disk(g, e) : g->spec->is_stack ? apply_stack(g, e) : 0;
 
         if (r >= 0)
                 r = apply_root_open(g, e);

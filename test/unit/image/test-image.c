@@ -41,7 +41,7 @@ static void test_names(void **state) {
 static void test_types(void **state) {
         for (ImageType t = 0; t < _IMAGE_TYPE_MAX; t++)
                 CHECK_EQ(image_type_parse(image_type_name(t)), t, "type %d", t);
-        assert_int_equal(image_type_parse("mstack"), _IMAGE_TYPE_INVALID);
+        assert_int_equal(image_type_parse("v"), _IMAGE_TYPE_INVALID);
         assert_string_equal(image_type_name(_IMAGE_TYPE_MAX), "unknown");
 }
 
@@ -58,7 +58,8 @@ static void test_probe(void **state) {
                 { "dir.raw", 1, "dir.raw", IMAGE_DIRECTORY },
                 { "file.txt", 0 },
                 { "fifo", 0 },
-                { "stack.mstack", 0 },
+                { "stack.mstack", 1, "stack", IMAGE_MSTACK },
+                { ".mstack", 0 },
                 { "versions.v", 0 },
                 { "missing", 0 },
                 { "dangling", 0 },

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Stacks: directories called NAME.mstack that say by the names in them what a tree is put together of.
+ *
+ *   layer@ID    a lower layer of an overlay, ordered by version of ID, the highest on top
+ *   rw          its upper layer, in "data" and "work"
+ *   root        the root itself; only /usr of the overlay is seen then
+ *   bind@PLACE  something else seen at a place, which is written as units write paths
+ *   robind@PLACE
+ *
+ * Each is a directory, a disk image with ".raw" after its name, or a symlink to one of these. */
+#pragma once
+
+#include "base/error.h"
+
+#define MSTACK_SUFFIX ".mstack"
+
+/* In the order in which a stack is put together. */
+typedef enum MstackType {
+        MSTACK_LAYER,
+        MSTACK_RW,
+        MSTACK_ROOT,
+        MSTACK_BIND,
+        MSTACK_ROBIND,
+        _MSTACK_TYPE_MAX,
+        _MSTACK_TYPE_INVALID = -EINVAL,
+} MstackType;
+
+typedef struct MstackEntry {
+        MstackType type;
+        bool is_disk;
+        char *name;  /* of the entry */
+        char *id;    /* of a layer */
+        char *place; /* of a bind: absolute and clean */
+} MstackEntry;
+
+typedef struct Mstack {
+        size_t n;
+        MstackEntry *entries; /* by type, then by version of the ID, or by place */
+} Mstack;
+
+/** mstack_done() - free it */
+void mstack_done(Mstack *m);
+/** mstack_add() - understand one more entry
+ * @name:     of the entry
+ * @is_disk:  a file or block device
+ * Return: 0; -EINVAL it is none; -ENOTUNIQ there is one like it already; -ENOMEM. */
+int mstack_add(Mstack *m, const char *name, bool is_disk, Error *e);
+/** mstack_sort() - put the entries in order, when all are there */
+void mstack_sort(Mstack *m);
+/** mstack_read() - read the directory of a stack
+ * Anything in it that is no entry is an error, but for names that begin with a dot.
+ * Return: 0; -EINVAL also if there is nothing in it; -errno. */
+int mstack_read(int dir_fd, Mstack *ret, Error *e);
+/** mstack_find() - the entry of a type (for binds: at a place, else NULL); NULL = none */
+const MstackEntry *mstack_find(const Mstack *m, MstackType type, const char *place);
