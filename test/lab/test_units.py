@@ -90,6 +90,31 @@ def test_machine_in_ps_and_units(lab, up):
     assert "/machine.slice/" in lab.out(["cat", f"/proc/{leader(lab, up)}/cgroup"])
 
 
+def test_limits_of_the_unit_and_of_the_settings(lab):
+    """A drop-in for the unit reaches PID 1 of the machine; the settings file has the last word. The guest
+    boots with calls and families denied that it can do without."""
+    name = guest(lab, "bounded")
+    lab.write(f"/etc/systemd/system/systemd-nspawn@{name}.service.d/limits.conf",
+              "[Service]\nLimitNOFILE=2222:3333\nLimitSTACK=4M\nLimitMSGQUEUE=5000\n")
+    lab.write(f"/etc/systemd/nspawn/{name}.nspawn",
+              "[Exec]\nLimitMSGQUEUE=4000\nOOMScoreAdjust=77\nCPUAffinity=0\n"
+              "SystemCallFilter=~@swap @obsolete\n"
+              "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK\n")
+    lab.run("systemctl daemon-reload")
+    lab.run(["machinectl", "start", name], timeout=60)
+    booted(lab, name)
+    first = leader(lab, name)
+    limits = {line[:26].strip(): line[26:].split()
+              for line in lab.out(["cat", f"/proc/{first}/limits"]).splitlines()}
+    assert limits["Max open files"][1] == "3333"
+    assert limits["Max stack size"][:2] == [str(4 << 20)] * 2
+    assert limits["Max msgqueue size"][:2] == ["4000"] * 2
+    assert lab.out(["cat", f"/proc/{first}/oom_score_adj"]) == "77"
+    assert lab.out(f"grep Cpus_allowed_list /proc/{first}/status").split()[1] == "0"
+    lab.run(["machinectl", "poweroff", name])
+    gone(lab, name)
+
+
 def test_reboot_keeps_the_unit(lab):
     name = guest(lab, "again")
     lab.run(["machinectl", "start", name], timeout=60)
