@@ -474,9 +474,16 @@ static int verify(const MountItem *m, int fd, const Place *p, Run *run, Error *e
                         return error_set(e, errno, "cannot check the mask: %m");
                 if (!S_ISREG(st.st_mode) || st.st_mode & 07777 || st.st_size != 0)
                         return error_set(e, EPERM, "the mask did not take hold");
-        } else if (m->phase == PHASE_INNER && m->type == MOUNT_SELF &&
-                   m->attributes & MOUNT_ATTR_RDONLY)
+        } else if (m->type == MOUNT_SELF && m->attributes & MOUNT_ATTR_RDONLY) {
                 return check_read_only(p, run, e);
+        } else if (m->type == MOUNT_HOST && m->attributes & MOUNT_ATTR_RDONLY) {
+                struct statfs fs;
+
+                if (fstatfs(fd, &fs) < 0)
+                        return error_set(e, errno, "cannot check it: %m");
+                if (!(fs.f_flags & ST_RDONLY))
+                        return error_set(e, EPERM, "it is still writable");
+        }
         return 0;
 }
 

@@ -134,23 +134,28 @@ def test_processes_that_die_while_they_build(spawn, busybox, scratch, kind):
 
 
 def test_masks_are_looked_at_after_mounting(spawn, busybox, scratch):
-    """A mount that is said to be there and is not: then what it was to hide must not be seen."""
+    """A mount that is said to be there and is not, or to be read-only and is not: then what it was to hide
+    must not be seen, and what it was to protect must not be there."""
+    (scratch / "bound").mkdir()
     script = ("cat /proc/kallsyms /proc/keys /proc/timer_list | wc -c; "
-              "grep -c ' /proc/sys proc ro' /proc/mounts")
+              "grep -c ' /proc/sys proc ro' /proc/mounts; "
+              "awk '$2 ~ \"^(/proc/sys|/sys|/mnt|/run/host|/run/host/os-release)$\" && $4 !~ /^ro/' "
+              "/proc/mounts")
     faults, refused = Faults(scratch), 0
-    argv = spawn.argv(busybox, "--", "/bin/sh", "-c", script)
+    argv = spawn.argv(busybox, f"--bind-ro={scratch}/bound:/mnt", "--", "/bin/sh", "-c", script)
+    faults.plain(argv)      # which makes what the image lacks
     calls, _ = faults.calls(argv)
     for call in calls:
-        if call.name not in ("move_mount", "mount"):
+        if call.name not in ("move_mount", "mount", "mount_setattr"):
             continue
         done = faults.fail(argv, call, 0)
+        assert call.name in faults.hit()
         if done.returncode == 0:
             assert done.stdout.split() == ["0", "1"], f"{call}: {done.stdout}"
         else:
             refused += 1
             assert done.returncode == 125 and done.stdout == "", f"{call}: {done}"
     assert refused >= 4
-
 
 
 def test_descriptors_run_out(spawn, busybox):
