@@ -151,6 +151,12 @@ static int check_users(const Check *c, Error *e) {
         return 0;
 }
 
+/* The masks are laid over /proc from /run/host. */
+static bool covers_masks(const char *target) {
+        return streq(target, "/proc") || streq(target, "/run") || streq(target, "/run/host") ||
+               path_is_below(target, "/run/host/inaccessible");
+}
+
 static int check_mounts(const Check *c, Error *e) {
         for (size_t i = 0; i < c->spec->n_mounts; i++) {
                 const CustomMount *m = c->spec->mounts + i;
@@ -160,6 +166,10 @@ static int check_mounts(const Check *c, Error *e) {
                 if (streq(m->target, "/"))
                         return refuse(c, FIELD(mounts), e,
                                       "a mount over the root itself is not supported yet");
+                if (covers_masks(m->target))
+                        return refuse(c, FIELD(mounts), e,
+                                      "no mount may cover /proc, /run or /run/host: what is hidden"
+                                      " there, and by what is there, would come out");
                 if (m->idmap != MOUNT_IDMAP_NO && kernels)
                         return refuse(c, FIELD(mounts), e,
                                       "a bind in /proc or /sys cannot map owners");
