@@ -136,7 +136,7 @@ static int stack_on_tree(const Spec *spec, int dir, Run *run, Error *e) {
         uint64_t attributes = (spec->read_only && spec->volatile_mode == VOLATILE_NO
                                        ? MOUNT_ATTR_RDONLY
                                        : 0) |
-                              (spec->image ? MOUNT_ATTR_NODEV : 0);
+                              (spec_keeps_devices(spec) ? 0 : MOUNT_ATTR_NODEV);
         int upper, work, r;
 
         r = attach(run->root_fd, run, "the image", e);

@@ -143,6 +143,8 @@ static int dress(int fd, const Spec *spec, const IdPlan *ids, const Run *run, Er
 
         if (!spec_writes_image(spec))
                 attr.attr_set |= MOUNT_ATTR_RDONLY;
+        if (!spec_keeps_devices(spec))
+                attr.attr_set |= MOUNT_ATTR_NODEV;
         int r = owners_set_attributes(ids, run->userns_fd, fd, &attr, e);
         return r < 0 ? error_wrap(e, r, "'%s'", spec_place(spec)) : 0;
 }

@@ -328,6 +328,12 @@ static inline bool spec_has_private_network(const Spec *s) {
 static inline bool spec_has_private_users(const Spec *s) {
         return s->private_users != PRIVATE_USERS_NO;
 }
+/** spec_keeps_devices() - whether device nodes that lie in the image are the host's devices
+ * Not for who could not make them either: anybody may have written to a disk image, and what a machine
+ * with users of its own opens needs no more than a mode that its image chose. */
+static inline bool spec_keeps_devices(const Spec *s) {
+        return !s->image && !spec_has_private_users(s);
+}
 /** spec_has_credentials() - whether the machine is handed any */
 static inline bool spec_has_credentials(const Spec *s) {
         return s->credentials.n > 0;
