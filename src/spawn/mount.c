@@ -299,11 +299,15 @@ static int bind_notify(int dir_fd, uid_t uid, Run *run, Error *e) {
  * mount before Linux 6.15; it goes away with the old root. */
 static int make_sys_parts(const MountItem *m, const Place *target, Run *run, Error *e) {
         static const char *const parts[] = { "block", "bus", "class", "dev", "devices", "kernel" };
-        int sys = mount_new("sysfs", NULL, NOTHING_ATTRIBUTES, e), r;
+        int sys = mount_new("sysfs", NULL, NOTHING_ATTRIBUTES, e), r = 0;
 
+        if (sys >= 0)
+                r = mount_attach_at(sys, AT_FDCWD, "/sys");
+        else if (sys == -EPERM)
+                /* In a machine that has no more than parts itself, those are shown. */
+                sys = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (sys < 0)
                 return sys;
-        r = mount_attach_at(sys, AT_FDCWD, "/sys");
         if (r < 0)
                 return error_set(e, r, "cannot attach sysfs: %m");
 
@@ -319,7 +323,7 @@ static int make_sys_parts(const MountItem *m, const Place *target, Run *run, Err
                 return error_set(e, errno, "cannot make directories for /sys: %m");
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-                int part = open_tree(sys, parts[i], CLONE_TREE);
+                int part = open_tree(sys, parts[i], CLONE_TREE | AT_RECURSIVE);
                 if (part < 0 && errno == ENOENT)
                         continue;
                 if (part < 0 || mkdirat(tmp, parts[i], 0555) < 0)
@@ -348,6 +352,14 @@ static int copy_from_image(const MountItem *m, unsigned flags, Run *run, Error *
         return r < 0 ? error_set(e, r, "cannot copy the mount at '%s': %m", m->source) : r;
 }
 
+/* In a machine that may not mount sysfs, its own is shown. */
+static int share_sys(const MountItem *m, Error *e) {
+        int fd = open_tree(AT_FDCWD, "/sys", CLONE_TREE | AT_RECURSIVE);
+        int r = fd < 0 ? -errno : set_attributes(fd, m->attributes, 0, true);
+
+        return r < 0 ? error_set(e, r, "cannot show our own sysfs: %m") : fd;
+}
+
 /* A detached mount of what the item is about. -ENOENT: what it is about is missing and may be. */
 static int make_mount(const MountPlan *plan, size_t index, int source_fd, const Place *target,
                       Run *run, Error *e) {
@@ -368,7 +380,8 @@ static int make_mount(const MountPlan *plan, size_t index, int source_fd, const 
         case MOUNT_OVERLAY:
                 return overlay_mount(plan, index, run, e);
         default:
-                return mount_new(fs_types[m->type], m->options, m->attributes, e);
+                fd = mount_new(fs_types[m->type], m->options, m->attributes, e);
+                return fd == -EPERM && m->type == MOUNT_SYSFS ? share_sys(m, e) : fd;
         }
 }
 
@@ -526,6 +539,11 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                 return make_sys_parts(m, &target, run, e);
 
         r = mount_at_once(m, &target, run);
+        if (r == -EBUSY && m->type == MOUNT_CGROUP)
+                /* That of a machine around us, see share_sys(): no file system goes onto itself. */
+                r = mount("tmpfs", target.name, "tmpfs", MS_RDONLY, "mode=0555,size=4k") < 0
+                            ? -errno
+                            : mount_at_once(m, &target, run);
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return 0;
         if (r < 0)
