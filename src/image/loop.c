@@ -94,7 +94,7 @@ int loop_attach(int fd, const LoopRange *range, Error *e) {
 const char *block_path(int fd, char path[static BLOCK_PATH_MAX]) {
         char buffer[FD_PATH_MAX];
         struct stat st, there;
-        ssize_t n = readlink(fd_path(fd, buffer), path, BLOCK_PATH_MAX - 1);
+        ssize_t n = readlinkat(AT_FDCWD, fd_path(fd, buffer), path, BLOCK_PATH_MAX - 1);
 
         if (n > 0 && n < BLOCK_PATH_MAX - 1) {
                 path[n] = '\0';

@@ -223,7 +223,7 @@ int credentials_apply(const Credentials *c, bool for_all, int root_fd, uid_t uid
                 if (r < 0)
                         return r;
         }
-        _cleanup_fd_ int target = path_open_beneath(root_fd, CREDENTIAL_FOLDER + 1,
+        _cleanup_fd_ int target = path_open_beneath(root_fd, &CREDENTIAL_FOLDER[1],
                                                     O_PATH | O_DIRECTORY, 0);
         int r = target;
         if (r >= 0 && (fchownat(fd, "", uid, uid, AT_EMPTY_PATH) < 0 ||

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from skeplib.spawner import bind_source, wait_until
+from skeplib.spawner import wait_until
 
 SCRATCH = pathlib.Path("/var/lib/skep/scratch")
 RUNTIME = pathlib.Path("/run/skep/spawn")

@@ -3,7 +3,6 @@
 each process is gone through, nothing depends on luck or on how fast the machine is."""
 
 import collections
-import os
 import pathlib
 import subprocess
 
