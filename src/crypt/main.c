@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* skep-crypt: what it is told to do. An aide; it makes one device, sends it, and ends. */
 #include <fcntl.h>
+#include <linux/capability.h>
 
 #include "base/aide.h"
+#include "base/confine.h"
 #include "base/text.h"
 #include "crypt/crypt.h"
 
@@ -37,9 +39,25 @@ static int run(char **argv, Error *e) {
         return error_set(e, EINVAL, "skep-crypt is for skep-spawn alone");
 }
 
+/* What devices, their nodes, locked memory, a module to load, and giving up the rest take; nothing that reads a header needs
+ * more. */
+static int give_up(Error *e) {
+        static const int kept[] = { CAP_SYS_ADMIN, CAP_SYS_MODULE, CAP_SETPCAP, CAP_IPC_LOCK,
+                                    CAP_MKNOD,     CAP_CHOWN,      CAP_FOWNER,  CAP_DAC_OVERRIDE };
+        uint64_t mask = 0;
+        int r = confine_privileges(e);
+
+        for (size_t i = 0; i < ELEMENTSOF(kept); i++)
+                mask |= UINT64_C(1) << kept[i];
+        return r < 0 ? r : confine_capabilities(mask, e);
+}
+
 int main(int argc, char **argv) {
         Error e = {};
-        int r = run(argv + (argc > 0), &e);
+        int r = give_up(&e);
+
+        if (r >= 0)
+                r = run(argv + (argc > 0), &e);
 
         return aide_end(r, &e);
 }

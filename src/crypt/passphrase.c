@@ -22,10 +22,11 @@ int passphrase_read(int fd, char **ret, size_t *ret_n, Error *e) {
         return r < 0 ? error_set(e, r, "cannot read the passphrase: %m") : 0;
 }
 
-/* One line without echo; the end of the terminal's input is no answer. */
-static int read_line(int tty, char text[static PASSPHRASE_MAX]) {
+/* One line without echo; the end of the terminal's input is no answer. What was typed before the question
+ * is dropped, what is typed once it can be seen is not. */
+static int ask(int tty, const char *question, char text[static PASSPHRASE_MAX]) {
         struct termios before, quiet;
-        ssize_t n;
+        ssize_t n = -1;
 
         if (tcgetattr(tty, &before) < 0)
                 return -ENOKEY;
@@ -33,10 +34,11 @@ static int read_line(int tty, char text[static PASSPHRASE_MAX]) {
         quiet.c_lflag = (quiet.c_lflag & ~(tcflag_t) ECHO) | ICANON | ECHONL | ISIG;
         if (tcsetattr(tty, TCSAFLUSH, &quiet) < 0)
                 return -ENOKEY;
-        do
-                n = read(tty, text, PASSPHRASE_MAX - 1);
-        while (n < 0 && errno == EINTR);
-        (void) tcsetattr(tty, TCSAFLUSH, &before);
+        if (fd_write_all(tty, question, strlen(question)) >= 0)
+                do
+                        n = read(tty, text, PASSPHRASE_MAX - 1);
+                while (n < 0 && errno == EINTR);
+        (void) tcsetattr(tty, TCSADRAIN, &before);
         if (n <= 0)
                 return -ENOKEY;
         text[n - (text[n - 1] == '\n')] = '\0';
@@ -52,8 +54,8 @@ int passphrase_ask(const char *image, const char *partition, char **ret, Error *
 
         if (!question)
                 return error_oom(e);
-        if (tty >= 0 && fd_write_all(tty, question, strlen(question)) >= 0)
-                r = read_line(tty, text);
+        if (tty >= 0)
+                r = ask(tty, question, text);
         if (r < 0)
                 return error_set(e, ENOKEY,
                                  "there is no passphrase, and no terminal to ask for one");

@@ -71,7 +71,15 @@ typedef enum PartitionUse {
         _PARTITION_USE_INVALID = -EINVAL,
 } PartitionUse;
 
-/** image_policy_spawn() - the policy of a machine that was given none */
+/* The policy of a machine that was given none, as text. */
+#define IMAGE_POLICY_SPAWN                                                                         \
+        "root=" POLICY_ROOT_TEXT ":usr=" POLICY_ROOT_TEXT ":home=" POLICY_DATA_TEXT                \
+        ":srv=" POLICY_DATA_TEXT ":esp=unprotected+absent:xbootldr=unprotected+absent"             \
+        ":tmp=" POLICY_DATA_TEXT ":var=" POLICY_DATA_TEXT
+#define POLICY_DATA_TEXT "encrypted+encryptedwithintegrity+unprotected+absent"
+#define POLICY_ROOT_TEXT "verity+signed+" POLICY_DATA_TEXT
+
+/** image_policy_spawn() - the policy of a machine that was given none: IMAGE_POLICY_SPAWN */
 void image_policy_spawn(ImagePolicy *ret);
 /** image_policy_parse() - read a policy
  * "*" uses everything, "-" (and an empty text) nothing, "~" wants nothing to be there.

@@ -68,7 +68,7 @@ static const Setting rows[] = {
           .help = "Disk image of the machine: a file or block device with partitions or a bare file"
                   " system",
           .parse = setting_path, AT(image) },
-        { FLAG("image-policy"), .metavar = "POLICY",
+        { FLAG("image-policy"), .metavar = "POLICY", .preset = IMAGE_POLICY_SPAWN,
           .help = "Which partitions of the disk image are used, and how each has to be protected, as in"
                   " systemd.image-policy(7)",
           .parse = spec_parse_image_policy, AT(image_policy) },

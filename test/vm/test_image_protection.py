@@ -132,3 +132,60 @@ def test_supervisor_killed(vm, verity):
     vm.run(f"{RUN} -i {IMAGES}/disk.raw --root-hash={verity.root_hash} /bin/sleep 1000 & p=$!; "
            "for i in $(seq 100); do ls /sys/class/block | grep -q ^dm- && pgrep -x sleep && break; sleep 0.1; done; "
            "ls /sys/class/block | grep -q ^dm- && kill -9 $p", timeout=60)
+
+
+def test_leftovers_are_swept(vm, secret):
+    """Who makes a device may die before it is handed out; the next one clears up."""
+    vm.run(f"cryptsetup open --readonly --key-file {IMAGES}/key {secret} skep-left && "
+           "test -e /dev/mapper/skep-left")
+    assert spawn(vm, f"-i {secret} --read-only",
+                 environment="CREDENTIALS_DIRECTORY=/run/keys")[0] == 0
+    vm.run("test ! -e /dev/mapper/skep-left")
+
+
+_TERMINAL = """
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+seen, answers = b"", [b"wrong\\n", b"sesame\\n"]
+while True:
+    try:
+        piece = os.read(fd, 4096)
+    except OSError:
+        break
+    seen += piece
+    if seen.count(b"Passphrase for the root partition of ") == 3 - len(answers) and answers:
+        os.write(fd, answers.pop(0))
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_passphrase_at_the_terminal(vm, secret):
+    """Asked for once more after a wrong one, never shown, not asked for against the user's will."""
+    vm.write("/root/terminal.py", _TERMINAL)
+    start = f"python3 /root/terminal.py {RUN} -i {secret} --read-only"
+    done = vm.run(f"{start} /bin/echo up", check=False, timeout=120)
+    assert done.returncode == 0 and "up" in done.stdout, done.stdout
+    assert done.stdout.count("Passphrase for") == 2 and "sesame" not in done.stdout
+    done = vm.run(f"{start} --no-ask-password /bin/echo up", check=False, timeout=120)
+    assert done.returncode == 125 and "Passphrase for" not in done.stdout
+
+
+def test_encrypted_image_of_a_unit(vm, secret):
+    """The unit's device policy has room for it, and the credential comes with the unit."""
+    vm.write("/etc/systemd/system/skep@secret.service.d/key.conf",
+             "[Service]\nSetCredential=image-passphrase:sesame\n")
+    # This kernel can idmap no squashfs.
+    vm.write("/etc/systemd/nspawn/secret.nspawn",
+             "[Exec]\nPrivateUsers=no\n[Files]\nReadOnly=yes\n[Network]\nVirtualEthernet=no\n")
+    vm.run(f"ln {secret} /var/lib/machines/secret.raw || cp --sparse=always {secret} /var/lib/machines/secret.raw")
+    vm.run("systemctl daemon-reload && systemctl start skep@secret", timeout=120)
+    try:
+        assert vm.out("systemctl is-active skep@secret") == "active"
+        assert vm.out("ls /sys/class/block | grep -c ^dm-") == "1"
+        assert "secret" in vm.out("machinectl list --no-legend")
+    finally:
+        vm.run("systemctl kill -s KILL skep@secret; systemctl stop skep@secret; "
+               "rm /var/lib/machines/secret.raw /etc/systemd/nspawn/secret.nspawn", timeout=120)

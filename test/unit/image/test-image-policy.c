@@ -36,11 +36,14 @@ static void test_golden(void **state) {
                 "usr=verity+read-only-on:root=encrypted:swap=encrypted",
                 "root=unprotected+erofs+squashfs:=ignore+growfs-off",
         };
-        _cleanup_free_ char *path = str_format("%s/policies.txt", getenv("GOLDEN")), *wanted = NULL;
+        _cleanup_free_ char *path = str_format("%s/policies.txt", getenv("GOLDEN")), *wanted = NULL,
+                            *text = NULL;
         _cleanup_(buf_done) Buf b = {};
         ImagePolicy p;
 
         image_policy_spawn(&p);
+        assert_int_equal(image_policy_format(&p, &text), 0);
+        assert_string_equal(text, IMAGE_POLICY_SPAWN);
         show(&b, "default of the spawner", &p);
         for (size_t i = 0; i < ELEMENTSOF(policies); i++) {
                 Error e = {};
