@@ -364,7 +364,38 @@ static int build_to_look_at(const Stack *s, Run *run, Error *e) {
         return r < 0 ? r : copy(fd, e);
 }
 
-static int look_at_whole(const Stack *s, Run *run, Error *e) {
+/* One more mount of a part. A disk that is written to must not be mounted from a second loop device: neither
+ * would know what the other one does. */
+static int mount_again(const Spec *spec, const StackPart *p, Error *e) {
+        StackPart twin = *p;
+        Error problem = {};
+        int fd = open_tree(p->entry->is_disk ? p->mount_fd : p->path_fd, "", CLONE_ALL);
+
+        if (fd >= 0)
+                return fd;
+        if (!p->entry->is_disk || errno != EINVAL)
+                return error_set(e, errno, "cannot copy the mount of '%s': %m", p->entry->name);
+        if (is_writable(spec, p->entry))
+                return error_set(e, EOPNOTSUPP, "'%s' is written to, which needs Linux 6.15",
+                                 p->entry->name);
+        _cleanup_(buf_done) Buf notes = {};
+        int r = mount_part(spec, &twin, &notes, &problem);
+        if (r < 0 && e)
+                *e = problem;
+        return r < 0 ? r : twin.mount_fd;
+}
+
+/* What the child attaches is used up. */
+static int open_twins(const Spec *spec, const Stack *s, int *twins, Error *e) {
+        for (size_t i = 0; i < s->found.n; i++) {
+                int r = twins[i] = mount_again(spec, s->parts + i, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int look_in_child(const Stack *s, const int *twins, Run *run, Error *e) {
         struct clone_args args = { .flags = CLONE_NEWNS | CLONE_PIDFD, .exit_signal = SIGCHLD };
         _cleanup_fd_ int pidfd = -EBADF, ours = -EBADF, theirs = -EBADF;
         int pair[2], r = handshake_pair(pair);
@@ -379,6 +410,8 @@ static int look_at_whole(const Stack *s, Run *run, Error *e) {
                 return error_set(e, pid, "cannot fork: %m");
         if (pid == 0) {
                 Error problem = {};
+                for (size_t i = 0; i < s->found.n; i++)
+                        s->parts[i].mount_fd = twins[i];
                 int fd = build_to_look_at(s, run, &problem);
                 if (fd < 0)
                         (void) handshake_send_error(theirs, &problem);
@@ -387,10 +420,24 @@ static int look_at_whole(const Stack *s, Run *run, Error *e) {
                 _exit(0);
         }
         theirs = fd_close(theirs);
-        (void) fd_close(run->root_fd);
-        run->root_fd = -EBADF;
         r = handshake_expect(ours, HANDSHAKE_FD, 0, &run->root_fd, NULL, e);
         (void) proc_wait(pidfd, NULL);
+        return r;
+}
+
+static int look_at_whole(const Spec *spec, const Stack *s, Run *run, Error *e) {
+        _cleanup_free_ int *twins = malloc(s->found.n * sizeof *twins);
+
+        if (!twins)
+                return error_oom(e);
+        for (size_t i = 0; i < s->found.n; i++)
+                twins[i] = -EBADF;
+        run->root_fd = fd_close(run->root_fd);
+        int r = open_twins(spec, s, twins, e);
+        if (r >= 0)
+                r = look_in_child(s, twins, run, e);
+        for (size_t i = 0; i < s->found.n; i++)
+                (void) fd_close(twins[i]);
         return r;
 }
 
@@ -403,10 +450,7 @@ int stack_mount_all(const Spec *spec, Stack *s, Run *run, Buf *notes, Error *e) 
                         r = prepare_root(s, e);
         }
         if (r >= 0)
-                r = look_at_whole(s, run, e);
-        /* What the child attached is used up. */
-        if (r >= 0)
-                r = mount_all(spec, s, notes, e);
+                r = look_at_whole(spec, s, run, e);
         return r < 0 ? error_wrap(e, r, "stack '%s'", spec->directory) : 0;
 }
 

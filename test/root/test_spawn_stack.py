@@ -4,6 +4,7 @@
 import os
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -203,3 +204,45 @@ def test_debian_boots(spawn, tree, users, scratch):
                      "systemd.show_status=0", "systemd.unit=poweroff.target", timeout=40, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (where / "rw/data/etc").is_dir()
+
+
+def squash(tree, where):
+    subprocess.run(["mksquashfs", tree, where, "-quiet", "-no-progress", "-noappend", "-comp", "gzip"],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def ext4(tree, where, size=32 << 20):
+    with open(where, "wb") as f:
+        f.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", "-d", tree, where], check=True)
+
+
+def test_disks_in_a_stack(spawn, stack, users, scratch):
+    """A layer in squashfs, a place on ext4 that is written to, and one that is not."""
+    squash(stack / "layer@10", scratch / "ten.raw")
+    shutil.rmtree(stack / "layer@10")
+    (stack / "layer@10.raw").symlink_to("../ten.raw")
+    for name in ("bind@srv", "robind@opt"):
+        write(scratch / f"content-{name}/file", f"{name}\n")
+        ext4(scratch / f"content-{name}", stack / f"{name}.raw")
+    (stack / "rw").mkdir()
+    before = (stack / "robind@opt.raw").read_bytes()
+    out = run(spawn, stack, "cat /etc/file /srv/file /opt/file; ls /etc/gone 2>/dev/null || echo gone; "
+              "echo new >/etc/file; echo new >/srv/new; touch /opt/new 2>/dev/null || echo read-only; "
+              "stat -c %u /srv/new /etc/file", *users)
+    assert out.splitlines() == ["ten", "bind@srv", "robind@opt", "gone", "read-only", "0", "0"]
+    assert run(spawn, stack, "cat /etc/file /srv/new", *users) == "new\nnew"
+    assert (stack / "rw/data/etc/file").read_text() == "new\n"
+    assert (stack / "robind@opt.raw").read_bytes() == before
+    loops = subprocess.run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout
+    assert str(scratch) not in loops
+
+
+def test_changes_on_a_disk(spawn, stack, users, scratch):
+    (scratch / "empty").mkdir()
+    ext4(scratch / "empty", stack / "rw.raw")
+    assert run(spawn, stack, "echo new >/etc/file; cat /etc/file", *users) == "new"
+    assert run(spawn, stack, "cat /etc/file", *users) == "new"
+    assert run(spawn, stack, "cat /etc/file; echo x >/etc/file", *users, "-x") == "new"
+    assert run(spawn, stack, "cat /etc/file", "--read-only") == "new"
