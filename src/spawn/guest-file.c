@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files of the image that the host has a say in, see guest-file.h. What is to be in them is said in rooms
- * of their own. Descriptors of mounts that are not closed here close when the payload is executed. */
+ * of their own. Every machine comes through here: what is opened is not closed one by one, but with all else
+ * when the payload is executed or the builder ends. */
 #include "spawn/guest-file.h"
 
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 #include "spawn/mount.h"
 
 int host_file_read(const char *path, int flags, HostFile *ret, Error *e) {
-        _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
 
         if (fd < 0)
                 return error_set(e, errno, "cannot open '%s': %m", path);
@@ -44,16 +45,16 @@ static bool holds(const GuestFile *f, const struct stat *st, const HostFile *con
 
         if (st->st_size != (off_t) content->n)
                 return false;
-        _cleanup_fd_ int fd = path_open_beneath(f->dir_fd, path_last(f->path),
-                                                O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+        int fd = path_open_beneath(f->dir_fd, path_last(f->path), O_RDONLY | O_NOCTTY | O_NONBLOCK,
+                                   0);
         there = fd < 0 ? NULL : malloc(content->n + 1);
         return there && pread(fd, there, content->n, 0) == (ssize_t) content->n &&
                memcmp(there, content->data, content->n) == 0;
 }
 
 static int make(const GuestFile *f, const char *name, const HostFile *content) {
-        _cleanup_fd_ int fd = openat(f->dir_fd, name,
-                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int fd = openat(f->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        0644);
 
         return fd < 0 ? -errno : fd_write_all(fd, content->data, content->n);
 }

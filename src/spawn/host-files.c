@@ -19,7 +19,7 @@ static void note_unless(const Run *run, bool quiet, int r, const Error *note) {
 }
 
 void host_files_apply(const Spec *spec, const Run *run) {
-        _cleanup_fd_ int etc = path_open_in_root(run->root_fd, "/etc", O_PATH | O_DIRECTORY, 0);
+        int etc = path_open_in_root(run->root_fd, "/etc", O_PATH | O_DIRECTORY, 0);
         Error note = {};
         int r;
 

@@ -15,6 +15,14 @@ UPLINK, STATIC = "nameserver 192.0.2.3\n", "nameserver 127.0.0.53\n# static\n"
 
 
 @pytest.fixture
+def busybox(busybox):
+    """One that has neither file."""
+    for name in ("resolv.conf", "localtime"):
+        (busybox / "etc" / name).unlink(missing_ok=True)
+    return busybox
+
+
+@pytest.fixture
 def host(spawn, scratch):
     """The host's /etc, /run/systemd and /usr/lib/systemd as the test wants them. Return: a Path to what is
     to be in there."""
@@ -127,6 +135,17 @@ def test_a_read_only_image_without_the_files(spawn, busybox, host):
     (busybox / "etc/resolv.conf").unlink(missing_ok=True)
     done = spawn.run(busybox, "--read-only", "true", quiet=False)
     assert done.stderr == ""
+
+
+def test_a_link_of_the_image_stays_unless_it_is_to_be_replaced(spawn, busybox, host):
+    """Whatever keeps the file inside has put it there."""
+    link = busybox / "etc/resolv.conf"
+    link.symlink_to("../run/resolver/resolv.conf")
+    assert spawn.run(busybox, "true", quiet=False).stderr == ""
+    assert "resolv.conf" in spawn.run(busybox, "--resolv-conf=copy-host", "true", quiet=False).stderr
+    assert link.is_symlink()
+    spawn.run(busybox, "--resolv-conf=replace-host", "true")
+    assert not link.is_symlink() and link.read_text() == HOST
 
 
 def test_what_a_killed_start_left_is_replaced(spawn, busybox, host):
