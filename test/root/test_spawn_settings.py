@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -266,3 +268,35 @@ def test_file_beside_a_disk_image(program, scratch):
     rows = json.loads(subprocess.check_output([program("skep-spawn"), "--dump-settings=json", "-i",
                                                scratch / "disk.raw"]))
     assert [r["value"] for r in rows if r["key"] == "Hostname"] == ["from-beside"]
+
+
+def test_parameters_of_files_add_up(spawn, busybox, settings):
+    settings(PLACES[0], "[Exec]\nParameters=/bin/echo main\n")
+    settings(PLACES[0], "[Exec]\nParameters='dropped in'\n", "x.conf")
+    assert spawn.out(busybox) == "main dropped in"
+    settings(PLACES[0], "[Exec]\nParameters=\nParameters=/bin/echo alone\n", "x.conf")
+    assert spawn.out(busybox) == "alone"
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that other users can enter."""
+    with tempfile.TemporaryDirectory(prefix="skep-", dir="/tmp") as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
+def test_files_of_a_user(spawn, settings, program, open_folder):
+    """Who is not root has places of their own; those of the administrator are not for them."""
+    settings(PLACES[0], "[Exec]\nHostname=of-the-administrator\n")
+    place = open_folder / "config/systemd/nspawn"
+    place.mkdir(parents=True)
+    (place / f"{spawn.name}.nspawn").write_text("[Exec]\nCapability=CAP_SYS_TIME\nUser=%u\n")
+    shutil.copy(program("skep-spawn"), open_folder)
+    (open_folder / "tree/usr").mkdir(parents=True)
+    rows = json.loads(subprocess.check_output(
+        ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "env", "-i",
+         f"XDG_CONFIG_HOME={open_folder}/config", open_folder / "skep-spawn", "--dump-settings=json",
+         "-M", spawn.name, "-D", open_folder / "tree"]))
+    given = {r["key"]: r["value"] for r in rows if r["origin"] == "file"}
+    assert given == {"Capability": "CAP_SYS_TIME", "User": "daemon"}
