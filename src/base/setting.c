@@ -68,15 +68,17 @@ static const Setting *row_by_letter(const Settings *s, char letter) {
 static int find_long(const Settings *s, const char *name, size_t n, const Setting **ret, Error *e) {
         const Setting *found = NULL;
 
+        /* The whole name of one option may be how others begin. */
         for (size_t i = 0; i < s->n_rows; i++) {
                 const Setting *row = s->rows + i;
-                if (!row->flag || strncmp(row->flag, name, n) != 0)
-                        continue;
-                if (!row->flag[n]) {
+                if (row->flag && strncmp(row->flag, name, n) == 0 && !row->flag[n]) {
                         *ret = row;
                         return 0;
                 }
-                if (row->flags & SETTING_HIDDEN)
+        }
+        for (size_t i = 0; i < s->n_rows; i++) {
+                const Setting *row = s->rows + i;
+                if (!row->flag || strncmp(row->flag, name, n) != 0 || row->flags & SETTING_HIDDEN)
                         continue;
                 if (found)
                         return error_set(e, EINVAL, "option '--%.*s' could be '--%s' or '--%s'",
