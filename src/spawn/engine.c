@@ -10,6 +10,7 @@
 
 #include "base/handshake.h"
 #include "base/proc.h"
+#include "spawn/bound-user.h"
 #include "spawn/payload.h"
 #include "spawn/register.h"
 #include "spawn/steps.h"
@@ -424,6 +425,7 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
         g->run.upper_fd = fd_close(g->run.upper_fd);
         disk_unmount(&g->disk);
         stack_unmount(&g->stack);
+        g->run.bound_users = bound_users_free(g->run.bound_users);
         g->prepared = true;
         return 0;
 }
@@ -453,6 +455,7 @@ void run_done(Run *r) {
         kill_and_reap(r->leader_fd);
         for (size_t i = 0; i < r->n_network; i++)
                 free(r->network_names[i]);
+        (void) bound_users_free(r->bound_users);
         free(r->network_names);
         free(r->network_indices);
         free(r->source_fds);

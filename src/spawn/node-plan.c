@@ -79,6 +79,10 @@ void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePla
         add(ret, "host/incoming", S_IFDIR | 0600);
         if (spec->forward_journal)
                 add(ret, "host/journal", S_IFDIR | 0755);
+        if (spec_has_bound_users(spec)) {
+                add(ret, "host/home", S_IFDIR | 0755);
+                add(ret, "host/userdb", S_IFDIR | 0755);
+        }
         if (spec_has_credentials(spec))
                 add(ret, "host/credentials", S_IFDIR | 0500);
         if (exchange_may_want(spec))

@@ -80,7 +80,8 @@ typedef struct Run {
         size_t n_network;
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;
-        bool cgroup_is_noted; /* in the runtime file */
+        struct BoundUsers *bound_users; /* see bound-user.h */
+        bool cgroup_is_noted;           /* in the runtime file */
 
         /* per start */
         pid_t leader;   /* PID 1 of the payload, as we see it; 0 = none */

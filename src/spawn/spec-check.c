@@ -139,6 +139,11 @@ static int check_users(const Check *c, Error *e) {
         if (s->ownership > OWNERSHIP_OFF && !spec_has_private_users(s))
                 return refuse(c, FIELD(ownership), e,
                               "there is nothing to map to without --private-users=");
+        if (s->bind_users && !spec_has_private_users(s))
+                return refuse(c, FIELD(bind_users), e,
+                              "users of the host need --private-users= to be others inside");
+        if (s->bind_user_groups && !s->bind_users)
+                return refuse(c, FIELD(bind_user_groups), e, "no user is named by --bind-user=");
         if (s->ownership == OWNERSHIP_CHOWN && s->read_only)
                 return refuse(c, FIELD(ownership), e,
                               "the owners of a read-only image cannot be changed");

@@ -116,3 +116,23 @@ int spec_parse_delegate(const Setting *row, const char *value, void *at, Error *
                                    " is not supported; --private-users=INSIDE:OUTSIDE:COUNT,…"
                                    " gives a machine more IDs");
 }
+
+int spec_parse_bind_user(const Setting *row, const char *value, void *at, Error *e) {
+        if (*value && !username_is_valid(value))
+                return error_set(e, EINVAL, "'%.60s' is not the name of a user or group", value);
+        return setting_strings(row, value, at, e);
+}
+
+int spec_parse_bind_user_shell(const Setting *row, const char *value, void *at, Error *e) {
+        const Setting path = {};
+        bool on;
+
+        if (parse_bool(value, &on) < 0)
+                return setting_inner_path(&path, value, at, e);
+        if (!on) {
+                free(*(char **) at);
+                *(char **) at = NULL;
+                return 0;
+        }
+        return setting_string(row, "yes", at, e);
+}

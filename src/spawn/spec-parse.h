@@ -35,6 +35,10 @@ int spec_parse_private_users(const Setting *row, const char *value, void *at, Er
 int spec_parse_ownership(const Setting *row, const char *value, void *at, Error *e);
 /* bool: yes is "chown", no is "off" */
 int spec_parse_ownership_chown(const Setting *row, const char *value, void *at, Error *e);
+/* char **: names of users, or of groups; an empty value empties the list */
+int spec_parse_bind_user(const Setting *row, const char *value, void *at, Error *e);
+/* char *: a bool or a path */
+int spec_parse_bind_user_shell(const Setting *row, const char *value, void *at, Error *e);
 /* a number, of which only 0 is possible */
 int spec_parse_delegate(const Setting *row, const char *value, void *at, Error *e);
 

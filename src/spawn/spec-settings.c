@@ -166,6 +166,15 @@ static const Setting rows[] = {
         { FILES("PrivateUsersChown"), FLAG("private-users-chown"),
           .help = "An old word for --private-users-ownership=chown",
           .parse = spec_parse_ownership_chown, AT(ownership) },
+        { FILES("BindUser"), FLAG("bind-user"), .metavar = "NAME", .flags = SETTING_LIST,
+          .help = "Let the machine know a user of the host, with the home in /run/host/home",
+          .parse = spec_parse_bind_user, AT(bind_users) },
+        { FILES("BindUserShell"), FLAG("bind-user-shell"), .metavar = "SHELL", .complete = "yes no",
+          .help = "Shell of such users: no (the machine's usual one), yes (as on the host), or a path",
+          .parse = spec_parse_bind_user_shell, AT(bind_user_shell) },
+        { FLAG("bind-user-group"), .metavar = "GROUP", .flags = SETTING_LIST,
+          .help = "Group of the machine that such users are in", .parse = spec_parse_bind_user,
+          AT(bind_user_groups) },
         { EXEC("PrivateUsersDelegate"), FLAG("private-users-delegate"), .metavar = "N",
           .flags = SETTING_HIDDEN, .help = "Only 0, for there are no managed ranges",
           .parse = spec_parse_delegate, .at = offsetof(SpecCommand, nothing) },
@@ -368,9 +377,6 @@ static const Setting rows[] = {
         { FLAG("forward-journal-keep-free"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-max-file-size"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-max-files"), .metavar = "N", UNSUPPORTED },
-        { FILES("BindUser"), FLAG("bind-user"), .metavar = "NAME", UNSUPPORTED },
-        { FILES("BindUserShell"), FLAG("bind-user-shell"), .metavar = "SHELL", UNSUPPORTED },
-        { FLAG("bind-user-group"), .metavar = "GROUP", UNSUPPORTED },
 };
 
 const Setting *spec_settings(size_t *ret_n) {

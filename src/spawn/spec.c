@@ -33,6 +33,9 @@ void spec_done(Spec *s) {
         strv_free(s->environment);
         free(s->working_directory);
         free(s->user);
+        strv_free(s->bind_users);
+        free(s->bind_user_shell);
+        strv_free(s->bind_user_groups);
         free(s->machine);
         free(s->hostname);
         free(s->slice);

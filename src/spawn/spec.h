@@ -235,6 +235,9 @@ typedef struct Spec {
         /* users */
         PrivateUsers private_users;
         IdRanges private_users_map;
+        char **bind_users;     /* names of users of the host that the machine knows too */
+        char *bind_user_shell; /* "yes" = as on the host, a path; NULL = the machine's usual one */
+        char **bind_user_groups; /* groups of the machine that they are in */
         Ownership ownership;
 
         /* network */
@@ -333,6 +336,10 @@ static inline bool spec_has_private_users(const Spec *s) {
  * with users of its own opens needs no more than a mode that its image chose. */
 static inline bool spec_keeps_devices(const Spec *s) {
         return !s->image && !spec_has_private_users(s);
+}
+/** spec_has_bound_users() - whether the machine knows users of the host */
+static inline bool spec_has_bound_users(const Spec *s) {
+        return s->bind_users;
 }
 /** spec_has_credentials() - whether the machine is handed any */
 static inline bool spec_has_credentials(const Spec *s) {

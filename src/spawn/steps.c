@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "spawn/capability.h"
 #include "spawn/bind-map.h"
+#include "spawn/bound-user.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
 #include "spawn/host-files.h"
@@ -291,6 +292,14 @@ static int apply_receiver_socket(Engine *g, Error *e) {
         return journal_forward_apply(&g->run, e);
 }
 
+static int apply_bound_users(Engine *g, Error *e) {
+        return bound_users_read(g->spec, &g->run, e);
+}
+
+static int apply_bound_homes(Engine *g, Error *e) {
+        return bound_users_apply(g->spec, &g->run, e);
+}
+
 static int apply_exchange(Engine *g, Error *e) {
         return exchange_apply(&g->run, e);
 }
@@ -451,6 +460,7 @@ static const Step steps[] = {
           revert_receiver },
         { "exchange folders", PHASE_HOST, false, exchange_wants, apply_exchange_folders,
           revert_exchange_folders },
+        { "users of the host", PHASE_HOST, false, spec_has_bound_users, apply_bound_users, NULL },
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
 
         { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
@@ -469,6 +479,7 @@ static const Step steps[] = {
         { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
         { "journal socket", PHASE_BUILD, false, journal_forward_wants, apply_receiver_socket,
           NULL },
+        { "homes", PHASE_BUILD, false, spec_has_bound_users, apply_bound_homes, NULL },
         { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
         { "devices", PHASE_BUILD, false, wants_devices, apply_devices, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
