@@ -61,7 +61,7 @@ static int parse_cpu(const char *s, size_t n, uint32_t *ret) {
 
 static int parse_cpu_range(const char *s, CpuSet *set, Error *e) {
         size_t n = strcspn(s, "-");
-        uint32_t first, last;
+        uint32_t first = 0, last;
         int r = parse_cpu(s, n, &first);
 
         last = first;

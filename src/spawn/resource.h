@@ -32,8 +32,8 @@ int resource_setting_personality(const Setting *row, const char *value, void *at
 int resource_elf_personality(const void *head, size_t n);
 
 /** resource_apply() - PHASE_BUILD, before PID 1 is made: set all that for the calling process
- * @personality: as planned; PERSONALITY_UNSET = as it is
+ * @wanted: personality as planned; PERSONALITY_UNSET = as it is
  * Return: 0 or -errno. */
-int resource_apply(const struct Spec *spec, int personality, Error *e);
+int resource_apply(const struct Spec *spec, int wanted, Error *e);
 /** resource_format() - a line for each, for --dry-run. Return: 0 or -ENOMEM. */
-int resource_format(const struct Spec *spec, int personality, Buf *out);
+int resource_format(const struct Spec *spec, int wanted, Buf *out);

@@ -128,7 +128,7 @@ __attribute__((noreturn)) static void become(int socket, const char *program, ch
 
 /* What our next execution is to run as. A file that is not of proc would take it as well, and do nothing. */
 static long set_label(const char *file, const char *text) {
-        struct statfs fs;
+        struct statfs fs = {};
         long n = 0, fd = system_call(SYS_openat, AT_FDCWD, (long) file, O_WRONLY | O_CLOEXEC, 0);
 
         if (fd < 0)
