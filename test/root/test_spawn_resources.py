@@ -92,6 +92,13 @@ def test_oom_score(spawn, busybox, users):
     assert spawn.out(busybox, *args, "--", "cat", "/proc/self/oom_score_adj") == str(own)
 
 
+def test_oom_score_that_only_the_host_may_give(spawn, busybox):
+    argv = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-all"]
+    done = subprocess.run(argv + spawn.argv(busybox, "--oom-score-adjust=-999", "--", "true"),
+                          stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 125 and "CAP_SYS_RESOURCE" in done.stderr
+
+
 @USERS
 def test_cpus(spawn, busybox, users):
     for cpu in sorted(os.sched_getaffinity(0)):
