@@ -11,6 +11,7 @@
 #include "base/proc.h"
 #include "spawn/bus-watch.h"
 #include "spawn/console.h"
+#include "spawn/listen-fds.h"
 #include "spawn/notify.h"
 #include "spawn/shrink.h"
 
@@ -40,6 +41,7 @@ typedef struct Keeper {
         Run *run;
         int signals_fd;
         bool has_console;
+        bool has_fd_store; /* the service manager keeps descriptors for us */
         bool is_ready;
         bool is_stopping;
         bool is_idle;       /* since something happened last, a while ago */
@@ -140,12 +142,33 @@ static void take_signal(Keeper *k) {
                 pty_forward_resize(&k->console);
 }
 
+/* What the payload wants kept for its next start, the service manager keeps for us. The name tells it from
+ * what is ours; see listen-fds.c for the way back. */
+static void pass_fds(const Keeper *k, const NotifyMessage *m) {
+        const char *name = m->fd_name ? m->fd_name : "stored";
+        char text[512];
+
+        if (!k->has_fd_store)
+                return;
+        if (m->forget && m->fd_name) {
+                (void) snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=" PAYLOAD_FD "%s",
+                                name);
+                (void) notify_manager(text);
+        }
+        if (m->store && !m->forget && m->n_fds > 0) {
+                (void) snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=" PAYLOAD_FD "%s\nFDPOLL=0",
+                                name);
+                (void) notify_manager_fds(text, m->fds, m->n_fds);
+        }
+}
+
 static void take_notification(Keeper *k) {
         _cleanup_(notify_message_done) NotifyMessage m = {};
         char text[512] = "";
 
-        if (notify_receive(k->run->notify_fd, k->run->leader, &m) <= 0)
+        if (notify_receive(k->run->notify_fd, k->run->leader, k->has_fd_store, &m) <= 0)
                 return;
+        pass_fds(k, &m);
         if (m.ready && !k->is_ready) {
                 (void) notify_manager("READY=1\nSTATUS=Machine is ready.");
                 k->is_ready = true;
@@ -238,6 +261,13 @@ static int loop(Keeper *k, Error *e) {
         }
 }
 
+static bool fd_store_is_offered(void) {
+        const char *size = getenv("FDSTORE");
+        uint64_t n;
+
+        return size && parse_u64(size, 1, UINT64_MAX, &n) >= 0;
+}
+
 /* Half of what the service manager asks for, as it recommends. */
 static uint64_t watchdog_interval(void) {
         const char *usec = getenv("WATCHDOG_USEC"), *owner = getenv("WATCHDOG_PID");
@@ -277,7 +307,10 @@ static void keeper_close(Keeper *k) {
 }
 
 int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
-        Keeper k = { .spec = spec, .run = run, .watchdog_usec = watchdog_interval() };
+        Keeper k = { .spec = spec,
+                     .run = run,
+                     .watchdog_usec = watchdog_interval(),
+                     .has_fd_store = fd_store_is_offered() };
         siginfo_t info = {};
 
         k.bus.fd = run->bus_fd;

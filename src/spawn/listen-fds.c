@@ -23,6 +23,26 @@ ListenFds listen_fds_get(void) {
         return (ListenFds){ .n = (unsigned) n, .names = getenv("LISTEN_FDNAMES") };
 }
 
+/* To the payload its own have the names that it gave them. */
+static int add_names(const char *names, char ***env) {
+        _cleanup_(buf_done) Buf line = {};
+        int r = buf_puts(&line, "LISTEN_FDNAMES=");
+
+        for (const char *s = names; r >= 0; s++) {
+                size_t n = strcspn(s, ":");
+                const char *own = str_skip_prefix(s, PAYLOAD_FD);
+
+                r = own && n >= strlen(PAYLOAD_FD) ? buf_append(&line, own, n - strlen(PAYLOAD_FD))
+                                                   : buf_append(&line, s, n);
+                s += n;
+                if (!*s)
+                        break;
+                if (r >= 0)
+                        r = buf_puts(&line, ":");
+        }
+        return r < 0 ? r : strv_append(env, line.p);
+}
+
 int listen_fds_environment(const ListenFds *fds, unsigned pid, char ***env) {
         int r = 0;
 
@@ -32,7 +52,7 @@ int listen_fds_environment(const ListenFds *fds, unsigned pid, char ***env) {
         if (r >= 0)
                 r = strv_append_format(env, "LISTEN_PID=%u", pid);
         if (r >= 0 && fds->names)
-                r = strv_append_format(env, "LISTEN_FDNAMES=%s", fds->names);
+                r = add_names(fds->names, env);
         return r;
 }
 

@@ -4,6 +4,9 @@
 
 #include "base/error.h"
 
+/* Before the names of descriptors that the service manager keeps for a payload. */
+#define PAYLOAD_FD "payload-"
+
 typedef struct ListenFds {
         unsigned n;        /* descriptors 3, 4, …; they stay where they are */
         const char *names; /* $LISTEN_FDNAMES; NULL = none */

@@ -12,8 +12,19 @@
 
 #define MESSAGE_MAX 4096
 #define STATUS_MAX  256
+#define FD_NAME_MAX 200
+
+/* Room for what comes or goes with a message, aligned as its header has to be. */
+typedef union Control {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(NOTIFY_FDS_MAX * sizeof(int))];
+} Control;
 
 int notify_manager(const char *state) {
+        return notify_manager_fds(state, NULL, 0);
+}
+
+int notify_manager_fds(const char *state, const int *fds, size_t n_fds) {
         const char *path = getenv("NOTIFY_SOCKET");
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -29,14 +40,30 @@ int notify_manager(const char *state) {
         _cleanup_fd_ int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (sock < 0)
                 return -errno;
-        socklen_t length = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n);
-        if (sendto(sock, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *) &address, length) <
-            0)
-                return -errno;
-        return 1;
+        struct iovec iov = { .iov_base = (char *) state, .iov_len = strlen(state) };
+        struct msghdr m = {
+                .msg_name = &address,
+                .msg_namelen = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n),
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+        };
+        Control control = {};
+        assert_se(n_fds <= NOTIFY_FDS_MAX);
+        if (n_fds > 0) {
+                control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                                                   .cmsg_type = SCM_RIGHTS,
+                                                   .cmsg_len = CMSG_LEN(n_fds * sizeof *fds) };
+                memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof *fds);
+                m.msg_control = &control;
+                m.msg_controllen = CMSG_SPACE(n_fds * sizeof *fds);
+        }
+        return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 1;
 }
 
 void notify_message_done(NotifyMessage *m) {
+        for (size_t i = 0; i < m->n_fds; i++)
+                (void) fd_close(m->fds[i]);
+        free(m->fd_name);
         free(m->status);
         *m = (NotifyMessage){};
 }
@@ -53,6 +80,18 @@ static char *clean_status(const char *s) {
         return copy;
 }
 
+/* As the service manager has it, and short enough for what we put before it. */
+static bool fd_name_is_valid(const char *s) {
+        size_t n = strlen(s);
+
+        if (n == 0 || n > FD_NAME_MAX)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (s[i] <= ' ' || s[i] > '~' || s[i] == ':')
+                        return false;
+        return true;
+}
+
 int notify_parse(const char *text, size_t n, NotifyMessage *ret) {
         _cleanup_(notify_message_done) NotifyMessage m = {};
         _cleanup_strv_ char **lines = NULL;
@@ -65,9 +104,13 @@ int notify_parse(const char *text, size_t n, NotifyMessage *ret) {
 
         STRV_FOREACH(line, lines) {
                 const char *status = str_skip_prefix(*line, "STATUS=");
+                const char *name = str_skip_prefix(*line, "FDNAME=");
 
-                if (streq(*line, "READY=1"))
-                        m.ready = true;
+                m.ready = m.ready || streq(*line, "READY=1");
+                m.store = m.store || streq(*line, "FDSTORE=1");
+                m.forget = m.forget || streq(*line, "FDSTOREREMOVE=1");
+                if (name && fd_name_is_valid(name) && str_replace(&m.fd_name, name) < 0)
+                        return -ENOMEM;
                 if (!status)
                         continue;
                 free(m.status);
@@ -91,10 +134,11 @@ int notify_socket(Error *e) {
         return TAKE_FD(sock);
 }
 
-/* Who sent a message; descriptors that came with it are closed. */
-static pid_t sender_of(struct msghdr *m) {
+/* Who sent a message, and what came with it. */
+static pid_t look_at(struct msghdr *m, int fds[static NOTIFY_FDS_MAX], size_t *ret_n) {
         pid_t pid = 0;
 
+        *ret_n = 0;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
                 if (c->cmsg_level != SOL_SOCKET)
                         continue;
@@ -103,31 +147,38 @@ static pid_t sender_of(struct msghdr *m) {
                         pid = ((struct ucred *) CMSG_DATA(c))->pid;
                 if (c->cmsg_type != SCM_RIGHTS)
                         continue;
-                size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                for (size_t i = 0; i < n; i++)
-                        (void) fd_close(((int *) CMSG_DATA(c))[i]);
+                /* One array at most, and no more than there is room for. */
+                *ret_n = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t) NOTIFY_FDS_MAX);
+                memcpy(fds, CMSG_DATA(c), *ret_n * sizeof(int));
         }
         return pid;
 }
 
-int notify_receive(int sock, pid_t leader, NotifyMessage *ret) {
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(struct ucred))];
-        } control = {};
+int notify_receive(int sock, pid_t leader, bool with_fds, NotifyMessage *ret) {
+        _cleanup_(notify_message_done) NotifyMessage parsed = {};
         char text[MESSAGE_MAX];
+        Control control = {};
         struct iovec iov = { .iov_base = text, .iov_len = sizeof text };
         struct msghdr m = {
                 .msg_iov = &iov,
                 .msg_iovlen = 1,
                 .msg_control = &control,
-                .msg_controllen = sizeof control,
+                /* Without room for them the kernel closes them. */
+                .msg_controllen = with_fds ? sizeof control : CMSG_SPACE(sizeof(struct ucred)),
         };
+        int fds[NOTIFY_FDS_MAX];
+        size_t n_fds;
         ssize_t n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        if (sender_of(&m) != leader || (m.msg_flags & MSG_TRUNC))
+        pid_t sender = look_at(&m, fds, &n_fds);
+        int r = notify_parse(text, (size_t) n, &parsed);
+        memcpy(parsed.fds, fds, n_fds * sizeof *fds);
+        parsed.n_fds = n_fds;
+        if (sender != leader || (m.msg_flags & MSG_TRUNC) || r < 0)
                 return 0;
-        return notify_parse(text, (size_t) n, ret) < 0 ? 0 : 1;
+        *ret = parsed;
+        parsed = (NotifyMessage){};
+        return 1;
 }

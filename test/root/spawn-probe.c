@@ -139,6 +139,27 @@ static int probe_tty(char **argv) {
         return 0;
 }
 
+/* Sends a message, with our standard input if it is to be stored. */
+static ssize_t send_message(int fd, struct sockaddr_un *sa, char *text) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = { .header = { .cmsg_level = SOL_SOCKET,
+                                  .cmsg_type = SCM_RIGHTS,
+                                  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+        struct iovec iov = { .iov_base = text, .iov_len = strlen(text) };
+        struct msghdr m = {
+                .msg_name = sa, .msg_namelen = sizeof *sa, .msg_iov = &iov, .msg_iovlen = 1
+        };
+
+        if (strstr(text, "FDSTORE=1")) {
+                memset(CMSG_DATA(&control.header), 0, sizeof(int));
+                m.msg_control = &control;
+                m.msg_controllen = sizeof control;
+        }
+        return sendmsg(fd, &m, 0);
+}
+
 /* Sends each argument as a message; at "wait" it waits for a line. */
 static int probe_notify(char **argv) {
         const char *path = getenv("NOTIFY_SOCKET");
@@ -155,7 +176,7 @@ static int probe_notify(char **argv) {
                         fflush(stdout);
                         (void) !fgets(line, sizeof(line), stdin);
                 } else
-                        say(*p, sendto(fd, *p, strlen(*p), 0, (struct sockaddr *) &sa, sizeof(sa)));
+                        say(*p, send_message(fd, &sa, *p));
         }
         return 0;
 }

@@ -81,6 +81,39 @@ def test_payload_cannot_speak_for_the_unit(spawn, busybox, manager):
     assert process.wait(5) == 0
 
 
+def received(manager, until):
+    """[(message, contents of the files that came with it)] up to a message with @until in it."""
+    found = []
+    while not found or until not in found[-1][0]:
+        data, fds, _, _ = socket.recv_fds(manager, 4096, 16)
+        contents = []
+        for fd in fds:
+            contents.append(os.pread(fd, 100, 0))
+            os.close(fd)
+        found.append((data.decode(), contents))
+    return found
+
+
+def test_descriptors_are_stored_by_the_manager(spawn, busybox, manager, scratch):
+    (scratch / "file").write_bytes(b"kept")
+    env = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), "FDSTORE": "10"}
+    with open(scratch / "file", "rb") as stdin:
+        spawn.run(busybox, "/probe", "notify", "FDSTORE=1\nFDNAME=mine\nFDPOLL=1", "FDSTORE=1\nFDNAME=a:b",
+                  "FDSTOREREMOVE=1\nFDNAME=mine\nMAINPID=1", "STATUS=done", "wait", env=env, stdin=stdin)
+    found = received(manager, "done")
+    assert ("FDSTORE=1\nFDNAME=payload-mine\nFDPOLL=0", [b"kept"]) in found
+    assert ("FDSTORE=1\nFDNAME=payload-stored\nFDPOLL=0", [b"kept"]) in found
+    assert ("FDSTOREREMOVE=1\nFDNAME=payload-mine", []) in found
+    assert not any("MAINPID" in text for text, _ in found)
+
+
+def test_descriptors_are_not_stored_unless_the_manager_offers_it(spawn, busybox, manager):
+    env = {**os.environ, "NOTIFY_SOCKET": manager.getsockname()}
+    env.pop("FDSTORE", None)
+    spawn.run(busybox, "/probe", "notify", "FDSTORE=1\nFDNAME=mine", "STATUS=done", "wait", env=env)
+    assert not any(fds or "FDSTORE" in text for text, fds in received(manager, "done"))
+
+
 def test_only_the_first_process_may_notify(spawn, busybox, manager):
     env = {**os.environ, "NOTIFY_SOCKET": manager.getsockname()}
     spawn.run(busybox, "--notify-ready=yes", "/bin/sh", "-c", "/probe notify READY=1; exit 0", env=env)
@@ -194,7 +227,7 @@ def test_sockets_are_passed_on(spawn, busybox, scratch, options, pid):
         file.seek(0)
         fds = (file.fileno(), listening.fileno())
         argv = spawn.argv(busybox, *options, "--", "/bin/sh", "-c", script)
-        env = dict(os.environ, LISTEN_FDS="2", LISTEN_FDNAMES="data:http")
+        env = dict(os.environ, LISTEN_FDS="2", LISTEN_FDNAMES="payload-data:http")
         done = subprocess.run([sys.executable, "-c", LISTEN, *map(str, fds), *argv], pass_fds=fds,
                               env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=20)
     lines = done.stdout.splitlines()

@@ -56,6 +56,28 @@ static void test_parse(void **state) {
                 CHECK_STR(m.status, rows[i].status, "row %zu", i);
                 notify_message_done(&m);
         }
+        static const struct {
+                const char *text;
+                bool store, forget;
+                const char *name;
+        } fd_rows[] = {
+                { "FDSTORE=1\nFDNAME=a-b", true, false, "a-b" },
+                { "FDSTORE=1", true, false, NULL },
+                { "FDSTOREREMOVE=1\nFDNAME=x", false, true, "x" },
+                { "FDSTORE=1\nFDNAME=a:b", true, false, NULL },
+                { "FDSTORE=1\nFDNAME=a b", true, false, NULL },
+                { "FDSTORE=1\nFDNAME=", true, false, NULL },
+                { "FDSTORE=0\nXFDSTORE=1", false, false, NULL },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(fd_rows); i++) {
+                CHECK_EQ(notify_parse(fd_rows[i].text, strlen(fd_rows[i].text), &m), 0, "row %zu",
+                         i);
+                CHECK_EQ(m.store, fd_rows[i].store, "row %zu", i);
+                CHECK_EQ(m.forget, fd_rows[i].forget, "row %zu", i);
+                CHECK_STR(m.fd_name, fd_rows[i].name, "row %zu", i);
+                notify_message_done(&m);
+        }
+
         assert_int_equal(notify_parse("READY=1\xff", 8, &m), -EINVAL);
         assert_int_equal(notify_parse("READY\0=1", 8, &m), -EINVAL);
 }
