@@ -17,7 +17,7 @@
 #include "spawn/owners.h"
 
 void disk_init(Disk *d) {
-        *d = (Disk){ .fd = -EBADF, .memory_fd = -EBADF, .verity = VERITY_NULL };
+        *d = (Disk){ .fd = -EBADF, .upper_fd = -EBADF, .verity = VERITY_NULL };
         for (size_t i = 0; i < DISK_MOUNTS_MAX; i++)
                 d->mount_fds[i] = d->device_fds[i] = -EBADF;
 }
@@ -305,20 +305,23 @@ static int open_target(const DiskMount *m, const Run *run, Error *e) {
         return -ENOENT;
 }
 
-/* Where what is written over the partitions goes, or -EBADF. In memory for good or for this start, or on the
- * disk, as for the root. */
-static int find_upper(const Spec *spec, const Disk *d, const Run *run, Error *e) {
-        if (spec_upper_is_in_memory(spec))
-                return d->memory_fd;
+/* Where what is written over the partitions goes, as for the root: in memory for good or for this start, or
+ * on the disk. It has to be below the root, not on it. */
+static int open_upper(const Spec *spec, Disk *d, const Run *run, Error *e) {
         if (spec_upper_is_on_disk(spec))
-                return run->upper_fd;
-        if (spec->volatile_mode != VOLATILE_OVERLAY)
-                return -EBADF;
-        int fd = mount_new("tmpfs", "mode=0700,size=25%,nr_inodes=1m", MOUNT_ATTR_NODEV, e);
-        if (fd < 0)
-                return fd;
-        int r = mount_attach_at(fd, AT_FDCWD, run->runtime);
-        return r < 0 ? error_set(e, r, "cannot attach an upper layer: %m") : fd;
+                d->upper_fd = fcntl(run->upper_fd, F_DUPFD_CLOEXEC, 3);
+        else if (spec_upper_is_in_memory(spec))
+                d->upper_fd = open(run->runtime, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        else if (spec->volatile_mode == VOLATILE_OVERLAY) {
+                d->upper_fd = mount_new("tmpfs", "mode=0700,size=25%,nr_inodes=1m",
+                                        MOUNT_ATTR_NODEV, e);
+                if (d->upper_fd < 0)
+                        return d->upper_fd;
+                int r = mount_attach_at(d->upper_fd, AT_FDCWD, run->runtime);
+                return r < 0 ? error_set(e, r, "cannot attach an upper layer: %m") : 0;
+        } else
+                return 0;
+        return d->upper_fd < 0 ? error_set(e, errno, "cannot open the upper layer: %m") : 0;
 }
 
 /* What is attached on @target_fd gets a throw-away layer over it. */
@@ -416,24 +419,13 @@ static int attach_usr(const Spec *spec, const Disk *d, Run *run, Error *e) {
 }
 
 int disk_attach_lower(const Spec *spec, Disk *d, Run *run, Error *e) {
-        if (spec_upper_is_in_memory(spec)) {
-                d->memory_fd = open(run->runtime, O_PATH | O_DIRECTORY | O_CLOEXEC);
-                if (d->memory_fd < 0)
-                        return error_set(e, errno, "cannot open the upper layer: %m");
-        }
-        return spec->volatile_mode == VOLATILE_YES && d->plan.n > 1 ? attach_usr(spec, d, run, e)
-                                                                    : 0;
+        if (d->plan.n == 1)
+                return 0;
+        return spec->volatile_mode == VOLATILE_YES ? attach_usr(spec, d, run, e)
+                                                   : open_upper(spec, d, run, e);
 }
 
 int disk_attach(const Spec *spec, const IdPlan *ids, const Disk *d, Run *run, Error *e) {
-        int upper = -EBADF;
-
-        if (spec->volatile_mode == VOLATILE_YES || d->plan.n == 1)
-                return 0;
-        if (!spec_writes_image(spec)) {
-                upper = find_upper(spec, d, run, e);
-                if (upper < 0 && upper != -EBADF)
-                        return upper;
-        }
-        return attach_all(spec, ids, d, upper, run, e);
+        return spec->volatile_mode == VOLATILE_YES ? 0
+                                                   : attach_all(spec, ids, d, d->upper_fd, run, e);
 }

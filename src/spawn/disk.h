@@ -11,7 +11,7 @@ typedef struct Disk {
         int fd;        /* the image; -EBADF = the machine has none */
         bool writable; /* open for writing */
         bool is_device;
-        int memory_fd; /* of the builder: what an upper layer in memory is in */
+        int upper_fd; /* of the builder: what is written over the partitions goes there; -EBADF = nowhere */
         Dissection found;
         Verity verity;
         DiskPlan plan;

@@ -61,6 +61,7 @@ def inside(mountinfo):
     for line in mountinfo.splitlines():
         fields = line.split()
         dash = fields.index("-")
+        assert fields[4] != "/" or "/" not in found, f"something is mounted over the root: {mountinfo}"
         found[fields[4]] = (fields[5].split(","), fields[dash + 1], fields[dash + 3].split(","))
     return found
 
