@@ -18,18 +18,16 @@ static uid_t shown_id(const Run *run, uid_t id) {
                        : id;
 }
 
-/* Maps the one user and the one group that own a source: to root inside, to whoever owns the mount point,
- * or to those that the plan names. */
+/* Maps the one user and the one group that own a source: to root inside, or to whoever owns the mount
+ * point. */
 static int owner_userns(const MountItem *m, int fd, int target_fd, const char *name, const Run *run,
                         Error *e) {
         struct stat source, target = {};
 
         if (fstat(fd, &source) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", m->source);
-        if (m->idmap == MOUNT_IDMAP_USER)
-                target.st_uid = target.st_gid = m->user;
-        else if (m->idmap == MOUNT_IDMAP_OWNER &&
-                 fstatat(target_fd, name, &target, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+        if (m->idmap == MOUNT_IDMAP_OWNER &&
+            fstatat(target_fd, name, &target, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", m->target);
         return userns_new_owner(source.st_uid, shown_id(run, target.st_uid), source.st_gid,
                                 shown_id(run, target.st_gid), e);

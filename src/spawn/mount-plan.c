@@ -400,7 +400,6 @@ static const char *const idmap_names[_MOUNT_IDMAP_MAX] = {
         [MOUNT_IDMAP_ALL] = " idmap",
         [MOUNT_IDMAP_ROOT] = " rootidmap",
         [MOUNT_IDMAP_OWNER] = " owneridmap",
-        [MOUNT_IDMAP_USER] = " useridmap",
 };
 
 static int format_attributes(uint64_t attributes, Buf *out) {

@@ -43,7 +43,6 @@ typedef struct MountItem {
         const char *source;  /* NULL where the type has none; "" = a throw-away directory */
         const char *options; /* of the file system, "a=b,c"; NULL = none */
         size_t n_layers;     /* overlay: how many items before this are its lower layers */
-        uid_t user; /* MOUNT_IDMAP_USER: who that is, inside; the group is the same number */
 } MountItem;
 
 typedef struct MountPlan {

@@ -347,6 +347,9 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
 
         if (r >= 0)
                 r = format_ids(&p->ids, out);
+        STRV_FOREACH(name, spec->bind_users)
+                if (r >= 0)
+                        r = buf_printf(out, "user of the host: %s\n", *name);
         if (r >= 0)
                 r = format_capabilities("capabilities", p->capabilities, out);
         if (r >= 0 && spec->capabilities_ambient)

@@ -160,7 +160,11 @@ static void sweep_locks(const char *path) {
                 _cleanup_fd_ int fd = openat(dirfd(d), entry->d_name,
                                              O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK |
                                                      O_CLOEXEC);
-                if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) >= 0)
+                struct stat st;
+
+                /* One that its owner removed meanwhile has left the name to somebody else. */
+                if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) >= 0 && fstat(fd, &st) >= 0 &&
+                    st.st_nlink > 0)
                         (void) unlinkat(dirfd(d), entry->d_name, 0);
         }
 }

@@ -166,7 +166,6 @@ typedef enum MountIdmap {
         MOUNT_IDMAP_ALL, /* idmap: the whole range, 0 on disk is root inside */
         MOUNT_IDMAP_ROOT, /* rootidmap: root inside is the owner of the source; nobody else is mapped */
         MOUNT_IDMAP_OWNER, /* owneridmap: owner of the source is the owner of the target */
-        MOUNT_IDMAP_USER,  /* owner of the source is a user that the plan names; of --bind-user */
         _MOUNT_IDMAP_MAX,
         _MOUNT_IDMAP_INVALID = -EINVAL,
 } MountIdmap;
