@@ -88,6 +88,11 @@ int loop_attach(int fd, const LoopRange *range, Error *e) {
                         return error_set(e, errno, "cannot get a loop device: %m");
                 r = try_number(number, fd, range);
         }
+        if (r == -EPERM)
+                return error_set(
+                        e, r,
+                        "loop devices may not be used here, or /dev has none and no node may be"
+                        " made for one");
         return r < 0 ? error_set(e, r, "cannot set up a loop device: %m") : r;
 }
 
