@@ -11,7 +11,7 @@ import pytest
 
 from skeplib import TOP
 
-ROW = re.compile(r"^\| (.*?) \| (.*?) \| (yes|differs: .*?|refused(?:: .*?)?|only .*?) \| (any|trusted|) ?\|$")
+ROW = re.compile(r"^\| (.*?) \| (.*?) \| (yes|own|differs|refused: .*?|only .*?) \| (any|trusted|) ?\|$")
 NAMES = [line.split() for line in
          (pathlib.Path(__file__).parent / "nspawn-names.txt").read_text(encoding="ascii").splitlines()
          if not line.startswith("#")]
@@ -31,7 +31,17 @@ def rows():
 
 
 def works(state):
-    return state == "yes" or state.startswith("differs")
+    return state in ("yes", "own", "differs")
+
+
+def told_of():
+    """Options and keys that the list of differences is about: those in its first column."""
+    text = (TOP / "docs/nspawn-compat.md").read_text(encoding="utf-8")
+    text = text.partition("\n## What is different\n")[2].partition("\n## ")[0]
+    about = re.findall(r"^\| (.*?) \| ", text, re.MULTILINE)
+    found = {n for a in about for n in re.findall(r"`(--?[\w-]+|[A-Z]\w+(?==))", a)}
+    assert len(found) > 10
+    return found
 
 
 def names(kind):
@@ -85,6 +95,15 @@ def test_every_name_of_systemd_nspawn_is_in_the_document():
     assert {tuple(n[:2]): n[2] for n in names("key") if trust.get(tuple(n[:2])) != n[2]} == {}
     text = (TOP / "docs/nspawn-compat.md").read_text(encoding="utf-8")
     assert [v for [v] in names("variable") if f"`{v}`" not in text] == []
+
+
+def test_differences_are_told(spawn):
+    """What differs is told of below the table, and what is told of is marked; what is ours alone, too."""
+    theirs = {o for n in names("option") for o in n} | {n[1] for n in names("key")}
+    for options, key, state, _ in rows():
+        mine = {*options, *([key[1]] if key else [])}
+        assert (state == "own") == (not mine & theirs), mine
+        assert (state == "differs") == bool(mine & told_of()) or state == "own", mine
 
 
 def test_keys_need_the_trust_that_the_table_says(spawn):
