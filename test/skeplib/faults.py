@@ -19,8 +19,9 @@ CHANGES_NOTHING = {
     "stat", "statfs", "statx", "umask", "uname",
 }
 
-# Calls that the kernel always grants, or that have done their work even if they say otherwise.
-CANNOT_FAIL = {"arch_prctl", "close", "exit_group", "geteuid", "getpid", "getppid", "getuid",
+# Calls that the kernel always grants, that have done their work even if they say otherwise, or that do not
+# say it by an errno.
+CANNOT_FAIL = {"arch_prctl", "brk", "close", "exit_group", "geteuid", "getpid", "getppid", "getuid",
                "rseq", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "set_tid_address", "umask"}
 
 # What the C library does before main().
