@@ -308,9 +308,9 @@ static int open_target(const DiskMount *m, const Run *run, Error *e) {
 /* Where what is written over the partitions goes, as for the root: in memory for good or for this start, or
  * on the disk. It has to be below the root, not on it. */
 static int open_upper(const Spec *spec, Disk *d, const Run *run, Error *e) {
-        if (spec_upper_is_on_disk(spec))
+        if (run->upper_fd >= 0)
                 d->upper_fd = fcntl(run->upper_fd, F_DUPFD_CLOEXEC, 3);
-        else if (spec_upper_is_in_memory(spec))
+        else if (run->ephemeral_fd >= 0)
                 d->upper_fd = open(run->runtime, O_PATH | O_DIRECTORY | O_CLOEXEC);
         else if (spec->volatile_mode == VOLATILE_OVERLAY) {
                 d->upper_fd = mount_new("tmpfs", "mode=0700,size=25%,nr_inodes=1m",

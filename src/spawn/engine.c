@@ -345,7 +345,7 @@ static int launch(Engine *g, int *ret_builder, Error *e) {
         int pidfd = -EBADF, pair[2];
         struct clone_args args = {
                 /* That namespace is there already. */
-                .flags = (spec_upper_is_in_memory(g->spec) ? 0 : CLONE_NEWNS) | CLONE_PIDFD |
+                .flags = (g->run.ephemeral_fd >= 0 ? 0 : CLONE_NEWNS) | CLONE_PIDFD |
                          CLONE_CLEAR_SIGHAND | (two ? 0 : machine_flags(g)),
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .exit_signal = SIGCHLD,

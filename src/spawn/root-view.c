@@ -14,6 +14,7 @@
 #include "spawn/overlay.h"
 #include "spawn/scratch.h"
 
+#define CLONE_ONE       (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
 #define CLONE_ALL       (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
 #define VOLATILE_LIMITS "size=25%%,nr_inodes=1m" /* within a format */
 
@@ -38,7 +39,8 @@ static int prepare_child(const Run *run, Error *e) {
         return fd < 0 ? fd : attach(fd, run, "the upper layer", e);
 }
 
-int root_view_prepare(Run *run, Error *e) {
+/* The mount namespace that holds an upper layer in memory, for kernels that copy no detached mount. */
+static int prepare_namespace(Run *run, Error *e) {
         struct clone_args args = { .flags = CLONE_NEWNS | CLONE_PIDFD, .exit_signal = SIGCHLD };
         _cleanup_fd_ int pidfd = -EBADF, ours = -EBADF, theirs = -EBADF;
         int pair[2], r;
@@ -72,6 +74,19 @@ int root_view_prepare(Run *run, Error *e) {
         return r;
 }
 
+int root_view_prepare(Run *run, Error *e) {
+        _cleanup_fd_ int fd = mount_new("tmpfs", "mode=0700", MOUNT_ATTR_NODEV, e);
+
+        if (fd < 0)
+                return fd;
+        /* Since Linux 6.15. */
+        _cleanup_fd_ int copy = open_tree(fd, "", CLONE_ONE);
+        if (copy < 0)
+                return prepare_namespace(run, e);
+        run->memory_fd = TAKE_FD(fd);
+        return 0;
+}
+
 int root_view_enter(Run *run, Error *e) {
         return setns(run->ephemeral_fd, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0
                        ? error_set(e, errno, "cannot enter the upper layer's namespace: %m")
@@ -81,9 +96,12 @@ int root_view_enter(Run *run, Error *e) {
 int root_view_open_upper(Run *run, Error *e) {
         const Scratch *folder = scratch_find(run, SIZE_MAX);
 
-        (void) fd_close(run->upper_fd);
-        run->upper_fd = open_tree(folder ? folder->fd : -EBADF, SCRATCH_ROOT,
-                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        run->upper_fd = fd_close(run->upper_fd);
+        if (run->ephemeral_fd >= 0)
+                return 0;
+        run->upper_fd = run->memory_fd >= 0 ? open_tree(run->memory_fd, "", CLONE_ONE)
+                                            : open_tree(folder ? folder->fd : -EBADF, SCRATCH_ROOT,
+                                                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         return run->upper_fd < 0
                        ? error_set(e, errno, "cannot open the directory of the upper layer: %m")
                        : 0;
@@ -245,7 +263,7 @@ static int stack_on_kept(const Spec *spec, Run *run, Error *e) {
         _cleanup_fd_ int memory = -EBADF;
         int r;
 
-        if (spec_upper_is_in_memory(spec)) {
+        if (run->ephemeral_fd >= 0) {
                 memory = open(run->runtime, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (memory < 0)
                         return error_set(e, errno, "cannot open the upper layer: %m");

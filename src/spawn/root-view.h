@@ -5,18 +5,18 @@
 
 #include "spawn/run.h"
 
-/** root_view_prepare() - PHASE_HOST, once: make the mount namespace that holds an upper layer in memory
- * It is a tmpfs over run->runtime that only this namespace sees; it lives until the machine
- * is gone for good, so that what the payload wrote survives its reboots.
- * Return: 0 or -errno. */
+/** root_view_prepare() - PHASE_HOST, once: make the tmpfs that an upper layer in memory is in
+ * It lives until the machine is gone for good, so that what the payload wrote survives its reboots: detached,
+ * or, where the kernel can make no copies of such a mount, over run->runtime in a mount namespace that nobody
+ * else sees. Fills run->memory_fd or run->ephemeral_fd. Return: 0 or -errno. */
 int root_view_prepare(Run *run, Error *e);
 
 /** root_view_enter() - PHASE_BUILD: go into that mount namespace
  * Return: 0 or -errno. */
 int root_view_enter(Run *run, Error *e);
 
-/** root_view_open_upper() - PHASE_HOST: a detached copy of the directory that holds an upper layer on disk
- * Fills run->upper_fd. Return: 0 or -errno. */
+/** root_view_open_upper() - PHASE_HOST: a detached copy of the directory that holds a kept upper layer
+ * Fills run->upper_fd unless there is that mount namespace. Return: 0 or -errno. */
 int root_view_open_upper(Run *run, Error *e);
 
 /** root_view_check() - whether a tree can be seen in the way that is asked for

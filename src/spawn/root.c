@@ -109,8 +109,8 @@ static int make_private(void) {
         return mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0 ? -errno : 0;
 }
 
-int root_isolate(const Spec *spec, Run *run, Error *e) {
-        if (spec_upper_is_in_memory(spec))
+int root_isolate(Run *run, Error *e) {
+        if (run->ephemeral_fd >= 0)
                 return root_view_enter(run, e);
         int r = make_private();
         return r < 0 ? error_set(e, r, "cannot leave the host's mount propagation: %m") : 0;

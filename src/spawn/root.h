@@ -18,7 +18,7 @@ int root_use_image(const Spec *spec, Run *run, int usr_fd, Error *e);
 /** root_isolate() - PHASE_BUILD: cut this mount namespace off from the host's propagation
  * A machine with an upper layer in memory enters the namespace of that.
  * Return: 0 or -errno. */
-int root_isolate(const Spec *spec, Run *run, Error *e);
+int root_isolate(Run *run, Error *e);
 
 /** root_attach() - PHASE_BUILD: missing base directories, ID map, read-only; then attach the view of it
  * (root-view.h) on run->runtime as this namespace sees it, where it lies ready for root_pivot()

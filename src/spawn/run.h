@@ -59,7 +59,8 @@ typedef struct Run {
         int lock_fd;         /* our locked file in /run/skep/spawn */
         char *runtime;       /* a folder of the host that a mount namespace of our own may cover */
         int notify_fd;       /* datagram socket bound to /run/host/notify inside */
-        int ephemeral_fd;    /* mount namespace that holds an upper layer in memory */
+        int ephemeral_fd;    /* mount namespace that holds an upper layer in memory, or */
+        int memory_fd;       /* detached tmpfs that it is in */
         char *cgroup;        /* path of the machine's group below the cgroup2 mount, "/…" */
         bool cgroup_is_ours; /* we made it, we remove it */
         int cgroup_fd;       /* directory of the group that PID 1 starts in */
@@ -112,6 +113,7 @@ typedef struct Run {
         ((Run){ .lock_fd = -EBADF,                                                                 \
                 .notify_fd = -EBADF,                                                               \
                 .ephemeral_fd = -EBADF,                                                            \
+                .memory_fd = -EBADF,                                                               \
                 .cgroup_fd = -EBADF,                                                               \
                 .range_lock_fd = -EBADF,                                                           \
                 .ids_lock_fd = -EBADF,                                                             \

@@ -181,7 +181,11 @@ static int apply_upper_in_memory(Engine *g, Error *e) {
         return root_view_prepare(&g->run, e);
 }
 
-static int apply_upper_on_disk(Engine *g, Error *e) {
+static bool wants_kept_upper(const Spec *spec) {
+        return spec_upper_is_in_memory(spec) || spec_upper_is_on_disk(spec);
+}
+
+static int apply_kept_upper(Engine *g, Error *e) {
         return root_view_open_upper(&g->run, e);
 }
 
@@ -236,7 +240,7 @@ static void revert_receiver(Engine *g) {
 /* PHASE_BUILD */
 
 static int apply_isolation(Engine *g, Error *e) {
-        return root_isolate(g->spec, &g->run, e);
+        return root_isolate(&g->run, e);
 }
 
 static int apply_pins(Engine *g, Error *e) {
@@ -451,8 +455,7 @@ static const Step steps[] = {
           revert_scratch },
         { "upper layer in memory", PHASE_HOST, true, spec_upper_is_in_memory, apply_upper_in_memory,
           NULL },
-        { "upper layer on disk", PHASE_HOST, false, spec_upper_is_on_disk, apply_upper_on_disk,
-          NULL },
+        { "upper layer", PHASE_HOST, false, wants_kept_upper, apply_kept_upper, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
