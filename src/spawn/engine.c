@@ -92,7 +92,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         if (r >= 0 && g->spec->user)
                 r = users_make_home(g->run.root_fd, &user, e);
         if (r >= 0)
-                r = limit_apply(g->spec->limits, e);
+                r = limit_raise(0, g->spec->limits, e);
         if (r >= 0)
                 r = init_fd = payload_open_init(e);
         if (r >= 0 && g->spec->start == START_AS_PID2)

@@ -32,10 +32,12 @@ int limit_setting(const Setting *row, const char *value, void *at, Error *e);
 int limit_setting_named(const Setting *row, const char *value, void *at, Error *e);
 
 /** limit_apply() - give the calling process the limits that were asked for; the others stay
- * Return: 0 or -errno. */
+ * After limit_raise() this takes no privileges. Return: 0 or -errno. */
 int limit_apply(const Limit given[static LIMITS_MAX], Error *e);
-/** limit_raise() - with the host's rights: let another process raise its limits up to what was asked for
- * In a user namespace it could not. Return: 0 or -errno. */
+/** limit_raise() - with the host's rights: let a process have what was asked for, later
+ * In a user namespace, or without its capabilities, it could not raise its limits itself.
+ * @pid: 0 = the calling one
+ * Return: 0 or -errno. */
 int limit_raise(pid_t pid, const Limit given[static LIMITS_MAX], Error *e);
 /** limit_is_any_given() - whether any was asked for */
 bool limit_is_any_given(const Limit given[static LIMITS_MAX]);

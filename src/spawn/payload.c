@@ -344,8 +344,11 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         if (r < 0)
                 return r;
         r = fd_set_cloexec(sock, false);
-        return r < 0 ? error_set(e, r, "cannot pass on the socket: %m")
-                     : execute_init(init_fd, all, env, e);
+        if (r < 0)
+                return error_set(e, r, "cannot pass on the socket: %m");
+        /* Last, for we could not do our own work under any limits that there are. */
+        r = limit_apply(spec->limits, e);
+        return r < 0 ? r : execute_init(init_fd, all, env, e);
 }
 
 int payload_execute_stub(int init_fd, pid_t child, Error *e) {

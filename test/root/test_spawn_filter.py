@@ -160,6 +160,16 @@ def test_address_families(spawn, busybox, calls32):
                    options=options) == ["ok", "EAFNOSUPPORT"]
 
 
+def test_audit_of_the_host(spawn, busybox, calls32):
+    """The kernel has one audit for all; whoever asks is told that there is none."""
+    audit, route = "16,3,9", "16,3,0"
+    assert calls(spawn, busybox, f"{SOCKET},{audit}", f"{SOCKET},{route}",
+                 f"{X32 | SOCKET},{audit}") == ["EAFNOSUPPORT", "ok", "EAFNOSUPPORT"]
+    assert calls32(f"{I386_SOCKET},{audit}", f"{I386_SOCKET},{route}") == ["EAFNOSUPPORT", "ok"]
+    allow = ("--system-call-filter=@network-io",)   # names the call, not what it is for
+    assert calls(spawn, busybox, f"{SOCKET},{audit}", options=allow) == ["EAFNOSUPPORT"]
+
+
 def test_no_way_round_address_families(spawn, busybox, calls32):
     options = ("--restrict-address-families=AF_UNIX",)
     assert calls32(f"{I386_SOCKETCALL},1,0") == ["EFAULT"]

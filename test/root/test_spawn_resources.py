@@ -37,6 +37,14 @@ def test_limits_are_set(spawn, busybox, users):
     assert got["Max processes"] == ("50", "50")
 
 
+@pytest.mark.parametrize("options", [(), ("-a",), ("-U",), ("--uid=1000",)])
+def test_limits_are_for_the_payload_alone(spawn, busybox, options):
+    """What we do on the way there would not fit into these."""
+    limits_ = ("NOFILE=3", "FSIZE=0", "NPROC=1", "STACK=64K")
+    assert spawn.out(busybox, *options, *(f"--rlimit={x}" for x in limits_), "--", "/bin/echo",
+                     "up") == "up"
+
+
 def test_limits_hold(spawn, busybox):
     done = spawn.run(busybox, "--rlimit=FSIZE=4096", "--", "/bin/sh", "-c",
                      "dd if=/dev/zero of=/tmp/x bs=8192 count=1; wc -c </tmp/x", check=False)
