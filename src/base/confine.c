@@ -188,7 +188,7 @@ int confine_calls(const ConfineCall *calls, size_t n, Error *e) {
         struct sock_fprog program = { .len = (unsigned short) used, .filter = filter };
         if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
                 return error_set(e, errno, "cannot load a system call filter: %m");
-        return 0;
+        return 1;
 }
 
 #else

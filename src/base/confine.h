@@ -25,5 +25,5 @@ typedef struct ConfineCall {
  *
  * Memory that can be executed cannot be had through mmap() and mprotect() either. Does nothing in
  * programs built with sanitizers, whose runtime needs more calls than ours.
- * Return: 0; -errno. */
+ * Return: 1 it is so; 0 there is no filter in this build; -errno. */
 int confine_calls(const ConfineCall *calls, size_t n, Error *e);

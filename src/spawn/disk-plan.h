@@ -10,18 +10,15 @@
 #define DISK_MOUNTS_MAX 8
 
 typedef struct DiskMount {
-        PartitionDesignator
-                designator; /* of a generic partition that serves as root: PARTITION_ROOT */
+        PartitionDesignator designator; /* PARTITION_ROOT even of a generic one */
         Partition partition;
         Protection protection;
-        const char
-                *targets[2]; /* in the image; the second where the first will not do; NULL = none */
-        bool needs_empty;    /* only on an empty directory that is there; else it is left out */
+        const char *targets[2]; /* in the image; the second if the first will not do; NULL = none */
+        bool needs_empty;       /* only on an empty directory that is there; else it is left out */
         bool read_only;
         bool grows;          /* the file system shall fill its partition */
         uint64_t attributes; /* MOUNT_ATTR_* besides read-only */
-        const char *type; /* of the file system for the kernel; NULL = not known yet, or none that
-                                 we mount */
+        const char *type;    /* for the kernel; NULL = not known yet, or none that we mount */
         const char *options; /* for that, "a=b,c"; NULL = none */
 } DiskMount;
 

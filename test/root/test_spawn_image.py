@@ -446,6 +446,16 @@ def test_kill_leaves_no_loop_device(spawn, scratch, system, no_loops):
         assert sh(spawn, image, "cat /etc/os-release") == "ID=test"
 
 
+@pytest.mark.parametrize("options", [(), ("-U",), ("-x",)], ids=lambda o: " ".join(o) or "plain")
+def test_reboot(spawn, scratch, system, options, no_loops):
+    """What was written before a reboot is there after it, and the image has no more than one user."""
+    data = file_system(scratch / "data", "ext4", size=8 * MiB)
+    image = gpt_of(scratch, system, (disks.HOME, data))
+    script = ("if [ -e /home/mark ]; then cat /mark /home/mark; else echo one >/mark; echo two >/home/mark;"
+              " exec reboot -f; fi")
+    assert sh(spawn, image, script, *options) == "one\ntwo"
+
+
 def test_many_at_once(spawn, scratch, ext4, no_loops):
     """Machines that start at the same moment do not take each other's loop devices."""
     started = [spawn.start(None, "-i", ext4, "-x", "--", "/bin/cat", "/etc/os-release",
