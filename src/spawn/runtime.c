@@ -85,9 +85,10 @@ static int lock_own(const char *path, Run *run, bool *ret_empty) {
         int r = lock_file(AT_FDCWD, path, O_CREAT | O_APPEND, &run->lock_fd, ret_empty);
 
         /* The folder is missing, or the file is just being removed. */
-        if (r == -ENOENT && path_mkdirs(RUNTIME_DIR, 0755) >= 0)
-                r = lock_file(AT_FDCWD, path, O_CREAT | O_APPEND, &run->lock_fd, ret_empty);
-        return r;
+        if (r != -ENOENT)
+                return r;
+        r = path_mkdirs(RUNTIME_DIR, 0755);
+        return r < 0 ? r : lock_file(AT_FDCWD, path, O_CREAT | O_APPEND, &run->lock_fd, ret_empty);
 }
 
 int runtime_apply(const Spec *spec, Run *run, Error *e) {
