@@ -18,8 +18,38 @@ static uid_t shown_id(const Run *run, uid_t id) {
                        : id;
 }
 
-/* Maps the one user and the one group that own a source: to root inside, or to whoever owns the mount
- * point. */
+/* IDs up to here are people of the host. */
+#define HOST_IDS_END 0x10000U
+
+/* Adds the IDs of a range onto themselves, but for two that stand for others. */
+static int add_others(IdRanges *map, const IdRange *range, uint32_t one, uint32_t other) {
+        uint32_t at = MAX(range->outside, HOST_IDS_END), end = range->outside + range->length;
+        const uint32_t gaps[] = { MIN(one, other), MAX(one, other) };
+
+        for (size_t i = 0; i < ELEMENTSOF(gaps) && at < end; i++) {
+                if (gaps[i] < at || gaps[i] >= end)
+                        continue;
+                int r = gaps[i] > at ? id_ranges_add(map, at, at, gaps[i] - at, NULL) : 0;
+                if (r < 0)
+                        return r;
+                at = gaps[i] + 1;
+        }
+        return at < end ? id_ranges_add(map, at, at, end - at, NULL) : 0;
+}
+
+/* One ID of the disk is one of the machine. What the machine's other users make belongs on the disk to
+ * the host's IDs that are theirs, as it would without a map; without them the kernel would let them make
+ * nothing at all. IDs that are the host's own stay nobody's. */
+static IdRanges owner_map(const Run *run, uint32_t from, uint32_t to) {
+        IdRanges map = id_ranges_one(from, to, 1);
+
+        for (size_t i = 0; i < run->ids.n; i++)
+                if (add_others(&map, run->ids.v + i, from, to) < 0)
+                        return id_ranges_one(from, to, 1); /* too many pieces */
+        return map;
+}
+
+/* Maps the user and the group that own a source: to root inside, or to whoever owns the mount point. */
 static int owner_userns(const MountItem *m, int fd, int target_fd, const char *name, const Run *run,
                         Error *e) {
         struct stat source, target = {};
@@ -29,8 +59,9 @@ static int owner_userns(const MountItem *m, int fd, int target_fd, const char *n
         if (m->idmap == MOUNT_IDMAP_OWNER &&
             fstatat(target_fd, name, &target, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", m->target);
-        return userns_new_owner(source.st_uid, shown_id(run, target.st_uid), source.st_gid,
-                                shown_id(run, target.st_gid), e);
+        IdRanges uids = owner_map(run, source.st_uid, shown_id(run, target.st_uid));
+        IdRanges gids = owner_map(run, source.st_gid, shown_id(run, target.st_gid));
+        return userns_new(&uids, &gids, e);
 }
 
 int bind_map_apply(const MountItem *m, int fd, int target_fd, const char *name, const Run *run,

@@ -20,6 +20,8 @@
 #define ACL_USER    0x02
 #define ACL_GROUP   0x08
 #define ACL_MAX     65536
+/* Deeper than any path can be; an image may hold what no path leads to. */
+#define DEPTH_MAX 4096U
 
 typedef struct AclEntry {
         uint16_t tag;
@@ -153,9 +155,10 @@ static bool is_kernels(int fd) {
         return false;
 }
 
-static int change_children(int dir_fd, dev_t device, uid_t base, Error *e);
+static int change_children(int dir_fd, dev_t device, uid_t base, unsigned depth, Error *e);
 
-static int change_below(int dir_fd, const char *name, dev_t device, uid_t base, Error *e) {
+static int change_below(int dir_fd, const char *name, dev_t device, uid_t base, unsigned depth,
+                        Error *e) {
         _cleanup_fd_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         struct stat st;
 
@@ -172,11 +175,12 @@ static int change_below(int dir_fd, const char *name, dev_t device, uid_t base, 
                 return error_set(e, r, "cannot change the owner of '%s': %m", name);
         if (!S_ISDIR(st.st_mode))
                 return 0;
-        r = change_children(fd, st.st_dev, base, e);
-        return r < 0 ? error_wrap(e, r, "%s", name) : 0;
+        return change_children(fd, st.st_dev, base, depth, e);
 }
 
-static int change_children(int dir_fd, dev_t device, uid_t base, Error *e) {
+static int change_children(int dir_fd, dev_t device, uid_t base, unsigned depth, Error *e) {
+        if (depth >= DEPTH_MAX)
+                return error_set(e, ELOOP, "directories are nested more than %u deep", DEPTH_MAX);
         int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
@@ -192,7 +196,7 @@ static int change_children(int dir_fd, dev_t device, uid_t base, Error *e) {
                         return errno ? error_set(e, errno, "cannot read a directory: %m") : 0;
                 if (streq(de->d_name, ".") || streq(de->d_name, ".."))
                         continue;
-                int r = change_below(fd, de->d_name, device, base, e);
+                int r = change_below(fd, de->d_name, device, base, depth + 1, e);
                 if (r < 0)
                         return r;
         }
@@ -257,7 +261,7 @@ int owners_change(int root_fd, uid_t base, Error *e) {
                 return error_set(e, r, "cannot change the owner of the root directory: %m");
         (void) getrlimit(RLIMIT_NOFILE, &limit);
         allow_depth();
-        r = change_children(fd, st.st_dev, base, e);
+        r = change_children(fd, st.st_dev, base, 0, e);
         if (limit.rlim_max > 0)
                 (void) setrlimit(RLIMIT_NOFILE, &limit);
         if (r >= 0)

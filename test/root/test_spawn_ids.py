@@ -332,6 +332,25 @@ def test_being_killed_while_owners_change(spawn, on_disk):
     assert {u for u, _ in owners(tree).values()} == {BASE}
 
 
+def nest(tree, depth):
+    fd = os.open(tree, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    return fd
+
+
+def test_trees_that_are_deep(spawn, busybox):
+    fd = nest(busybox, 3000)
+    spawn.run(busybox, f"--private-users={BASE}", "--private-users-ownership=chown", "true")
+    assert os.fstat(fd).st_uid == BASE
+    os.close(nest(busybox / "usr", 5000))
+    line = spawn.refuse(busybox, "--private-users=0", "--private-users-ownership=chown", "true")
+    assert "deep" in line and str(busybox) in line
+
+
 @pytest.mark.parametrize("options, word", [
     (["--read-only"], "read-only"), (["-x"], "ephemeral"), (["--private-users=0:5:10"], "65536"),
     (["--private-users=5"], "65536"),

@@ -69,7 +69,12 @@ def test_rootidmap(spawn, tree, source, options):
     out = spawn.sh(tree, "for f in . root ann seven many; do stat -c '%u:%g' /srv/$f; done; "
                    "touch /srv/new; chown 5 /srv/new 2>/dev/null || echo none", *options,
                    f"--bind={source}:/srv:rootidmap").split()
-    assert out == ["0:0", "65534:65534", "0:0", "65534:65534", "65534:65534", "none"]
+    if options in (USERS["no"], USERS["identity"]):
+        assert out.pop() == "none"
+    else:
+        assert os.stat(source / "new").st_uid == CHOWNED + 5
+        os.chown(source / "new", 1000, -1)
+    assert out == ["0:0", "65534:65534", "0:0", "65534:65534", "65534:65534"]
     status = os.stat(source / "new")
     assert (status.st_uid, status.st_gid) == (1000, 1001)
 
@@ -84,6 +89,23 @@ def test_owneridmap(spawn, tree, source, options):
     spawn.run(tree, *options, f"--bind={source}:/srv:owneridmap", "--uid=web",
               "touch", "/srv/new")
     assert os.stat(source / "new").st_uid == 1000
+
+
+@pytest.mark.parametrize("option", ["rootidmap", "owneridmap"])
+@pytest.mark.parametrize("options", [v for k, v in USERS.items() if k not in ("no", "identity")])
+def test_other_users_of_the_machine_keep_their_ids(spawn, tree, source, option, options):
+    """They are not kept from making files, which belong to them inside and to nobody else outside; files of
+    the host's other users stay nobody's."""
+    shift(tree, options)
+    source.chmod(0o777)
+    bind = f"--bind={source}:/srv:{option}"
+    spawn.run(tree, *options, bind, "--uid=1500", "touch", "/srv/new")
+    outside = CHOWNED + 1500 if options != USERS["ranges"] else CHOWNED + 0x100000 + 500
+    status = os.stat(source / "new")
+    assert (status.st_uid, status.st_gid) == (outside, outside)
+    out = spawn.sh(tree, "stat -c %u:%g /srv/new /srv/root; echo x >>/srv/root || echo refused", *options,
+                   bind, stderr=-3)
+    assert out.split() == ["1500:1500", "65534:65534", "refused"]
 
 
 @pytest.mark.parametrize("option, owner", [("idmap", "1000:1001"), ("rootidmap", "0:0"),
