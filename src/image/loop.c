@@ -97,16 +97,18 @@ int loop_attach(int fd, const LoopRange *range, Error *e) {
 }
 
 const char *block_path(int fd, char path[static BLOCK_PATH_MAX]) {
-        char buffer[FD_PATH_MAX];
+        char link[FD_PATH_MAX], found[BLOCK_PATH_MAX];
         struct stat st, there;
-        ssize_t n = readlinkat(AT_FDCWD, fd_path(fd, buffer), path, BLOCK_PATH_MAX - 1);
+        ssize_t n = readlink(fd_path(fd, link), found, sizeof found - 1);
 
-        if (n > 0 && n < BLOCK_PATH_MAX - 1) {
-                path[n] = '\0';
-                if (strncmp(path, "/dev/", 5) == 0 && !strchr(path, ',') && fstat(fd, &st) >= 0 &&
-                    stat(path, &there) >= 0 && S_ISBLK(there.st_mode) &&
-                    st.st_rdev == there.st_rdev)
+        if (n > 0 && (size_t) n < sizeof found - 1) {
+                found[n] = '\0';
+                if (strncmp(found, "/dev/", 5) == 0 && !strchr(found, ',') && fstat(fd, &st) >= 0 &&
+                    stat(found, &there) >= 0 && S_ISBLK(there.st_mode) &&
+                    st.st_rdev == there.st_rdev) {
+                        memcpy(path, found, (size_t) n + 1);
                         return path;
+                }
         }
         return fd_path(fd, path);
 }
