@@ -200,12 +200,12 @@ static const Setting rows[] = {
           .complete = "yes no",
           .help = "Let no program of the payload gain privileges when it is executed",
           .parse = setting_bool, AT(no_new_privileges) },
-        { EXEC("SystemCallFilter"), FLAG("system-call-filter"), .metavar = "[~]LIST",
+        { EXEC("SystemCallFilter"), FLAG("system-call-filter"), .metavar = "LIST",
           .trust = TRUST_ANY, .harmless = seccomp_list_only_denies, .flags = SETTING_LIST,
           .help = "System calls to allow or, after '~', to deny besides the usual ones, by name or by"
                   " set like @mount; what is denied once stays so",
           .parse = spec_parse_system_calls, AT(system_calls) },
-        { EXEC("RestrictAddressFamilies"), FLAG("restrict-address-families"), .metavar = "[~]LIST",
+        { EXEC("RestrictAddressFamilies"), FLAG("restrict-address-families"), .metavar = "LIST",
           .trust = TRUST_ANY, .flags = SETTING_LIST,
           .help = "Address families that sockets may be of, such as AF_UNIX or, after '~', may not;"
                   " 'none' for no sockets at all",

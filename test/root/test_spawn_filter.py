@@ -51,6 +51,12 @@ def test_what_is_denied_stays_denied(spawn, busybox):
         assert calls(spawn, busybox, f"{CHMOD},0", options=options) == ["EPERM"]
 
 
+def test_value_may_be_a_word_of_its_own(spawn, busybox):
+    options = ("--system-call-filter", "~chmod", "--restrict-address-families", "~AF_INET")
+    assert calls(spawn, busybox, f"{CHMOD},0", f"{SOCKET},{AF_INET},{SOCK_DGRAM}",
+                 options=options) == ["EPERM", "EAFNOSUPPORT"]
+
+
 def test_allowing_reaches_the_kernel(spawn, busybox):
     """With the capability the default filter lets the clock be set; here the list does, and the kernel
     says what it thinks of a clock 99."""
