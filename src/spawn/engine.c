@@ -249,6 +249,7 @@ static int take_fd(Engine *g, HandshakeMessage *m, Error *e) {
                 [RUN_FD_LEADER] = &run->leader_fd,
                 [RUN_FD_CONSOLE] = &run->console_fd,
                 [RUN_FD_KMSG] = &run->kmsg_fd,
+                [RUN_FD_EXPORT] = &run->export_view_fd,
         };
 
         if (m->number >= _RUN_FD_MAX)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/handshake.h"
 #include "base/path.h"
 #include "spawn/mount.h"
 #include "spawn/register.h"
@@ -108,18 +109,6 @@ static int open_export(uid_t uid, Error *e) {
         return mount_new("tmpfs", options, NOTHING | MOUNT_ATTR_NOSYMFOLLOW, e);
 }
 
-/* That the host cannot see the sockets is no reason not to start. */
-static void link_export(const char *name, int fd) {
-        char target[64];
-        Path path;
-
-        if (path_mkdirs(UNIX_EXPORT, 0755) < 0)
-                return;
-        remove_export(name);
-        (void) snprintf(target, sizeof target, "/proc/%d/fd/%d", getpid(), fd);
-        (void) symlink(target, join(path, UNIX_EXPORT, name));
-}
-
 int exchange_prepare(const Spec *spec, uid_t uid_base, Run *run, Error *e) {
         Path path;
         int r = 0;
@@ -133,10 +122,7 @@ int exchange_prepare(const Spec *spec, uid_t uid_base, Run *run, Error *e) {
         if (r < 0)
                 return r;
         r = run->export_fd = open_export(uid_base, e);
-        if (r < 0)
-                return r;
-        link_export(spec->machine, run->export_fd);
-        return 0;
+        return MIN(r, 0);
 }
 
 static int attach(const Run *run, int mount_fd, const char *path, Error *e) {
@@ -149,9 +135,32 @@ static int attach(const Run *run, int mount_fd, const char *path, Error *e) {
 int exchange_apply(const Run *run, Error *e) {
         if (run->incoming_fd < 0)
                 return 0;
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
         int r = attach(run, run->incoming_fd, INCOMING, e);
 
-        return r < 0 ? r : attach(run, run->export_fd, EXPORTED, e);
+        if (r >= 0)
+                r = attach(run, run->export_fd, EXPORTED, e);
+        if (r < 0)
+                return r;
+        /* What the machine does to its mount must not change how the host sees it. */
+        int view = open_tree(run->export_fd, "",
+                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        if (view < 0 || mount_setattr(view, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+                return error_set(e, errno, "cannot make the host's view of '/" EXPORTED "': %m");
+        r = handshake_send_fd(run->handshake_fd, RUN_FD_EXPORT, view);
+        return r < 0 ? error_set(e, r, "cannot hand out the view of '/" EXPORTED "': %m") : 0;
+}
+
+void exchange_link(const Spec *spec, Run *run) {
+        char target[64];
+        Path path;
+
+        run->export_fd = fd_close(run->export_fd);
+        if (run->export_view_fd < 0 || path_mkdirs(UNIX_EXPORT, 0755) < 0)
+                return;
+        remove_export(spec->machine);
+        (void) snprintf(target, sizeof target, "/proc/%d/fd/%d", getpid(), run->export_view_fd);
+        (void) symlink(target, join(path, UNIX_EXPORT, spec->machine));
 }
 
 int exchange_settle(const Run *run, Error *e) {
@@ -171,5 +180,6 @@ void exchange_revert(const Spec *spec, Run *run) {
                 return;
         run->incoming_fd = fd_close(run->incoming_fd);
         run->export_fd = fd_close(run->export_fd);
+        run->export_view_fd = fd_close(run->export_view_fd);
         exchange_remove(join(path, PROPAGATE, spec->machine));
 }

@@ -24,6 +24,9 @@ int exchange_apply(const Run *run, Error *e);
 /** exchange_settle() - PHASE_INNER, when the mounts inside have become shared: what arrives can only be moved
  * to where it belongs from a mount that is not */
 int exchange_settle(const Run *run, Error *e);
+/** exchange_link() - PHASE_ATTACH: let the host find what the machine exports
+ * That it cannot is no reason not to start. */
+void exchange_link(const Spec *spec, Run *run);
 /** exchange_revert() - take the host's side away */
 void exchange_revert(const Spec *spec, Run *run);
 /** exchange_remove() - remove what there is of a machine that does not run, ours or left by others

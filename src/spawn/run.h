@@ -34,6 +34,7 @@ typedef enum RunFd {
         RUN_FD_LEADER,  /* pidfd of PID 1, when the builder made it */
         RUN_FD_CONSOLE, /* terminal side that we hold ("master") */
         RUN_FD_KMSG,    /* FIFO behind /proc/kmsg, held open and never read */
+        RUN_FD_EXPORT,  /* our own view of what the machine exports, see exchange.h */
         _RUN_FD_MAX,
 } RunFd;
 
@@ -90,10 +91,11 @@ typedef struct Run {
         int console_fd; /* see RunFd */
         int kmsg_fd;
         int netns_fd;
-        int incoming_fd; /* see exchange.h */
-        int export_fd;
-        int journal_fd;    /* socket of the journal's receiver */
-        int journal_pidfd; /* that receiver */
+        int incoming_fd;    /* see exchange.h */
+        int export_fd;      /* the machine's, until it is attached */
+        int export_view_fd; /* ours */
+        int journal_fd;     /* socket of the journal's receiver */
+        int journal_pidfd;  /* that receiver */
         int handshake_fd;
         int exit_status; /* for an error that came from PID 1; 0 = none said */
 
@@ -126,6 +128,7 @@ typedef struct Run {
                 .netns_fd = -EBADF,                                                                \
                 .incoming_fd = -EBADF,                                                             \
                 .export_fd = -EBADF,                                                               \
+                .export_view_fd = -EBADF,                                                          \
                 .journal_fd = -EBADF,                                                              \
                 .journal_pidfd = -EBADF,                                                           \
                 .handshake_fd = -EBADF,                                                            \

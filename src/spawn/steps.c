@@ -410,6 +410,12 @@ static int apply_pivot(Engine *g, Error *e) {
 
 /* PHASE_ATTACH */
 
+static int apply_exchange_link(Engine *g, Error *e) {
+        (void) e;
+        exchange_link(g->spec, &g->run);
+        return 0;
+}
+
 static int apply_receiver_start(Engine *g, Error *e) {
         return journal_forward_start(g->spec, &g->run, e);
 }
@@ -499,6 +505,7 @@ static const Step steps[] = {
         { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },
         { "incoming mounts", PHASE_INNER, false, exchange_may_want, apply_incoming, NULL },
 
+        { "exchange link", PHASE_ATTACH, false, exchange_wants, apply_exchange_link, NULL },
         { "start of the journal receiver", PHASE_ATTACH, false, journal_forward_wants,
           apply_receiver_start, NULL },
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },

@@ -76,6 +76,20 @@ def test_what_the_machine_exports_is_seen_on_the_host(spawn, busybox, top, optio
     assert not os.path.lexists(outside)
 
 
+def test_the_machine_cannot_change_how_the_host_sees_it(spawn, busybox, top):
+    """Even a root that may mount: the host's view follows no link, and nothing is written through it."""
+    process = spawn.start(busybox, "/bin/sh", "-c", "cd /run/host/unix-export; "
+                          "mount -o remount,bind . && ln -s /etc/passwd link && cat link >here; sleep 60",
+                          env=ENV, register="auto")
+    outside = top / "unix-export" / spawn.name
+    wait_until(lambda: os.path.lexists(outside) and (outside / "here").exists(), what="a link")
+    with pytest.raises(OSError):
+        (outside / "link").read_text()
+    with pytest.raises(OSError):
+        (outside / "new").write_text("")
+    end(process)
+
+
 def kernel_mounts():
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
         return len(f.readlines())
