@@ -54,6 +54,17 @@ def _erofs(tree, where):
     return ["-i", where / "root.erofs"]
 
 
+def _mstack(tree, where):
+    """The system as the lower layer, what it writes in another."""
+    stack = where / "system.mstack"
+    subprocess.run(["cp", "-a", tree, where / "layer"], check=True)
+    for part in ("layer@base", "rw/data", "rw/work"):
+        (stack / part).mkdir(parents=True)
+    (stack / "layer@base").rmdir()
+    (where / "layer").rename(stack / "layer@base")
+    return [f"--mstack={stack}"]
+
+
 SYSTEMS = [
     pytest.param("bookworm-guest", _directory, HOST_USERS, id="12"),
     pytest.param("bookworm-guest", _copy, OWN_USERS, id="12-own-users"),
@@ -63,6 +74,7 @@ SYSTEMS = [
     pytest.param("trixie-guest", _gpt, OWN_USERS, id="13-gpt-own-users"),
     pytest.param("bookworm-guest", _squashfs, HOST_USERS, id="12-squashfs"),
     pytest.param("bookworm-guest", _erofs, OWN_USERS, id="12-erofs-own-users"),
+    pytest.param("bookworm-guest", _mstack, OWN_USERS, id="12-mstack-own-users"),
 ]
 
 
