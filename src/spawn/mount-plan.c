@@ -323,7 +323,8 @@ static void sort_by_target(const CustomMount **v, size_t n) {
                 }
 }
 
-static int add_custom(MountPlan *p, const Spec *spec, const IdRanges *ids, Error *e) {
+/* @root: those over the root itself, or all others */
+static int add_custom(MountPlan *p, const Spec *spec, const IdRanges *ids, bool root, Error *e) {
         _cleanup_free_ const CustomMount **sorted = calloc(spec->n_mounts +
                                                                    ELEMENTSOF(closing_rows),
                                                            sizeof *sorted);
@@ -335,6 +336,8 @@ static int add_custom(MountPlan *p, const Spec *spec, const IdRanges *ids, Error
         sort_by_target(sorted, spec->n_mounts);
 
         for (size_t i = 0; i < spec->n_mounts; i++) {
+                if (streq(sorted[i]->target, "/") != root)
+                        continue;
                 if (sorted[i]->layers) {
                         add_overlay(p, sorted[i]);
                         continue;
@@ -360,6 +363,9 @@ int mount_plan(const Spec *spec, const IdRanges *ids, MountPlan *ret, Error *e) 
         if (!p.items)
                 return error_oom(e);
 
+        int r = spec_has_root_mount(spec) ? add_custom(&p, spec, ids, true, e) : 0;
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 if (!row_applies(rows[i].when, spec) || is_unmasked(rows + i, spec))
                         continue;
@@ -368,7 +374,7 @@ int mount_plan(const Spec *spec, const IdRanges *ids, MountPlan *ret, Error *e) 
                     add_context(&p, p.items + p.n - 1, spec->selinux_apifs_context) < 0)
                         return error_oom(e);
         }
-        int r = add_custom(&p, spec, ids, e);
+        r = add_custom(&p, spec, ids, false, e);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < ELEMENTSOF(closing_rows); i++)

@@ -18,6 +18,7 @@
 #include "spawn/bind-map.h"
 #include "spawn/inaccessible.h"
 #include "spawn/overlay.h"
+#include "spawn/root.h"
 #include "spawn/scratch.h"
 
 #define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
@@ -514,6 +515,29 @@ static int fill(const MountItem *m, int fd, uid_t uid, const NodePlan *dev,
         return r;
 }
 
+/* What is mounted over the root becomes the root, before anything is mounted in it. */
+static int replace_root(const MountPlan *plan, size_t index, Run *run, Error *e) {
+        const MountItem *m = plan->items + index;
+        const Place old = { run->root_fd, "" };
+        struct stat st;
+        int fd = make_mount(plan, index, run->source_fds[index], &old, run, e), r;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+                return error_set(e, ENOTDIR, "it is not a directory");
+        r = dress(m, fd, &old, run, e);
+        if (r < 0)
+                return r;
+        r = mount_attach_at(fd, AT_FDCWD, run->runtime);
+        if (r < 0)
+                return error_set(e, r, "cannot attach it: %m");
+        (void) fd_close(run->root_fd);
+        run->root_fd = fd;
+        run->cwd_fd = -EBADF;
+        return root_make_base(run, e);
+}
+
 static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                       const NodePlan *fill_run, Run *run, Error *e) {
         const MountItem *m = plan->items + index;
@@ -525,6 +549,8 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
 
         if (m->type == MOUNT_LAYER || (m->type == MOUNT_HOST && source < 0))
                 return 0;
+        if (streq(m->target, "/"))
+                return replace_root(plan, index, run, e);
         if (m->type == MOUNT_INACCESSIBLE)
                 return inaccessible_apply(m->target, m->attributes, run, e);
         r = find_target(m, source, uid, run, &target, &to_close, e);

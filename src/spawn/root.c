@@ -169,21 +169,26 @@ static int attach_old_root(const Spec *spec, Run *run, Error *e) {
                      : 0;
 }
 
+int root_make_base(Run *run, Error *e) {
+        int r = mount_act_as(run->uid_base);
+
+        if (r >= 0)
+                r = make_base_directories(run->root_fd);
+        (void) mount_act_as(0);
+        return r < 0 ? error_set(e, r, "cannot make base directories in it: %m") : 0;
+}
+
 int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e) {
         int r = 0;
 
-        if (spec_writes_image(spec)) {
-                /* A stack is mapped already. */
-                r = spec->is_stack ? mount_act_as(run->uid_base) : 0;
-                if (r >= 0)
-                        r = make_base_directories(run->root_fd);
-                if (spec->is_stack)
-                        (void) mount_act_as(0);
-        }
-        if (r < 0)
-                return error_set(e, r, "cannot make base directories in '%s': %m",
+        /* A stack is mapped already. */
+        if (spec_writes_image(spec) && spec->is_stack)
+                r = root_make_base(run, e);
+        else if (spec_writes_image(spec) && (r = make_base_directories(run->root_fd)) < 0)
+                (void) error_set(e, r, "cannot make base directories in '%s': %m",
                                  spec_place(spec));
-        r = spec->is_stack ? 0 : dress(run->root_fd, spec, ids, run, e);
+        if (r >= 0 && !spec->is_stack)
+                r = dress(run->root_fd, spec, ids, run, e);
         if (r >= 0 && run->old_root_fd >= 0)
                 r = dress(run->old_root_fd, spec, ids, run, e);
         if (r >= 0)

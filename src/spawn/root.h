@@ -20,6 +20,10 @@ int root_use_image(const Spec *spec, Run *run, int usr_fd, Error *e);
  * Return: 0 or -errno. */
 int root_isolate(Run *run, Error *e);
 
+/** root_make_base() - PHASE_BUILD: mount points that run->root_fd may lack, made as root of the machine
+ * Nothing is done where it cannot be written to. Return: 0 or -errno. */
+int root_make_base(Run *run, Error *e);
+
 /** root_attach() - PHASE_BUILD: missing base directories, ID map, read-only; then attach the view of it
  * (root-view.h) on run->runtime as this namespace sees it, where it lies ready for root_pivot()
  * Return: 0 or -errno. */

@@ -168,9 +168,9 @@ static int check_mounts(const Check *c, Error *e) {
                 bool stack = m->layers, kernels = path_is_below(m->target, "/proc") ||
                                                   path_is_below(m->target, "/sys");
 
-                if (streq(m->target, "/"))
+                if (m->type == CUSTOM_MOUNT_INACCESSIBLE && streq(m->target, "/"))
                         return refuse(c, FIELD(mounts), e,
-                                      "a mount over the root itself is not supported yet");
+                                      "nothing is left of a machine without its root");
                 if (covers_masks(m->target))
                         return refuse(c, FIELD(mounts), e,
                                       "no mount may cover /proc, /run or /run/host: what is hidden"

@@ -69,3 +69,10 @@ int spec_add_mount(Spec *s, CustomMount *m) {
         *m = (CustomMount){};
         return 0;
 }
+
+bool spec_has_root_mount(const Spec *s) {
+        for (size_t i = 0; i < s->n_mounts; i++)
+                if (streq(s->mounts[i].target, "/"))
+                        return true;
+        return false;
+}

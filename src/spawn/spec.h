@@ -310,9 +310,12 @@ int spec_resolve(Spec *s, const Spec *found, Error *e);
 static inline const char *spec_place(const Spec *s) {
         return s->image ? s->image : s->directory;
 }
+/** spec_has_root_mount() - (spec.c) whether something is mounted over the root itself */
+bool spec_has_root_mount(const Spec *s);
 /** spec_writes_image() - whether the payload can change the image */
 static inline bool spec_writes_image(const Spec *s) {
-        return !s->read_only && s->ephemeral == EPHEMERAL_NO && s->volatile_mode == VOLATILE_NO;
+        return !s->read_only && s->ephemeral == EPHEMERAL_NO && s->volatile_mode == VOLATILE_NO &&
+               !spec_has_root_mount(s);
 }
 /** spec_upper_is_in_memory() - whether there is an upper layer in memory that outlives reboots */
 static inline bool spec_upper_is_in_memory(const Spec *s) {

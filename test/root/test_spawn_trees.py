@@ -469,3 +469,35 @@ def test_template_is_never_seen_half_made(spawn, busybox, new_tree, scratch):
     assert not where.exists()
     spawn.run(new_tree(), "true", name=spawn.name + "-2")
     assert not [p for p in scratch.iterdir() if p.name.startswith(".#")]
+
+
+@pytest.mark.parametrize("how", ["throw-away", "kept", "read-only", "bind"])
+def test_mount_over_the_root(spawn, busybox, scratch, users, how):
+    """The image is not written to: what is mounted over it is the root."""
+    top = scratch / "top"
+    (top / "etc").mkdir(parents=True)
+    (top / "etc/mine").write_text("mine\n")
+    (top / "proc").mkdir()
+    (top / "sys").mkdir()
+    before = content(busybox)
+    options = {
+        "throw-away": f"--overlay=+/:{layer(top)}::/",
+        "kept": f"--overlay=+/:{layer(top)}:/",
+        "read-only": f"--overlay-ro=+/:{layer(top)}:/",
+        "bind": f"--bind={busybox}:/:idmap",
+    }[how]
+    other = busybox if how != "bind" else scratch / "other"
+    if how == "bind":
+        (other / "usr").mkdir(parents=True)
+    script = "cat /etc/mine; ls /usr/lib/os-release; echo new >/new && stat -c %u / /new"
+    out = spawn.run(other, *users, options, "--", "/bin/sh", "-c", script, check=False).stdout
+    wanted = {"throw-away": ["mine", "/usr/lib/os-release", "0", "0"],
+              "kept": ["mine", "/usr/lib/os-release", "0", "0"],
+              "read-only": ["mine", "/usr/lib/os-release"],
+              "bind": ["/usr/lib/os-release", "0", "0"]}[how]
+    assert out.splitlines() == wanted
+    assert (content(busybox) == before) == (how != "bind")
+    assert (top / "new").exists() == (how == "kept")
+    if how == "kept":
+        assert (top / "new").stat().st_uid == 0
+    assert not left_over(spawn)

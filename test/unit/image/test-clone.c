@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "image/change.h"
 #include "image/lock.h"
 #include "image/pool.h"
 #include "scratch.h"
@@ -112,6 +113,26 @@ static void test_disk(void **state) {
         assert_int_equal(scratch_count(), 2);
 }
 
+static void test_stack(void **state) {
+        _cleanup_image_ Image *stack = NULL, *copy = NULL, *renamed = NULL;
+        Error e = {};
+
+        NEED_ROOT();
+        scratch_dir("web.mstack/layer@1/etc");
+        scratch_dir("web.mstack/rw/data");
+        stack = get("web");
+        assert_int_equal(stack->type, IMAGE_MSTACK);
+        CHECK_EQ(image_clone(stack, "copy", false, &e), 0, "%s", e.text);
+        assert_true(scratch_has("copy.mstack/layer@1/etc") && scratch_has("copy.mstack/rw/data"));
+        copy = get("copy");
+        CHECK_EQ(image_rename(copy, "other", &e), 0, "%s", e.text);
+        assert_true(scratch_has("other.mstack/rw/data") && !scratch_has("copy.mstack"));
+        renamed = get("other");
+        assert_int_equal(renamed->type, IMAGE_MSTACK);
+        CHECK_EQ(image_remove(renamed, &e), 0, "%s", e.text);
+        assert_int_equal(scratch_count(), 1);
+}
+
 static void test_refused(void **state) {
         _cleanup_image_ Image *tree = NULL, *gone = NULL;
         ImageLock *lock = NULL;
@@ -137,6 +158,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_tree, scratch_setup, scratch_teardown),
                 cmocka_unit_test_setup_teardown(test_disk, scratch_setup, scratch_teardown),
+                cmocka_unit_test_setup_teardown(test_stack, scratch_setup, scratch_teardown),
                 cmocka_unit_test_setup_teardown(test_refused, scratch_setup, scratch_teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
