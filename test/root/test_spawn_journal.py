@@ -2,6 +2,7 @@
 """--link-journal: where the journal of a machine is found on the host."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -143,6 +144,20 @@ def test_a_journal_that_is_not_in_the_image(spawn, image, journals):
     assert not list(journals.iterdir())
 
 
+def test_disk_images(spawn, image, journals, scratch):
+    """The host sees no file in one, but can have a folder bound over."""
+    (image / INSIDE).mkdir(parents=True)
+    disk = scratch / "disk.raw"
+    subprocess.run(["mkfs.ext4", "-q", "-d", image, disk, "24M"], check=True)
+    done = spawn.run(None, "-i", disk, "--link-journal=guest", "true", check=False)
+    assert done.returncode == 125 and "--link-journal=host" in done.stderr
+    spawn.run(None, "-i", disk, "-j", "true")
+    assert not list(journals.iterdir())
+    spawn.sh(None, WRITE, "-i", disk, "--link-journal=host")
+    assert (journals / ID / "system.journal").read_text() == "x\n"
+    spawn.run(None, "--cleanup", "-i", disk, console=None, register=None, name=False)
+
+
 def test_not_for_ephemeral_machines(spawn, image, journals):
     for mode in ("guest", "host"):
         line = spawn.refuse(image, "-x", f"--link-journal={mode}", "true")
@@ -154,7 +169,6 @@ def test_not_for_ephemeral_machines(spawn, image, journals):
 def fields(path):
     """Entries of a journal file, as journalctl exports them."""
     import json
-    import subprocess
 
     done = subprocess.run(["journalctl", "--file", path, "-o", "json", "--no-pager"], check=True,
                           stdout=subprocess.PIPE, text=True)
