@@ -25,7 +25,7 @@ void root_hash_partitions(const RootHash *h, Id128 *ret_data, Id128 *ret_tree);
 /** signature_parse() - bytes of a signature from Base64, in which there may be white space
  * @out: appended to
  * Return: 0; -EINVAL; -E2BIG more than SIGNATURE_SIZE_MAX; -ENOMEM. */
-int signature_parse(const char *base64, Buf *out);
+int signature_parse(const char *text, Buf *out);
 /** signature_check() - check what "--root-hash-sig=" is given: an absolute path, or "base64:…"
  * Return: 0; -EINVAL. */
 int signature_check(const char *text, Error *e);

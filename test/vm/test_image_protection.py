@@ -134,6 +134,33 @@ def test_supervisor_killed(vm, verity):
            "ls /sys/class/block | grep -q ^dm- && kill -9 $p", timeout=60)
 
 
+@pytest.mark.parametrize("option", ["-x", "--volatile=state"])
+def test_throw_away_layers(vm, secret, option):
+    """Over an encrypted image, which is then not written to."""
+    before = vm.out(["md5sum", secret])
+    status, out, err = spawn(vm, f"-i {secret} {option} --no-ask-password",
+                             "touch /var/x && echo written", "CREDENTIALS_DIRECTORY=/run/keys")
+    assert (status, out) == (0, "written\n"), err
+    assert vm.out(["md5sum", secret]) == before
+
+
+def test_killed_at_any_moment(vm, secret):
+    """However far a start has come: no device and no lock stays, and the next start is as the first."""
+    vm.write("/root/kill.sh", f"""
+for ms in 20 60 120 200 300 420 560 720 900 1200; do
+        CREDENTIALS_DIRECTORY=/run/keys {RUN} -i {secret} --read-only /bin/sleep 1000 &
+        p=$!
+        sleep $(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))
+        kill -9 $p
+        wait $p
+done 2>/dev/null
+pgrep -x sleep && echo 'still running'
+ls /sys/class/block | grep ^dm- && echo 'a device is left'
+CREDENTIALS_DIRECTORY=/run/keys {RUN} -i {secret} --read-only /bin/echo up
+""")
+    assert vm.out("bash /root/kill.sh", timeout=120) == "up"
+
+
 def test_leftovers_are_swept(vm, secret):
     """Who makes a device may die before it is handed out; the next one clears up."""
     vm.run(f"cryptsetup open --readonly --key-file {IMAGES}/key {secret} skep-left && "
