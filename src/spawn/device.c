@@ -177,8 +177,27 @@ static int add_node(const Finder *f, const char *source, const char *target, con
                 .number = st->st_rdev,
                 .gid = find_group(f, st->st_gid),
                 .access = f->access,
+                /* That it may be made is for us: a policy looks at numbers, so it gives no more. */
+                .policy = f->access | DEVICE_MKNOD,
         };
         return n->source && n->path ? 0 : error_oom(e);
+}
+
+int device_add_bound(DeviceNodes *d, const char *source, unsigned access) {
+        struct stat st;
+
+        if (stat(source, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+                return 0;
+        DeviceNode *v = reallocarray(d->v, d->n + 1, sizeof *v);
+        if (!v)
+                return -ENOMEM;
+        d->v = v;
+        v[d->n++] = (DeviceNode){ .source = strdup(source),
+                                  .mode = st.st_mode,
+                                  .number = st.st_rdev,
+                                  .access = access,
+                                  .policy = access };
+        return v[d->n - 1].source ? 0 : -ENOMEM;
 }
 
 static int add_tree(const Finder *f, const char *source, const char *target, const char *pattern,
@@ -306,23 +325,17 @@ static const char *policy_name(const char *source, mode_t mode, dev_t number,
         return text;
 }
 
-int device_add_property(const char *source, mode_t mode, dev_t number, unsigned access,
-                        char ***words) {
-        char letters_of[4], name[POLICY_NAME_MAX];
-
-        return strv_append_format(words, "DeviceAllow=%s %s",
-                                  policy_name(source, mode, number, name),
-                                  access_text(access, letters_of));
-}
-
-/* That nodes may be made is for us: the policy looks at numbers, so it is no more than the node itself. */
 int device_properties(const DeviceNodes *d, char ***words) {
-        int r = 0;
+        char access[4], name[POLICY_NAME_MAX];
 
-        for (size_t i = 0; i < d->n && r >= 0; i++)
-                r = device_add_property(d->v[i].source, d->v[i].mode, d->v[i].number,
-                                        d->v[i].access | DEVICE_MKNOD, words);
-        return r;
+        for (size_t i = 0; i < d->n; i++) {
+                const DeviceNode *n = d->v + i;
+                if (strv_append_format(words, "DeviceAllow=%s %s",
+                                       policy_name(n->source, n->mode, n->number, name),
+                                       access_text(n->policy, access)) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
 }
 
 /* Making them */

@@ -34,6 +34,7 @@ typedef struct DeviceNode {
         dev_t number;
         gid_t gid; /* inside */
         unsigned access;
+        unsigned policy; /* access that the device policy has to allow */
 } DeviceNode;
 
 typedef struct DeviceNodes {
@@ -54,13 +55,13 @@ void device_list_done(DeviceList *l);
  * @root_fd: of the image
  * Return: 0 or -errno. */
 int device_find(const DeviceList *list, int root_fd, DeviceNodes *ret, Error *e);
+/** device_add_bound() - add a node that is shown by a bind mount, if it is one: that has no need to be made
+ * Return: 0 or -ENOMEM. */
+int device_add_bound(DeviceNodes *d, const char *source, unsigned access);
 /** device_nodes_done() - free it */
 void device_nodes_done(DeviceNodes *d);
 /** device_format() - one node a line, for --dry-run. Return: 0 or -ENOMEM. */
 int device_format(const DeviceNodes *d, Buf *out);
-/** device_add_property() - add "DeviceAllow=…" of one node for the scope. Return: 0 or -ENOMEM. */
-int device_add_property(const char *source, mode_t mode, dev_t number, unsigned access,
-                        char ***words);
 /** device_properties() - add "DeviceAllow=…" of each for the scope. Return: 0 or -ENOMEM. */
 int device_properties(const DeviceNodes *d, char ***words);
 

@@ -93,6 +93,7 @@ static int plan_seccomp(const Spec *spec, uint64_t capabilities, SeccompProgram 
 
 void plan_done(Plan *p) {
         device_nodes_done(&p->devices);
+        device_nodes_done(&p->bound);
         mount_plan_done(&p->mounts);
         strv_free(p->environment);
         p->environment = NULL;

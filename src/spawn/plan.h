@@ -26,6 +26,7 @@ typedef struct Plan {
         NodePlan dev;
         NodePlan run;
         DeviceNodes devices; /* beside those of dev, as asked for */
+        DeviceNodes bound;   /* that are bound into the machine */
         MountPlan mounts;
         ListenFds listen;
         uint64_t capabilities;  /* bounding set, 1 << CAP_* */

@@ -148,28 +148,7 @@ static int settle_placeholder(Run *run, pid_t pid, Error *e) {
         return 0;
 }
 
-/* Devices that are bound into the machine are ones that it may use. */
-static int add_device_properties(const Spec *spec, char ***words) {
-        int r = 0;
-
-        for (size_t i = 0; i < spec->n_mounts && r >= 0; i++) {
-                const CustomMount *m = spec->mounts + i;
-                struct stat st;
-
-                if (!m->source || *m->source == '+' || stat(m->source, &st) < 0 ||
-                    !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
-                        continue;
-                r = device_add_property(m->source, st.st_mode, st.st_rdev,
-                                        m->type == CUSTOM_MOUNT_BIND_READ_ONLY
-                                                ? DEVICE_READ
-                                                : DEVICE_READ | DEVICE_WRITE,
-                                        words);
-        }
-        return r;
-}
-
-static int start_scope(const Spec *spec, const DeviceNodes *devices, Run *run, pid_t pid,
-                       Error *e) {
+static int start_scope(const Spec *spec, char *const *devices, Run *run, pid_t pid, Error *e) {
         _cleanup_free_ char *unit = register_scope_name(spec->machine);
         _cleanup_strv_ char **words = NULL;
         char pid_text[16], signal_text[16];
@@ -186,10 +165,9 @@ static int start_scope(const Spec *spec, const DeviceNodes *devices, Run *run, p
         (void) snprintf(signal_text, sizeof signal_text, "%d", keeper_shutdown_signal(spec));
         for (size_t i = 0; i < ELEMENTSOF(fixed) && r >= 0; i++)
                 r = strv_append(&words, fixed[i]);
-        if (r >= 0)
-                r = add_device_properties(spec, &words);
-        if (r >= 0)
-                r = device_properties(devices, &words);
+        STRV_FOREACH(d, devices)
+                if (r >= 0)
+                        r = strv_append(&words, *d);
         STRV_FOREACH(p, spec->properties)
                 if (r >= 0)
                         r = strv_append(&words, *p);
@@ -198,7 +176,7 @@ static int start_scope(const Spec *spec, const DeviceNodes *devices, Run *run, p
         return on_the_bus(words, run, SCOPE_USEC, e);
 }
 
-int register_scope(const Spec *spec, const DeviceNodes *devices, Run *run, Error *e) {
+int register_scope(const Spec *spec, char *const *devices, Run *run, Error *e) {
         bool needed = spec->register_mode == REGISTER_YES || spec->slice || spec->properties;
         pid_t pid = 0;
 

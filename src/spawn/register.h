@@ -19,7 +19,7 @@ bool register_wants_scope(const Spec *spec);
  *        "payload" below and starting PID 1 in it is the engine's
  * Return: 0; -errno. When there is no bus, and neither --register=yes, --slice= nor --property= asks
  * for one: 0 with run->cgroup NULL, the engine then makes a group of its own. */
-int register_scope(const Spec *spec, const DeviceNodes *devices, Run *run, Error *e);
+int register_scope(const Spec *spec, char *const *devices, Run *run, Error *e);
 
 /** register_scope_release() - PID 1 is in the group now: let the placeholder go */
 void register_scope_release(Run *run);

@@ -14,6 +14,7 @@
 #include "spawn/bind-map.h"
 #include "spawn/bound-user.h"
 #include "spawn/cgroup-place.h"
+#include "spawn/device-policy.h"
 #include "spawn/exchange.h"
 #include "spawn/host-files.h"
 #include "spawn/journal-forward.h"
@@ -123,6 +124,29 @@ static int note_missing_capabilities(Engine *g) {
         return r < 0 ? r : buf_puts(&g->notes, "\n");
 }
 
+/* Devices that are bound into the machine are ones that it may use; with users of its own, whom they belong
+ * to outside is nobody inside. */
+static int find_bound_devices(Engine *g) {
+        DeviceNodes *bound = &g->plan.bound;
+        int r = 0;
+
+        for (size_t i = 0; i < g->spec->n_mounts && r >= 0; i++) {
+                const CustomMount *m = g->spec->mounts + i;
+                bool binds = m->type == CUSTOM_MOUNT_BIND || m->type == CUSTOM_MOUNT_BIND_READ_ONLY;
+                if (binds && m->source && *m->source == '/')
+                        r = device_add_bound(bound, m->source,
+                                             m->type == CUSTOM_MOUNT_BIND_READ_ONLY
+                                                     ? DEVICE_READ
+                                                     : DEVICE_READ | DEVICE_WRITE);
+        }
+        for (size_t i = 0; i < bound->n && r >= 0 && spec_has_private_users(g->spec); i++)
+                r = buf_printf(&g->notes,
+                               "'%s' keeps its owner, who is nobody in the machine: --device= makes"
+                               " a node that is the machine's\n",
+                               bound->v[i].source);
+        return r;
+}
+
 static int apply_plan(Engine *g, Error *e) {
         _cleanup_(facts_done) Facts facts = {};
         IdPlan ids;
@@ -134,6 +158,8 @@ static int apply_plan(Engine *g, Error *e) {
                 r = plan_make(g->spec, &facts, &ids, &g->plan, e);
         if (r >= 0)
                 r = device_find(&g->spec->devices, g->run.root_fd, &g->plan.devices, e);
+        if (r >= 0 && find_bound_devices(g) < 0)
+                r = error_oom(e);
         if (r >= 0 && note_missing_capabilities(g) < 0)
                 r = error_oom(e);
         g->run.uuid = facts.uuid;
@@ -190,7 +216,12 @@ static int apply_kept_upper(Engine *g, Error *e) {
 }
 
 static int apply_scope(Engine *g, Error *e) {
-        return register_scope(g->spec, &g->plan.devices, &g->run, e);
+        _cleanup_strv_ char **devices = NULL;
+
+        if (device_properties(&g->plan.bound, &devices) < 0 ||
+            device_properties(&g->plan.devices, &devices) < 0)
+                return error_oom(e);
+        return register_scope(g->spec, devices, &g->run, e);
 }
 
 static void revert_scope(Engine *g) {
@@ -235,6 +266,23 @@ static int apply_receiver(Engine *g, Error *e) {
 
 static void revert_receiver(Engine *g) {
         journal_forward_revert(&g->run);
+}
+
+static bool wants_devices(const Spec *spec) {
+        return spec->devices.n > 0;
+}
+
+/* A service manager has one of its own for a scope or unit. Where we may not make one, in a machine with
+ * users of its own, that of the machine around holds; whether it is enough is asked later. */
+static int apply_device_policy(Engine *g, Error *e) {
+        _cleanup_(device_policy_done) DevicePolicy policy = {};
+
+        if (g->run.has_scope || g->spec->keep_unit || g->run.cgroup_fd < 0)
+                return 0;
+        if (device_policy_make(&g->plan.dev, &g->plan.devices, &g->plan.bound, &policy) < 0)
+                return error_oom(e);
+        int r = device_policy_attach(&policy, g->run.cgroup_fd, e);
+        return r == -EPERM ? 0 : r;
 }
 
 /* PHASE_BUILD */
@@ -318,10 +366,6 @@ static int apply_host_files(Engine *g, Error *e) {
         return 0;
 }
 
-static bool wants_devices(const Spec *spec) {
-        return spec->devices.n > 0;
-}
-
 static int open_dev(const Engine *g, Error *e) {
         int fd = path_open_beneath(g->run.root_fd, "dev", O_RDONLY | O_DIRECTORY, 0);
 
@@ -369,7 +413,7 @@ static int apply_inner_mounts(Engine *g, Error *e) {
 }
 
 /* As the machine's root in the machine's control group, where the policy holds. */
-static int apply_device_policy(Engine *g, Error *e) {
+static int apply_device_check(Engine *g, Error *e) {
         _cleanup_fd_ int fd = open_dev(g, e);
         _cleanup_free_ char *unit = NULL, *rest = NULL;
 
@@ -464,6 +508,7 @@ static const Step steps[] = {
         { "upper layer", PHASE_HOST, false, wants_kept_upper, apply_kept_upper, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
+        { "device policy", PHASE_HOST, false, wants_devices, apply_device_policy, NULL },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
         { "journal receiver", PHASE_HOST, false, journal_forward_wants, apply_receiver,
           revert_receiver },
@@ -499,7 +544,7 @@ static const Step steps[] = {
         { "host name", PHASE_INNER, false, wants_host_name, apply_host_name, NULL },
         { "loopback", PHASE_INNER, false, spec_has_private_network, apply_loopback, NULL },
         { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
-        { "device policy", PHASE_INNER, false, wants_devices, apply_device_policy, NULL },
+        { "use of devices", PHASE_INNER, false, wants_devices, apply_device_check, NULL },
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
         { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
         { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },

@@ -54,16 +54,16 @@ static void test_values(void **state) {
 
 static void test_properties(void **state) {
         DeviceNode v[] = {
-                { (char *) "/dev/kvm", (char *) "kvm", S_IFCHR, makedev(10, 232), 0, DEVICE_READ },
-                { (char *) "/srv/disk", (char *) "d", S_IFBLK, makedev(8, 17), 0, 3 },
+                { (char *) "/dev/kvm", (char *) "kvm", S_IFCHR, makedev(10, 232), 0, DEVICE_READ,
+                  DEVICE_READ | DEVICE_MKNOD },
+                { (char *) "/srv/disk", (char *) "d", S_IFBLK, makedev(8, 17), 0, 3, 3 },
         };
         const DeviceNodes d = { v, ELEMENTSOF(v) };
         _cleanup_strv_ char **words = NULL;
 
         assert_int_equal(device_properties(&d, &words), 0);
         CHECK_STR(words[0], "DeviceAllow=/dev/kvm rm", "the node has to be made");
-        CHECK_STR(words[1], "DeviceAllow=/dev/block/8:17 rwm",
-                  "a path elsewhere is told by number");
+        CHECK_STR(words[1], "DeviceAllow=/dev/block/8:17 rw", "a path elsewhere is told by number");
         CHECK_EQ(strv_length(words), 2, "no more");
 }
 
