@@ -172,6 +172,10 @@ int engine_make_first_process(Engine *g, Error *e) {
         if (r < 0)
                 return error_set(e, r, "cannot make a socket pair: %m");
         pid_t pid = proc_clone3(&args);
+        if (pid == -ENOSPC)
+                return error_set(e, pid,
+                                 "cannot make PID 1: %m; /proc/sys/user says how many namespaces"
+                                 " of each kind there may be");
         if (pid < 0)
                 return error_set(e, pid, "cannot make PID 1: %m");
         if (pid == 0) {

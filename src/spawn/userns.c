@@ -17,6 +17,11 @@ static int write_map(pid_t pid, const char *file, const IdRanges *ranges, Error 
                 return error_oom(e);
         (void) snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
         r = file_write(AT_FDCWD, path, text.p, 0, 0);
+        if (r == -EPERM)
+                return error_set(e, r,
+                                 "cannot write %s: %m; are the IDs from %u on, of the host, not"
+                                 " ours to give away?",
+                                 file, ranges->v[0].outside);
         return r < 0 ? error_set(e, r, "cannot write %s: %m", file) : 0;
 }
 
