@@ -124,17 +124,25 @@ int path_open_beneath(int dir_fd, const char *path, int flags, mode_t mode) {
         return open_how(dir_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
-int path_read_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_n) {
-        _cleanup_fd_ int fd = path_open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+int path_open_regular_in_root(int root_fd, const char *path) {
+        _cleanup_fd_ int found = path_open_in_root(root_fd, path, O_PATH, 0);
+        char text[FD_PATH_MAX];
         struct stat st;
 
-        if (fd < 0)
-                return fd;
-        if (fstat(fd, &st) < 0)
+        if (found < 0)
+                return found;
+        if (fstat(found, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-        return fd_read_all(fd, max, ret, ret_n);
+        int fd = open(fd_path(found, text), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int path_read_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_n) {
+        _cleanup_fd_ int fd = path_open_regular_in_root(root_fd, path);
+
+        return fd < 0 ? fd : fd_read_all(fd, max, ret, ret_n);
 }
 
 /* Opens directory @name (one component) seen from @dir_fd, making it if it is not there. */

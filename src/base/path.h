@@ -35,6 +35,10 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode);
 /** path_open_beneath() - open a relative @path below @dir_fd following no symlink at all
  * Return: a descriptor; -ELOOP if a component is a symlink; other -errno. */
 int path_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
+/** path_open_regular_in_root() - open a regular file inside a root for reading
+ * Nothing else is ever opened: a device of the image could do things by that alone. Takes a /proc.
+ * Return: a descriptor; -EISDIR; -EINVAL for what is neither file nor directory; -errno. */
+int path_open_regular_in_root(int root_fd, const char *path);
 /** path_read_in_root() - file_read() inside a root: regular files only, at most @max bytes */
 int path_read_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_n);
 /** path_mkdirs_in_root() - make @path and its parents inside a root

@@ -213,12 +213,8 @@ static int read_personality(const Spec *spec, int root_fd) {
                 return PERSONALITY_UNSET;
         for (; *paths; paths++) {
                 char head[64];
-                _cleanup_fd_ int fd = path_open_in_root(root_fd, *paths,
-                                                        O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-                struct stat st;
-                if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-                        continue;
-                ssize_t n = fd_read(fd, head, sizeof head);
+                _cleanup_fd_ int fd = path_open_regular_in_root(root_fd, *paths);
+                ssize_t n = fd < 0 ? fd : fd_read(fd, head, sizeof head);
                 if (n > 0)
                         return resource_elf_personality(head, (size_t) n);
         }

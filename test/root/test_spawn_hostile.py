@@ -95,6 +95,20 @@ def test_file_of_the_image_never_ends(spawn, busybox, name):
         assert done.returncode in (0, 125)
 
 
+@pytest.mark.parametrize("name", ["machine-id", "passwd", "group"])
+def test_device_of_the_image_is_not_opened(spawn, busybox, name):
+    """Opening alone makes some devices act: a watchdog begins to count."""
+    path = busybox / "etc" / name
+    path.unlink(missing_ok=True)
+    os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(1, 3))
+    done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=open,openat,openat2",
+                           *spawn.argv(busybox, "--uid=0", "true")], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20,
+                          check=False)
+    seen = [line for line in done.stderr.splitlines() if f"etc/{name}\"" in line]
+    assert seen and all("O_PATH" in line for line in seen), seen
+
+
 @pytest.mark.parametrize("how", range(4))
 def test_mount_point_behind_a_link_out(spawn, busybox, canary, how, scratch):
     source = scratch / "source"
