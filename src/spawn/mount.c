@@ -538,6 +538,16 @@ static int replace_root(const MountPlan *plan, size_t index, Run *run, Error *e)
         return root_make_base(run, e);
 }
 
+/* Nothing can be mounted on a symlink, which the kernel calls an invalid argument. */
+static int explain_place(const Place *p, int r, const char *verb, Error *e) {
+        struct stat st;
+
+        if (fstatat(p->fd, p->name, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) >= 0 &&
+            S_ISLNK(st.st_mode))
+                return error_set(e, ELOOP, "this is a symlink in the image");
+        return error_set(e, r, "cannot %s it: %m", verb);
+}
+
 static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                       const NodePlan *fill_run, Run *run, Error *e) {
         const MountItem *m = plan->items + index;
@@ -573,7 +583,7 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return 0;
         if (r < 0)
-                return error_set(e, r, "cannot mount it: %m");
+                return explain_place(&target, r, "mount", e);
         if (r > 0)
                 return verify(m, -EBADF, &target, run, e);
 
@@ -592,7 +602,7 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return fd_close(fd), 0;
         if (r < 0)
-                return error_set(e, r, "cannot attach it: %m");
+                return explain_place(&target, r, "attach", e);
         if (stand_ins > 0 && m->flags & MOUNT_FILL_DEV) {
                 r = node_plan_bind(dev, fd, e);
                 if (r < 0)
