@@ -52,6 +52,14 @@ def spawn(request, scratch):
 
 
 @pytest.fixture
+def own_run():
+    """An empty /run: with what lies there other starts on this host sweep what is left of a machine."""
+    kernel.mount("run", "/run", "tmpfs", 0, "mode=0755")
+    yield "/run"
+    kernel.umount("/run")
+
+
+@pytest.fixture
 def unit(spawn):
     """A control group such as a service manager makes for a unit."""
     where = kernel.cgroup2_mount() / f"skep-test-{os.getpid()}.service"

@@ -67,6 +67,15 @@ def test_mount_point_becomes_a_link_meanwhile(spawn, busybox, canary, folder, pl
     assert ran or place in ("proc", "dev")
 
 
+@pytest.mark.parametrize("target", ["/var", "var", "/", "../../..", "/proc/self/root"])
+@pytest.mark.parametrize("name", ["dev", "proc", "sys", "run"])
+def test_link_where_the_kernel_is_shown(spawn, busybox, name, target):
+    """What is mounted there would be somewhere else (CVE-2019-19921, CVE-2026-41579)."""
+    subprocess.run(["rm", "-rf", busybox / name], check=True)
+    (busybox / name).symlink_to(target)
+    assert f"mounting /{name}: this is a symlink in the image" in spawn.refuse(busybox, "true")
+
+
 @pytest.mark.parametrize("users", USERS)
 def test_nodes_of_the_image_mask_nothing_and_open_nothing(spawn, busybox, canary, users):
     """What hides files of /proc, and the console, is not looked up in the image."""

@@ -168,7 +168,7 @@ def state_of(pid):
         return "Z"
 
 
-def test_machine_dies_with_its_keeper(spawn, busybox):
+def test_machine_dies_with_its_keeper(spawn, busybox, own_run):
     process = spawn.start(busybox, "/probe", "signal")
     assert process.stdout.readline() == "waiting\n"
     leader = next(p for p in kernel.descendants(process.pid) if kernel.is_init(p))

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from skeplib import kernel
 from skeplib.spawner import CHOWNED, DEFAULT_CAPS, leader_of, own_caps, wait_until
 
 
@@ -219,7 +220,8 @@ def test_keeper_cannot_be_seen_or_traced(spawn, busybox, mode):
 
 
 @pytest.mark.parametrize("mode", ["no", "pick"])
-def test_mounts_of_the_payload_stay_inside(spawn, busybox, mode):
+def test_mounts_of_the_payload_stay_inside(spawn, busybox, scratch, mode):
+    kernel.mount(None, scratch, None, 1 << 20)      # MS_SHARED, as a host's mounts are
     process = spawn.start(busybox, f"--private-users={mode}", "/bin/sh", "-c",
                           "mount -t tmpfs inner /var && exec /probe signal")
     assert process.stdout.readline() == "waiting\n"

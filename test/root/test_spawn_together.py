@@ -111,25 +111,9 @@ def test_image_is_removed_under_its_machine(spawn, busybox):
     assert "No such file" in spawn.refuse(busybox, "true")
 
 
-@pytest.fixture
-def own_run():
-    """A /run that nobody else has."""
-    kernel.scratch_dir()
-
-    def make(options="mode=0755"):
-        kernel.mount("run", "/run", "tmpfs", 0, options)
-        made.append("/run")
-
-    made = []
-    yield make
-    for place in made:
-        kernel.umount(place)
-
-
 @pytest.mark.parametrize("options", [(), ("-x", "--private-users=pick"), ("-n",)])
 def test_run_is_emptied_under_a_machine(spawn, busybox, own_run, options):
     """Somebody tidied up: the machine goes on and ends well, its successor starts."""
-    own_run()
     process = spawn.start(busybox, *options, "--", "/probe", "signal")
     assert started(process), process.stderr.read()
     for entry in os.listdir("/run"):
@@ -144,7 +128,7 @@ def test_run_is_emptied_under_a_machine(spawn, busybox, own_run, options):
 
 @pytest.mark.parametrize("size", ["nr_inodes=2", "nr_inodes=4", "nr_inodes=6", "size=4k"])
 def test_no_room_in_run(spawn, busybox, own_run, size):
-    own_run(f"mode=0755,{size}")
+    kernel.mount(None, own_run, None, 0x20, f"mode=0755,{size}")       # MS_REMOUNT
     if "size" in size:
         with open("/run/fill", "wb", buffering=0) as f:
             with pytest.raises(OSError):
