@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/path.h"
-#include "base/text.h"
 
 #define ENTRIES_MAX 1000 /* twice as many layers as an overlay can have */
 
@@ -210,4 +209,20 @@ const MstackEntry *mstack_find(const Mstack *m, MstackType type, const char *pla
                 if (m->entries[i].type == type && (!place || streq(m->entries[i].place, place)))
                         return m->entries + i;
         return NULL;
+}
+
+int mstack_format(const Mstack *m, Buf *out) {
+        int r = buf_puts(out, "parts:\n");
+
+        for (size_t i = 0; i < m->n && r >= 0; i++) {
+                const MstackEntry *e = m->entries + i;
+                _cleanup_free_ char *name = str_escape(e->name, " "), *place = NULL;
+
+                place = str_escape(e->place ? e->place : "", " ");
+                if (!name || !place)
+                        return -ENOMEM;
+                r = buf_printf(out, "  %s%s%s%s\n", name, *place ? " at " : "", place,
+                               e->type == MSTACK_ROBIND ? ", read-only" : "");
+        }
+        return r;
 }

@@ -10,7 +10,7 @@
  * Each is a directory, a disk image with ".raw" after its name, or a symlink to one of these. */
 #pragma once
 
-#include "base/error.h"
+#include "base/text.h"
 
 #define MSTACK_SUFFIX ".mstack"
 
@@ -53,3 +53,5 @@ void mstack_sort(Mstack *m);
 int mstack_read(int dir_fd, Mstack *ret, Error *e);
 /** mstack_find() - the entry of a type (for binds: at a place, else NULL); NULL = none */
 const MstackEntry *mstack_find(const Mstack *m, MstackType type, const char *place);
+/** mstack_format() - one entry a line. Return: 0 or -ENOMEM. */
+int mstack_format(const Mstack *m, Buf *out);

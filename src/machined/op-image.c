@@ -229,7 +229,8 @@ static int open_tree_of(const char *name, Error *e) {
         if (r < 0)
                 return r;
         if (image->type != IMAGE_DIRECTORY && image->type != IMAGE_SUBVOLUME)
-                return error_set(e, EOPNOTSUPP, "skep cannot look into disk images yet");
+                return error_set(e, EOPNOTSUPP, "skep cannot look into images of type %s yet",
+                                 image_type_name(image->type));
         int fd = open(image->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? error_set(e, errno, "cannot open %s: %m", image->path) : fd;
 }

@@ -27,7 +27,8 @@ static int dry_run(Engine *g, Error *e) {
         if (r < 0)
                 return r;
         if (plan_format(g->spec, &g->plan, &out) < 0 ||
-            (g->spec->image && disk_plan_format(&g->disk.plan, &out) < 0))
+            (g->spec->image && disk_plan_format(&g->disk.plan, &out) < 0) ||
+            (g->spec->is_stack && mstack_format(&g->stack.found, &out) < 0))
                 return error_oom(e);
         r = fd_write_all(STDOUT_FILENO, out.p, out.n);
         return r < 0 ? error_set(e, r, "cannot write: %m") : 0;

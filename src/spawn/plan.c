@@ -298,10 +298,14 @@ static int format_command(const Spec *spec, Buf *out) {
                 [VOLATILE_OVERLAY] = ", volatile",
         };
         int r = buf_printf(out, "machine: %s\n%s: %s%s%s%s\n", spec->machine,
-                           spec->image ? "image" : "directory", spec_place(spec),
-                           spec->read_only ? ", read-only" : "", ephemeral[spec->ephemeral],
-                           volatiles[spec->volatile_mode]);
+                           spec->image      ? "image"
+                           : spec->is_stack ? "stack"
+                                            : "directory",
+                           spec_place(spec), spec->read_only ? ", read-only" : "",
+                           ephemeral[spec->ephemeral], volatiles[spec->volatile_mode]);
 
+        if (r >= 0 && spec->template_path)
+                r = buf_printf(out, "made of, if missing: %s\n", spec->template_path);
         if (r >= 0 && spec->pivot_new)
                 r = buf_printf(out, "root in it: %s%s%s\n", spec->pivot_new,
                                spec->pivot_old ? ", its own at " : "", strempty(spec->pivot_old));

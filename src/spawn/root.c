@@ -38,6 +38,13 @@ static int check_system(const Spec *spec, int root_fd, int usr_fd, Error *e) {
 
 #define CLONE_ALL (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
 
+/* Where nothing is to be made, what a directory would be made of is looked at. */
+static const char *tree_path(const Spec *spec) {
+        return spec->dry_run && spec->template_path && access(spec->directory, F_OK) < 0
+                       ? spec->template_path
+                       : spec->directory;
+}
+
 /* A directory of the image instead of its own root. */
 static int use_pivoted(const Spec *spec, int image, Run *run, Error *e) {
         _cleanup_fd_ int fd = path_open_in_root(image, spec->pivot_new, O_PATH | O_DIRECTORY, 0);
@@ -57,7 +64,7 @@ static int use_pivoted(const Spec *spec, int image, Run *run, Error *e) {
 }
 
 static int open_pivoted(const Spec *spec, Run *run, Error *e) {
-        _cleanup_fd_ int image = open(spec->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_fd_ int image = open(tree_path(spec), O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         if (image < 0)
                 return error_set(e, errno, "cannot open the root directory '%s': %m",
@@ -68,7 +75,7 @@ static int open_pivoted(const Spec *spec, Run *run, Error *e) {
 static int open_directory(const Spec *spec, Run *run, Error *e) {
         struct stat st;
 
-        run->root_fd = open_tree(AT_FDCWD, spec->directory, CLONE_ALL);
+        run->root_fd = open_tree(AT_FDCWD, tree_path(spec), CLONE_ALL);
         if (run->root_fd < 0)
                 return error_set(e, errno, "cannot open the root directory '%s': %m",
                                  spec->directory);

@@ -189,8 +189,10 @@ def test_a_place_that_leads_out(spawn, stack):
 
 def test_dry_run_changes_nothing(spawn, stack):
     (stack / "rw").mkdir()
+    (stack / "robind@a\\x20b").mkdir()
     out = spawn.out(None, f"--mstack={stack}", "--dry-run", "true")
-    assert f"{stack}" in out
+    assert f"stack: {stack}\n" in out
+    assert out.endswith("parts:\n  layer@2\n  layer@9\n  layer@10\n  rw\n  robind@a\\\\x20b at /a\\x20b, read-only")
     assert list((stack / "rw").iterdir()) == []
 
 

@@ -430,6 +430,12 @@ def test_template(spawn, busybox, users, scratch):
     assert not [p for p in scratch.iterdir() if p.name.startswith(".#")]
 
 
+def test_dry_run_makes_nothing_of_a_template(spawn, busybox, scratch):
+    out = spawn.out(scratch / "made", f"--template={busybox}", "--dry-run", "true")
+    assert f"directory: {scratch}/made\nmade of, if missing: {busybox}\n" in out
+    assert not (scratch / "made").exists()
+
+
 def test_template_into_the_pool(spawn, busybox, pool):
     where, env = pool
     assert spawn.sh(None, "touch /new; ls -d /usr", f"--template={busybox}", env=env) == "/usr"
