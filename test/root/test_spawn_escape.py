@@ -5,10 +5,13 @@ still open while paths of the image are followed, and our own program as seen fr
 import os
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 
 from skeplib.faults import Faults
+from skeplib.spawner import CHOWNED
 
 
 @pytest.mark.parametrize("fds", [range(3, 12), range(12, 40)], ids=["low", "high"])
@@ -53,6 +56,40 @@ if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
         for call in last[::3]:
             slow = faults.hold(argv, call, 30)
             assert faults.hit() and slow.stdout == done.stdout, f"{call}: {slow}"
+
+
+    def test_first_process_is_not_its_users_to_look_at(spawn, busybox, scratch):
+        """Until it has become the payload it knows what is the host's: whoever has its ID may neither look
+        into it nor have its memory in a core file."""
+        faults, seen = Faults(scratch), []
+        argv = spawn.argv(busybox, f"--private-users={CHOWNED}", "--", "/bin/true")
+        faults.plain(argv)
+        calls, _ = faults.calls(argv)
+        first = max(call.process for call in calls if call.name == "seccomp")
+        ours = [call for call in calls if call.process == first]
+        since = next(i for i, call in enumerate(ours) if call.name == "setresuid")
+        for call in ours[since + 1::15]:
+            runner = threading.Thread(target=faults.hold, args=(argv, call, 150))
+            runner.start()
+            while runner.is_alive():
+                for pid in filter(str.isdigit, os.listdir("/proc")):
+                    seen += owner_while_set_up(pid)
+                time.sleep(0.01)
+            runner.join()
+        assert len(seen) >= 5 and set(seen) == {0}, seen
+
+
+def owner_while_set_up(pid):
+    """[owner of its files in proc], which is root for who must not be looked at, while a process of the
+    machine's root is our program; else []."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            uids = [line for line in f if line.startswith("Uid:")][0].split()[1:]
+        if set(uids) != {str(CHOWNED)} or "skep-spawn" not in os.readlink(f"/proc/{pid}/exe"):
+            return []
+        return [os.stat(f"/proc/{pid}/fd").st_uid]
+    except OSError:
+        return []
 
 
 _HARM = ("exec 2>/dev/null; for p in /proc/[0-9]*; do chmod 4777 $p/exe; chown 5 $p/exe; "
