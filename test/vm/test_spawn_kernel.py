@@ -11,6 +11,8 @@ _LOOK = ("id -u; cat /proc/self/uid_map; wc -c </proc/kallsyms; "
     "-a", "-x", "--read-only", "--private-users=identity", "--private-users=pick",
     "--private-users=pick --private-network", "--private-users=pick -n -x -a",
     "--private-users=pick --bind=/srv/guest/etc:/tmp/etc:rootidmap",
+    # That it starts means that it can read the device, and not write to it.
+    "--device=/dev/kmsg:/dev/mine:r", "--private-users=pick --device=/dev/kmsg:/dev/mine:r",
 ])
 def test_options(vm, options):
     done = vm.run(f"skep-spawn -q --register=no --console=pipe "
