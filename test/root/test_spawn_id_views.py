@@ -2,7 +2,6 @@
 """Every way in which a machine gets its IDs and its files, with every view of a tree."""
 
 import os
-import subprocess
 
 import pytest
 
