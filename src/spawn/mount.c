@@ -20,6 +20,7 @@
 #include "spawn/overlay.h"
 #include "spawn/root.h"
 #include "spawn/scratch.h"
+#include "spawn/userns.h"
 
 #define CLONE_TREE         (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
 #define NOTHING_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -295,6 +296,12 @@ static int bind_notify(int dir_fd, uid_t uid, Run *run, Error *e) {
         return 0;
 }
 
+/* Whether we are in a machine with users of its own ourselves. There, sysfs may not be mounted if what we
+ * see of it is not all of it, or our network is not ours; then parts of what we see are shown. */
+static bool is_in_machine(const MountItem *m, const Run *run) {
+        return (m->phase == PHASE_BUILD || run->ids.n == 0) && !userns_is_first();
+}
+
 /* Only those parts of sysfs that tell of devices and interfaces, on a tmpfs. The whole sysfs is first
  * put over the /sys of the host as this namespace sees it, for parts cannot be taken out of a detached
  * mount before Linux 6.15; it goes away with the old root. */
@@ -304,15 +311,15 @@ static int make_sys_parts(const MountItem *m, const Place *target, Run *run, Err
 
         if (sys >= 0)
                 r = mount_attach_at(sys, AT_FDCWD, "/sys");
-        else if (sys == -EPERM)
-                /* In a machine that has no more than parts itself, those are shown. */
+        else if (sys == -EPERM && is_in_machine(m, run))
                 sys = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (sys < 0)
                 return sys;
         if (r < 0)
                 return error_set(e, r, "cannot attach sysfs: %m");
 
-        int tmp = mount_new("tmpfs", m->options, m->attributes & ~(uint64_t) MOUNT_ATTR_RDONLY, e);
+        int tmp = mount_new("tmpfs", m->options ? m->options : "mode=0555,size=4m,nr_inodes=1k",
+                            m->attributes & ~(uint64_t) MOUNT_ATTR_RDONLY, e);
         if (tmp < 0)
                 return tmp;
         r = attach(tmp, target);
@@ -353,14 +360,6 @@ static int copy_from_image(const MountItem *m, unsigned flags, Run *run, Error *
         return r < 0 ? error_set(e, r, "cannot copy the mount at '%s': %m", m->source) : r;
 }
 
-/* In a machine that may not mount sysfs, its own is shown. */
-static int share_sys(const MountItem *m, Error *e) {
-        int fd = open_tree(AT_FDCWD, "/sys", CLONE_TREE | AT_RECURSIVE);
-        int r = fd < 0 ? -errno : set_attributes(fd, m->attributes, 0, true);
-
-        return r < 0 ? error_set(e, r, "cannot show our own sysfs: %m") : fd;
-}
-
 /* A detached mount of what the item is about. -ENOENT: what it is about is missing and may be. */
 static int make_mount(const MountPlan *plan, size_t index, int source_fd, const Place *target,
                       Run *run, Error *e) {
@@ -381,8 +380,7 @@ static int make_mount(const MountPlan *plan, size_t index, int source_fd, const 
         case MOUNT_OVERLAY:
                 return overlay_mount(plan, index, run, e);
         default:
-                fd = mount_new(fs_types[m->type], m->options, m->attributes, e);
-                return fd == -EPERM && m->type == MOUNT_SYSFS ? share_sys(m, e) : fd;
+                return mount_new(fs_types[m->type], m->options, m->attributes, e);
         }
 }
 
@@ -575,11 +573,6 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                 return make_sys_parts(m, &target, run, e);
 
         r = mount_at_once(m, &target, run);
-        if (r == -EBUSY && m->type == MOUNT_CGROUP)
-                /* That of a machine around us, see share_sys(): no file system goes onto itself. */
-                r = mount("tmpfs", target.name, "tmpfs", MS_RDONLY, "mode=0555,size=4k") < 0
-                            ? -errno
-                            : mount_at_once(m, &target, run);
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return 0;
         if (r < 0)
@@ -588,6 +581,8 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                 return verify(m, -EBADF, &target, run, e);
 
         int fd = make_mount(plan, index, source, &target, run, e);
+        if (fd == -EPERM && m->type == MOUNT_SYSFS && is_in_machine(m, run))
+                return make_sys_parts(m, &target, run, e);
         if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT && m->type == MOUNT_SELF)
                 return 0;
         if (fd < 0)

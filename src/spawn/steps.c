@@ -31,6 +31,7 @@
 #include "spawn/runtime.h"
 #include "spawn/scratch.h"
 #include "spawn/template.h"
+#include "spawn/userns.h"
 
 typedef struct Step {
         const char *name;
@@ -282,7 +283,7 @@ static int apply_device_policy(Engine *g, Error *e) {
         if (device_policy_make(&g->plan.dev, &g->plan.devices, &g->plan.bound, &policy) < 0)
                 return error_oom(e);
         int r = device_policy_attach(&policy, g->run.cgroup_fd, e);
-        return r == -EPERM ? 0 : r;
+        return r == -EPERM && !userns_is_first() ? 0 : r;
 }
 
 /* PHASE_BUILD */

@@ -4,9 +4,12 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/proc.h"
+
+#define INODE_OF_FIRST 0xEFFFFFFDU /* of the user namespace that the kernel starts with */
 
 static int write_map(pid_t pid, const char *file, const IdRanges *ranges, Error *e) {
         _cleanup_(buf_done) Buf text = {};
@@ -79,4 +82,10 @@ int userns_new_owner(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, Error *e)
         IdRanges uids = id_ranges_one(uid, to_uid, 1), gids = id_ranges_one(gid, to_gid, 1);
 
         return userns_new(&uids, &gids, e);
+}
+
+bool userns_is_first(void) {
+        struct stat st;
+
+        return stat("/proc/self/ns/user", &st) < 0 || st.st_ino == INODE_OF_FIRST;
 }

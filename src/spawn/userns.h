@@ -15,3 +15,6 @@ int userns_new_owner(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, Error *e)
 int userns_write_maps(pid_t pid, const IdRanges *uids, const IdRanges *gids, Error *e);
 /** userns_open() - open the user namespace of a process. Return: its descriptor or -errno. */
 int userns_open(pid_t pid, Error *e);
+
+/** userns_is_first() - whether we are in the host's own, and not in one of a machine; true if nobody knows */
+bool userns_is_first(void);
