@@ -5,6 +5,7 @@
 
 #include "image/change.h"
 #include "image/clone.h"
+#include "image/disk-root.h"
 #include "image/metadata.h"
 #include "image/pool.h"
 #include "machined/op.h"
@@ -221,13 +222,15 @@ int op_set_pool_limit(Manager *m, sd_bus_message *call, Error *e) {
         return error_set(e, EOPNOTSUPP, "skep cannot limit the size of the pool yet");
 }
 
-/* Return: an O_PATH descriptor of the image's tree, or -errno. */
+/* Return: a descriptor of the image's tree, or -errno. */
 static int open_tree_of(const char *name, Error *e) {
         _cleanup_image_ Image *image = NULL;
         int r = find(name, &image, e);
 
         if (r < 0)
                 return r;
+        if (image->type == IMAGE_RAW || image->type == IMAGE_BLOCK)
+                return disk_root_open(image->path, e);
         if (image->type != IMAGE_DIRECTORY && image->type != IMAGE_SUBVOLUME)
                 return error_set(e, EOPNOTSUPP, "skep cannot look into images of type %s yet",
                                  image_type_name(image->type));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From the list of partitions to the mounts of a machine. What a file system of a stranger may be is decided
- * here, too: only those that the kernel's authors look after, with the options that keep one that is not to
- * be written to as it is. Devices in an image are never devices: whoever made it has none to give. */
+/* From the list of partitions to the mounts of a machine. Devices in an image are never devices: whoever made
+ * it has none to give. */
 #include "spawn/disk-plan.h"
 
 #include <sys/mount.h>
+
+#include "image/file-system.h"
 
 #define DATA_ATTRIBUTES MOUNT_ATTR_NODEV
 #define BOOT_ATTRIBUTES                                                                            \
@@ -27,52 +28,20 @@ static const struct Place {
 };
 _Static_assert(ELEMENTSOF(places) == DISK_MOUNTS_MAX, "every place may be taken");
 
-static const struct FileSystem {
-        const char *fstype;    /* libblkid's name */
-        const char *type;      /* the kernel's */
-        bool is_read_only;     /* always */
-        bool is_for_boot;      /* there, and nowhere else */
-        const char *options;   /* always */
-        const char *unwritten; /* so that mounting it read-only does not replay its journal */
-} file_systems[] = {
-        { "ext2", "ext4", false, false, NULL, NULL },
-        { "ext3", "ext4", false, false, NULL, "norecovery" },
-        { "ext4", "ext4", false, false, NULL, "norecovery" },
-        /* Copies of one image may be mounted side by side. */
-        { "xfs", "xfs", false, false, "nouuid", "norecovery" },
-        { "btrfs", "btrfs", false, false, NULL, "rescue=nologreplay" },
-        { "f2fs", "f2fs", false, false, NULL, "norecovery" },
-        { "erofs", "erofs", true, false, NULL, NULL },
-        { "squashfs", "squashfs", true, false, NULL, NULL },
-        { "vfat", "vfat", false, true, "umask=0077", NULL },
-};
-
 static bool is_boot(PartitionDesignator d) {
         return d == PARTITION_ESP || d == PARTITION_XBOOTLDR;
 }
 
-/* The options of all combinations, so that a plan needs to own none. */
-static const char *options_of(const struct FileSystem *f, bool read_only) {
-        if (!read_only || !f->unwritten)
-                return f->options;
-        return streq(f->type, "xfs") ? "nouuid,norecovery" : f->unwritten;
-}
-
 int disk_mount_set_type(DiskMount *m, const char *fstype) {
-        for (size_t i = 0; i < ELEMENTSOF(file_systems); i++) {
-                const struct FileSystem *f = file_systems + i;
+        const FileSystem *f = file_system_find(fstype);
 
-                if (!streq(f->fstype, fstype))
-                        continue;
-                if (f->is_for_boot && !is_boot(m->designator))
-                        return -EMEDIUMTYPE;
-                m->read_only = m->read_only || f->is_read_only;
-                m->grows = m->grows && !m->read_only;
-                m->type = f->type;
-                m->options = options_of(f, m->read_only);
-                return 0;
-        }
-        return -EMEDIUMTYPE;
+        if (!f || (f->is_for_boot && !is_boot(m->designator)))
+                return -EMEDIUMTYPE;
+        m->read_only = m->read_only || f->is_read_only;
+        m->grows = m->grows && !m->read_only;
+        m->type = f->type;
+        m->options = file_system_options(f, m->read_only);
+        return 0;
 }
 
 /* A machine that forgets has parts of the image replaced. */

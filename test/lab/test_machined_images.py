@@ -132,5 +132,9 @@ def test_not_done_yet_says_so(lab):
     unsupported = "org.freedesktop.DBus.Error.NotSupported"
     assert error(lab, "SetPoolLimit", "t", 1 << 30)[0] == unsupported
     assert error(lab, "SetImageLimit", "st", "tree", 1 << 30)[0] == unsupported
+
+
+def test_empty_disk(lab):
+    """There is nothing in it that could be told; how others are looked into is in test_raw_images.py."""
     name, text = error(lab, "GetImageHostname", "s", "disk")
-    assert name == unsupported and "disk images" in text
+    assert name == "System.Error.EMEDIUMTYPE" and "neither a partition table nor a file system" in text

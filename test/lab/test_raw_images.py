@@ -42,8 +42,25 @@ def test_listed(pool):
     assert [(r["name"], r["type"]) for r in rows] == [(NAME, "raw")]
     status = pool.out(["skep", "image-status", NAME])
     assert "Type: raw" in status and f"Path: /var/lib/machines/{NAME}.raw" in status
+    assert "OS: Debian GNU/Linux 12 (bookworm)" in status and "Hostname: localhost" in status
+    assert not loops(pool)
     shown = pool.out(["skep", "show-image", NAME]).splitlines()
     assert {"Type=raw", "ReadOnly=no"} <= set(shown)
+
+
+@pytest.mark.parametrize("content, why", [
+    ("head -c 1M /dev/zero", "neither a partition table nor a file system"),
+    ("printf 'LUKS\\272\\276\\0\\1'; head -c 1M /dev/zero", "its root is encrypted"),
+])
+def test_not_to_be_looked_into(pool, content, why):
+    """Somebody's bytes: the state of the image is told, what is in it is not."""
+    pool.run(f"({content}) >/var/lib/machines/odd.raw")
+    status = pool.out(["skep", "image-status", "odd"])
+    assert "Type: raw" in status and "OS:" not in status
+    done = pool.run("busctl call org.freedesktop.machine1 /org/freedesktop/machine1 "
+                    "org.freedesktop.machine1.Manager GetImageOSRelease s odd", check=False)
+    assert done.returncode != 0 and why in done.stderr
+    pool.run("rm /var/lib/machines/odd.raw")
 
 
 def test_runs_as_a_unit(pool):
