@@ -380,7 +380,11 @@ static int attach_mount(const Spec *spec, const DiskMount *m, int fd, int upper_
         r = mount_attach(fd, target);
         if (r < 0)
                 return error_set(e, r, "cannot attach it: %m");
-        return upper_fd >= 0 ? attach_overlay(spec, m, fd, target, upper_fd, run, e) : 0;
+        /* No overlay can lie on a file system that does not tell capitals: what boot loaders read stays
+         * read-only. */
+        return upper_fd >= 0 && !streq(m->type, "vfat")
+                       ? attach_overlay(spec, m, fd, target, upper_fd, run, e)
+                       : 0;
 }
 
 static int attach_all(const Spec *spec, const IdPlan *ids, const Disk *d, int upper_fd, Run *run,

@@ -245,6 +245,47 @@ def test_no_root_or_too_many(spawn, scratch, ext4, make, why, no_loops):
     assert why in refuse(spawn, image)
 
 
+@pytest.fixture
+def attached():
+    """attached(path, options…) is a block device with a file in it."""
+    made = []
+
+    def make(path, *options):
+        made.append(subprocess.run(["losetup", "-f", "--show", *options, path], check=True, text=True,
+                                   stdout=subprocess.PIPE).stdout.strip())
+        return made[-1]
+
+    yield make
+    for device in made:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+
+def test_block_devices(spawn, scratch, system, ext4, attached):
+    """One file system on a device is mounted from it; of several, each gets a device of its own."""
+    bare = attached(ext4)
+    mounts = sh(spawn, bare, "cat /proc/self/mountinfo; echo 1 >/mark")
+    assert f" - ext4 {bare} " in mounts
+    data = file_system(scratch / "data", "ext4", size=8 * MiB)
+    disk = attached(gpt_of(scratch, system, (disks.HOME, data)))
+    for options in (), ("-x", "-U"):
+        assert sh(spawn, disk, "echo 1 >/home/mark; cat /etc/os-release", *options) == "ID=test"
+    assert "is in use" not in spawn.run(None, "-i", bare, "--dry-run").stderr
+    assert files_in(ext4, None, "mark") == "1\n"
+
+
+def test_large_sectors(spawn, scratch, system, attached):
+    """A table that was made for sectors of 4 KiB is found in a file, too."""
+    image = scratch / "large.raw"
+    with open(image, "wb") as f:
+        f.truncate(80 * MiB)
+    disks.run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", attached(image, "-b", "4096"),
+              input=f"label: gpt\nstart=256, size=16384, type={disks.ROOT}\n")
+    root = scratch / "root"
+    disks.run("mkfs.ext4", "-q", "-b", "4096", "-d", system, root, "64M")
+    disks.run("dd", f"if={root}", f"of={image}", "bs=1M", "seek=1", "conv=notrunc,sparse")
+    assert sh(spawn, image, "cat /etc/os-release") == "ID=test"
+
+
 def test_image_made_by_systemd_repart(spawn, scratch, system, no_loops):
     definitions = scratch / "repart.d"
     definitions.mkdir()
