@@ -18,6 +18,7 @@ from skeplib.disks import MiB, file_system, gpt, loops, mbr
 from skeplib.spawner import wait_until
 
 XFS_SIZE = 320 * MiB
+SIZES = {"ext4": 32 * MiB, "btrfs": 128 * MiB, "xfs": XFS_SIZE}   # the least that they take, about
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def files_in(image, part, path):
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 @pytest.mark.parametrize("users", [(), ("-U",)], ids=["host", "private"])
 def test_writable_file_systems(spawn, scratch, system, kind, users, no_loops):
-    image = file_system(scratch / "bare.raw", kind, system, XFS_SIZE)
+    image = file_system(scratch / "bare.raw", kind, system, SIZES[kind])
     assert sh(spawn, image, "echo 1 >/mark; stat -c %u /mark; cat /etc/os-release", *users) == \
         "0\nID=test"
     mounts = inside(sh(spawn, image, "cat /mark >&2; cat /proc/self/mountinfo", *users))
@@ -301,17 +302,17 @@ def test_image_made_by_systemd_repart(spawn, scratch, system, no_loops):
 
 # What stays as it was
 
-@pytest.mark.parametrize("options", [("--read-only",), ("-x",), ("--volatile=overlay",), ("--dry-run",)],
-                         ids=" ".join)
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
+@pytest.mark.parametrize("kind, options", [
+    ("ext4", ("--read-only",)), ("ext4", ("-x",)), ("ext4", ("--volatile=overlay",)), ("ext4", ("--dry-run",)),
+    ("xfs", ("-x",)), ("btrfs", ("-x",)), ("btrfs", ("--read-only",))])
 def test_image_is_not_written_to(spawn, scratch, system, kind, options, no_loops):
     """Not even where a journal would have to be replayed: its last user was killed."""
-    image = file_system(scratch / "bare.raw", kind, system, XFS_SIZE)
+    image = file_system(scratch / "bare.raw", kind, system, SIZES[kind])
     dirty = scratch / "dirty.raw"
     process = spawn.start(None, "-i", image, "--", "/bin/sh", "-c",
                           "echo 1 >/mark; sync; echo 2 >/mark2; sync /; echo up; sleep 60")
     assert process.stdout.readline() == "up\n"
-    shutil.copy(image, dirty)
+    disks.run("cp", "--sparse=always", image, dirty)
     process.terminate()
     process.wait(10)
 
@@ -334,6 +335,29 @@ def test_devices_of_an_image_are_none(spawn, scratch, system, no_loops):
     for options in (), ("-U",), ("-x",), ("-x", "-U"), ("--volatile=overlay",):
         assert sh(spawn, image, "cat /null 2>&1 && echo opened; cat /dev/null", *options).endswith(
             "Permission denied"), options
+
+
+@pytest.mark.parametrize("options", [(), ("-U",), ("-x",)], ids=lambda o: " ".join(o) or "plain")
+def test_places_stay_in_the_image(spawn, scratch, system, options, no_loops):
+    """Where a partition goes is looked up in the image: a link to somewhere leads to there in it."""
+    outside = scratch / "outside"
+    outside.mkdir()
+    for name, target in (("home", outside), ("srv", "../../../../proc/1/root"), ("efi", "/dev")):
+        shutil.rmtree(system / name)
+        (system / name).symlink_to(target)
+    (system / "proc/1/root").mkdir(parents=True)
+    (system / str(outside).lstrip("/")).mkdir(parents=True)
+    data = file_system(scratch / "data", "ext4", size=8 * MiB)
+    image = gpt_of(scratch, system, (disks.HOME, data), (disks.SRV, data), (disks.ESP, data))
+    out = sh(spawn, image, f"echo 1 >{outside}/mark && echo wrote; cat /proc/self/mountinfo; echo >/dev/null",
+             *options)
+    assert out.startswith("wrote\n") and str(outside) in inside(out[6:])
+    assert list(outside.iterdir()) == []
+
+
+def test_journal_of_an_image(spawn, ext4, no_loops):
+    assert "the host sees no files in a disk image" in refuse(spawn, ext4, "--link-journal=guest")
+    assert sh(spawn, ext4, "echo up", "--link-journal=try-guest") == "up"
 
 
 # Names, locks, what is said
@@ -367,7 +391,7 @@ def test_writers_exclude_each_other(spawn, ext4, no_loops):
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 def test_readers_share(spawn, scratch, system, kind, no_loops):
-    image = file_system(scratch / "bare.raw", kind, system, XFS_SIZE)
+    image = file_system(scratch / "bare.raw", kind, system, SIZES[kind])
     process = spawn.start(None, "-i", image, "--read-only", "--", "/bin/sh", "-c", "echo up; sleep 60")
     assert process.stdout.readline() == "up\n"
     assert sh(spawn, image, "cat /etc/os-release", "-x", name=f"{spawn.name}2") == "ID=test"
