@@ -188,7 +188,14 @@ int mstack_read(int dir_fd, Mstack *ret, Error *e) {
         if (!d)
                 return error_set(e, errno, "cannot list the stack: %m");
         (void) TAKE_FD(fd);
-        for (struct dirent *de = readdir(d); de; de = readdir(d)) {
+        for (;;) {
+                errno = 0;
+                struct dirent *de = readdir(d);
+                /* A layer that is not seen would be one that does not count. */
+                if (!de && errno != 0)
+                        return error_set(e, errno, "cannot list the stack: %m");
+                if (!de)
+                        break;
                 if (de->d_name[0] == '.')
                         continue;
                 int r = m.n < ENTRIES_MAX ? add_entry(&m, dir_fd, de->d_name, e)

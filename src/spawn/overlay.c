@@ -5,6 +5,8 @@
 #include "spawn/overlay.h"
 
 #include <sys/mount.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -31,6 +33,18 @@ static int add_lowers(Buf *options, const int *lowers, size_t n) {
         return r;
 }
 
+/* What the kernel cannot write to it mounts read-only, without a word but in its log. */
+static int check_writable(int fd_in, Error *e) {
+        _cleanup_fd_ int fd = fd_in;
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return error_set(e, errno, "cannot look at the overlay: %m");
+        if (fs.f_flags & ST_RDONLY)
+                return error_set(e, EROFS, "the kernel cannot write to the upper layer");
+        return TAKE_FD(fd);
+}
+
 int overlay_new(const int *lowers, size_t n, int upper, int work, uint64_t attributes, Error *e) {
         _cleanup_(buf_done) Buf options = {};
         int r;
@@ -41,7 +55,11 @@ int overlay_new(const int *lowers, size_t n, int upper, int work, uint64_t attri
         r = add_lowers(&options, lowers, n);
         if (r >= 0 && upper >= 0)
                 r = buf_printf(&options, ",upperdir=%d,workdir=%d", upper, work);
-        return r < 0 ? error_oom(e) : mount_new("overlay", options.p, attributes, e);
+        if (r < 0)
+                return error_oom(e);
+        int fd = mount_new("overlay", options.p, attributes, e);
+        return fd >= 0 && upper >= 0 && !(attributes & MOUNT_ATTR_RDONLY) ? check_writable(fd, e)
+                                                                          : fd;
 }
 
 int overlay_map_layer(int fd, const char *name, const Run *run, Error *e) {

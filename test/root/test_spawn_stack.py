@@ -248,3 +248,16 @@ def test_changes_on_a_disk(spawn, stack, users, scratch):
     assert run(spawn, stack, "cat /etc/file", *users) == "new"
     assert run(spawn, stack, "cat /etc/file; echo x >/etc/file", *users, "-x") == "new"
     assert run(spawn, stack, "cat /etc/file", "--read-only") == "new"
+
+
+def test_stack_that_cannot_be_written_to(spawn, stack, users):
+    """The kernel would make it read-only and say nothing."""
+    (stack / "rw/data").mkdir(parents=True)
+    (stack / "rw/work").mkdir()
+    subprocess.run(["chattr", "+i", stack / "rw/work"], check=True)
+    try:
+        line = spawn.refuse(None, f"--mstack={stack}", *users, "true")
+        assert "cannot write to the upper layer" in line
+        assert run(spawn, stack, "echo fine", *users, "--read-only") == "fine"
+    finally:
+        subprocess.run(["chattr", "-i", stack / "rw/work"], check=True)
