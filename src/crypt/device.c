@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +111,26 @@ void mapping_done(Mapping *m) {
         m->lock_fd = fd_close(m->lock_fd);
 }
 
+/* Opens it by the kernel's own name of it where /dev has that: the library's goes away, and people read names
+ * in lists of mounts. */
+static int open_mapping(const char *path, bool read_only) {
+        int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY, fd = open(path, flags);
+        char node[MAPPING_NAME_MAX];
+        struct stat st, there;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return fd;
+        (void) snprintf(node, sizeof node, "/dev/dm-%u", minor(st.st_rdev));
+        int better = open(node, flags | O_NOFOLLOW | O_NONBLOCK);
+        if (better >= 0 && fstat(better, &there) >= 0 && S_ISBLK(there.st_mode) &&
+            there.st_rdev == st.st_rdev) {
+                (void) close(fd);
+                return better;
+        }
+        (void) fd_close(better);
+        return fd;
+}
+
 int mapping_hand_out(Mapping *m, struct crypt_device *cd, bool read_only, bool probe, Error *e) {
         char path[2 * MAPPING_NAME_MAX];
         char block[512];
@@ -117,7 +138,7 @@ int mapping_hand_out(Mapping *m, struct crypt_device *cd, bool read_only, bool p
         int r;
 
         (void) snprintf(path, sizeof path, "%s/%s", crypt_get_dir(), m->name);
-        _cleanup_fd_ int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        _cleanup_fd_ int fd = open_mapping(path, read_only);
         r = fd < 0 ? error_set(e, errno, "cannot open the new device '%s': %m", path) : 0;
         if (r >= 0 && probe && pread(fd, block, sizeof block, 0) != sizeof block)
                 r = error_set(e, EBADMSG,

@@ -87,7 +87,9 @@ int luks_verb(char **argv, int n_fds, Error *e) {
         else if (strv_contains(argv + 2, "ask"))
                 r = unlock_with_terminal(cd, argv, &key, e);
         else
-                r = error_set(e, ENOKEY, "there is no passphrase");
+                r = error_set(e, ENOKEY,
+                              "there is no passphrase; the credential image-passphrase is the place"
+                              " for it");
         if (r >= 0)
                 r = mapping_begin(&mapping, e);
         if (r < 0)

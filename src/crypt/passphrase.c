@@ -57,8 +57,10 @@ int passphrase_ask(const char *image, const char *partition, char **ret, Error *
         if (tty >= 0)
                 r = ask(tty, question, text);
         if (r < 0)
-                return error_set(e, ENOKEY,
-                                 "there is no passphrase, and no terminal to ask for one");
+                return error_set(
+                        e, ENOKEY,
+                        "there is no passphrase (the credential image-passphrase is the place for"
+                        " it), and no terminal to ask for one");
         *ret = strdup(text);
         explicit_bzero(text, sizeof text);
         return *ret ? 0 : error_oom(e);

@@ -148,6 +148,20 @@ def test_hostile_files_beside_the_image(spawn, verity, scratch, plain, name, kin
     assert name in line or (name, kind) == ("plain.verity", "huge") or "no hash tree" in line
 
 
+@pytest.mark.parametrize("bytes_of", [
+    lambda h: b"", lambda h: b"\0" * 4096, lambda h: os.urandom(5000), lambda h: b"[" * 100000,
+    lambda h: b"[]", lambda h: b'{"rootHash":1,"signature":[]}',
+    lambda h: f'{{"rootHash":"{h}","signature":"{"A" * 40000}"}}'.encode(),
+    lambda h: f'{{"rootHash":"{h}","signature":"!"}}'.encode(),
+    lambda h: b'{"rootHash":"zz","signature":"QUJD"}',
+])
+def test_odd_signature_partition(spawn, verity, bytes_of):
+    """It is no signature, and nothing worse."""
+    disk = verity.disk_with("odd.raw", bytes_of(verity.root_hash))
+    assert run(spawn, disk) == "up"
+    assert "'signed', but it has no protection" in refuse(spawn, disk, "--image-policy=root=signed")
+
+
 def test_encrypted(spawn, has_mapper, scratch):
     image, key = scratch / "secret.raw", scratch / "key"
     key.write_text("sesame", encoding="ascii")

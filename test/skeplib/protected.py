@@ -10,8 +10,11 @@ import subprocess
 from . import trees
 
 DATA = 128 << 10    # bytes of a file /data that no compression makes smaller
-_TYPES = ("4f68bce3-e8cd-4db1-96e7-fbcaf984b709",   # root, root-verity, root-verity-sig of x86-64
-          "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5", "41092b05-9fc8-4523-994f-2def0408b176")
+# Data, hash tree and signature of x86-64.
+_ROOT = ("4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5",
+         "41092b05-9fc8-4523-994f-2def0408b176")
+_USR = ("8484680c-9521-48c6-9c11-b0720656f69e", "77ff5f63-e7b6-4633-acf4-1565b864c0e6",
+        "e7bb33fb-06cf-4e81-8273-e543b413e2e2")
 
 
 def _must(*argv, **options):
@@ -31,7 +34,6 @@ class Verity:
     def __init__(self, where):
         self.where = where
         self.bare, self.tree = where / "bare.raw", where / "bare.verity"
-        self.disk = where / "disk.raw"
         self.signature, self.certificate = where / "signature", where / "certificate.crt"
         self.data = os.urandom(DATA)
         source = where / "source"
@@ -42,7 +44,9 @@ class Verity:
         told = _must("veritysetup", "format", self.bare, self.tree)
         self.root_hash = told.split("Root hash:")[1].split()[0]
         self._sign()
-        self._make_disk()
+        document = {"rootHash": self.root_hash, "signature":
+                    base64.b64encode(self.signature.read_bytes()).decode()}
+        self.disk = self.disk_with("disk.raw", json.dumps(document).encode())
 
     def _sign(self):
         key = self.where / "key"
@@ -51,20 +55,25 @@ class Verity:
         _must("openssl", "smime", "-sign", "-binary", "-noattr", "-outform", "der", "-signer",
               self.certificate, "-inkey", key, "-out", self.signature, input=self.root_hash)
 
-    def _make_disk(self):
-        document = {"rootHash": self.root_hash, "signature":
-                    base64.b64encode(self.signature.read_bytes()).decode()}
-        parts = [self.bare.read_bytes(), self.tree.read_bytes(), json.dumps(document).encode()]
+    def disk_with(self, name, signature, root=None):
+        """A GPT of data, hash tree and the bytes of a signature partition; they are those of /usr if there is
+        a @root besides."""
+        disk, types = self.where / name, _USR if root else _ROOT
+        parts = [self.bare.read_bytes(), self.tree.read_bytes(), signature]
         ids = [f", uuid={_uuid(self.root_hash[:32])}", f", uuid={_uuid(self.root_hash[32:])}", ""]
-        lines = [f"size={-(-len(p) // 512)}, type={t}{i}" for p, t, i in zip(parts, _TYPES, ids)]
-        with open(self.disk, "wb") as f:
+        lines = [f"size={max(-(-len(p) // 512), 1)}, type={t}{i}" for p, t, i in zip(parts, types, ids)]
+        if root:
+            parts.append(root.read_bytes())
+            lines.append(f"size={-(-len(parts[3]) // 512)}, type={_ROOT[0]}")
+        with open(disk, "wb") as f:
             f.truncate(sum(len(p) for p in parts) + (6 << 20))
-        _must("sfdisk", "-q", self.disk, input="label: gpt\n" + "\n".join(lines) + "\n")
-        table = json.loads(_must("sfdisk", "-J", self.disk))["partitiontable"]["partitions"]
-        with open(self.disk, "r+b") as f:
+        _must("sfdisk", "-q", disk, input="label: gpt\n" + "\n".join(lines) + "\n")
+        table = json.loads(_must("sfdisk", "-J", disk))["partitiontable"]["partitions"]
+        with open(disk, "r+b") as f:
             for part, entry in zip(parts, table):
                 f.seek(entry["start"] * 512)
                 f.write(part)
+        return disk
 
     def damaged(self):
         """A copy of the disk in which one byte of /data is another."""

@@ -3,6 +3,8 @@
 
 import base64
 import hashlib
+import pathlib
+import subprocess
 import zlib
 
 import pytest
@@ -27,6 +29,13 @@ def verity(vm, tmp_path_factory):
     vm.run(f"mkdir -p {IMAGES}")
     put(vm, made.disk, "disk.raw")
     put(vm, made.damaged(), "damaged.raw")
+    root = made.where / "root"
+    for name in ("usr", "etc", "dev", "proc", "sys", "run", "tmp", "var", "root"):
+        (root / name).mkdir(parents=True)
+    (root / "bin").symlink_to("usr/bin")
+    subprocess.run(["mksquashfs", root, f"{root}.raw", "-quiet", "-no-progress"], check=True)
+    put(vm, made.disk_with("usr.raw", b"", pathlib.Path(f"{root}.raw")), "usr.raw")
+    vm.write(f"{IMAGES}/usr.usrhash", made.root_hash)
     put(vm, made.bare, "bare.raw")
     put(vm, made.tree, "bare.verity")
     put(vm, made.certificate, "certificate.crt")
@@ -63,8 +72,17 @@ def test_verity_of_partitions(vm, verity):
                              "--image-policy=root=verity",
                              "md5sum </data; grep \" / \" /proc/self/mountinfo; touch /x || echo ro")
     assert status == 0, err
-    assert "ro" in out.split("\n") and " - squashfs " in out
+    assert "ro" in out.split("\n") and " - squashfs /dev/dm-" in out
     assert hashlib.md5(verity.data).hexdigest() in out
+
+
+def test_verity_of_usr(vm, verity):
+    """The hash of a /usr of its own, beside the image; the root is another partition."""
+    options = f"-i {IMAGES}/usr.raw --read-only --image-policy=usr=verity:root=unprotected"
+    done = vm.run(f"{RUN} {options} /usr/bin/busybox md5sum /usr/data", check=False, timeout=60)
+    assert done.stdout.split()[:1] == [hashlib.md5(verity.data).hexdigest()], done.stderr
+    status, _, err = spawn(vm, options.replace("usr=verity", "usr=signed"))
+    assert status == 125 and "the usr partition is 'signed', but it has verity data" in err
 
 
 def test_hash_of_something_else(vm, verity):
