@@ -3,10 +3,14 @@
  * that keep one that is not to be written to as it is. */
 #include "image/file-system.h"
 
+#define ERRORS "errors=remount-ro"
+
 static const FileSystem file_systems[] = {
-        { "ext2", "ext4", false, false, NULL, NULL },
-        { "ext3", "ext4", false, false, NULL, "norecovery" },
-        { "ext4", "ext4", false, false, NULL, "norecovery" },
+        /* One that finds itself damaged would do what it was told to do then, when it was made: such as
+         * halt the host. */
+        { "ext2", "ext4", false, false, ERRORS, NULL },
+        { "ext3", "ext4", false, false, ERRORS, ERRORS ",norecovery" },
+        { "ext4", "ext4", false, false, ERRORS, ERRORS ",norecovery" },
         /* Copies of one image may be mounted side by side. */
         { "xfs", "xfs", false, false, "nouuid", "nouuid,norecovery" },
         { "btrfs", "btrfs", false, false, NULL, "rescue=nologreplay" },

@@ -360,6 +360,18 @@ def test_journal_of_an_image(spawn, ext4, no_loops):
     assert sh(spawn, ext4, "echo up", "--link-journal=try-guest") == "up"
 
 
+@pytest.mark.parametrize("options", [(), ("--read-only",), ("-x",)], ids=lambda o: " ".join(o) or "plain")
+def test_a_damaged_file_system_does_not_halt_the_host(spawn, scratch, ext4, options, no_loops):
+    """An image can ask for that."""
+    disks.run("tune2fs", "-e", "panic", ext4)
+    image = gpt(scratch / "disk.raw", (disks.ROOT, ext4), (disks.HOME, ext4))
+    mounts = sh(spawn, image, "cat /proc/self/mountinfo", *options)
+    places = [line.split() for line in mounts.splitlines() if " - ext4 " in line]
+    ours = [fields for fields in places if fields[4] in ("/", "/home")]
+    assert len(ours) == (1 if "-x" in options else 2)
+    assert all("errors=remount-ro" in fields[-1].split(",") for fields in ours)
+
+
 # Names, locks, what is said
 
 def test_pool(spawn, ext4, scratch, no_loops):
@@ -416,7 +428,7 @@ def test_dry_run_tells_the_partitions(spawn, scratch, system, no_loops):
     before = digest(image)
     out = spawn.out(None, "-i", image, "--dry-run")
     assert f"image: {image}" in out
-    assert re.search(r"partition 2 \(root\): ext4 on /, ro,norecovery, \d+ bytes at \d+\n", out)
+    assert re.search(r"partition 2 \(root\): ext4 on /, ro,errors=remount-ro,norecovery, \d+ bytes at \d+\n", out)
     assert re.search(r"partition 1 \(home\): ext4 on /home, .*, 'my home'", out)
     assert digest(image) == before
 
