@@ -27,7 +27,7 @@ bool credential_id_is_valid(const char *id);
 const Credential *credentials_find(const Credentials *c, const char *id);
 
 /** credentials_add() - add one of our own, unless the user gave one of that name. Return: 0 or -errno. */
-int credentials_add(Credentials *c, const char *id, const char *value, Error *e);
+int credentials_add(Credentials *all, const char *id, const char *value, Error *e);
 
 /** credential_setting_set() - settings reader for ID:VALUE; field is Credentials */
 int credential_setting_set(const Setting *row, const char *value, void *at, Error *e);

@@ -66,6 +66,7 @@ static int replace_by(const GuestFile *f, const HostFile *content, const char *t
         char temporary[64];
         int r;
 
+        assert_se(content || target);
         (void) snprintf(temporary, sizeof temporary, ".#%s", name);
         (void) unlinkat(f->dir_fd, temporary, 0);
         r = content                                       ? make(f, temporary, content)

@@ -20,11 +20,9 @@
 #define BACKLOG    8
 #define PATIENCE   (UINT64_C(5) * 1000 * 1000) /* for the receiver to write out the rest, µs */
 #define LISTEN_FD  3
-#define FOLDER     "run/host/journal"
-#define NAME       "socket"
+#define FOLDER     JOURNAL_FORWARD_FOLDER
+#define NAME       JOURNAL_FORWARD_NAME
 #define ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
-
-_Static_assert(sizeof JOURNAL_FORWARD_SOCKET == sizeof "/" FOLDER "/" NAME, "it is that path");
 
 bool journal_forward_wants(const Spec *spec) {
         return spec->forward_journal;

@@ -5,7 +5,9 @@
 
 #include "spawn/run.h"
 
-#define JOURNAL_FORWARD_SOCKET "/run/host/journal/socket"
+#define JOURNAL_FORWARD_FOLDER "run/host/journal"
+#define JOURNAL_FORWARD_NAME   "socket"
+#define JOURNAL_FORWARD_SOCKET "/" JOURNAL_FORWARD_FOLDER "/" JOURNAL_FORWARD_NAME
 
 /** journal_forward_wants() - whether there is a receiver to start */
 bool journal_forward_wants(const Spec *spec);

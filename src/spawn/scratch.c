@@ -139,7 +139,7 @@ static int add_to_folder(const Spec *spec, const MountItem *m, size_t index, Run
 static int add_beside(const MountItem *m, size_t index, Run *run, Error *e) {
         const char *path = m->source + (*m->source == '+');
         _cleanup_free_ char *parent = strndup(path, (size_t) (path_last(path) - path));
-        struct stat st, above;
+        struct stat st = {}, above = {};
         int r;
 
         if (!parent)

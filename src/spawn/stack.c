@@ -215,6 +215,7 @@ static int open_layers(const Build *b, int *lowers, size_t *ret_n, size_t *attac
         size_t n = 0;
         int r = 0;
 
+        assert_se(s->parts || s->found.n == 0);
         *ret_upper = *ret_work = -EBADF;
         for (size_t i = 0; i < s->found.n && r >= 0; i++) {
                 const StackPart *p = s->parts + i;
