@@ -93,15 +93,26 @@ int root_view_enter(Run *run, Error *e) {
                        : 0;
 }
 
+/* A directory of the host as a mount of its own. It is a copy of one that other namespaces may share, and
+ * what is mounted on it is not for them. */
+static int open_apart(int dir_fd, const char *name) {
+        struct mount_attr attr = { .propagation = MS_PRIVATE };
+        _cleanup_fd_ int fd = open_tree(dir_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+                return -1;
+        return TAKE_FD(fd);
+}
+
 int root_view_open_upper(Run *run, Error *e) {
         const Scratch *folder = scratch_find(run, SIZE_MAX);
 
         run->upper_fd = fd_close(run->upper_fd);
         if (run->ephemeral_fd >= 0)
                 return 0;
-        run->upper_fd = run->memory_fd >= 0 ? open_tree(run->memory_fd, "", CLONE_ONE)
-                                            : open_tree(folder ? folder->fd : -EBADF, SCRATCH_ROOT,
-                                                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        run->upper_fd = run->memory_fd >= 0
+                                ? open_tree(run->memory_fd, "", CLONE_ONE)
+                                : open_apart(folder ? folder->fd : -EBADF, SCRATCH_ROOT);
         return run->upper_fd < 0
                        ? error_set(e, errno, "cannot open the directory of the upper layer: %m")
                        : 0;
