@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from skeplib import kernel
-from skeplib.spawner import bind_source, wait_until
+from skeplib.spawner import bind_source, mounts, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 USERS = ["no", "pick"]
@@ -177,6 +177,33 @@ def test_nodes_that_an_image_brings_along_cannot_be_opened(spawn, busybox):
     done = spawn.run(busybox, "--private-users=pick", "--", "/bin/sh", "-c",
                      "for n in /disk /kmsg; do dd if=$n bs=1 count=1 && echo read; done; :", check=False)
     assert done.stdout == "" and done.stderr.count("can't open") == 2, done
+
+
+@pytest.fixture
+def shared_mounts():
+    """Mounts as systemd leaves them on a host: what is mounted in one namespace comes in all."""
+    kernel.mount(None, "/", None, kernel.MS_REC | 1 << 20)      # MS_SHARED
+    yield
+    kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+
+
+@pytest.mark.parametrize("options", [
+    (), ("--private-users=pick",), ("-x",), ("--ephemeral=disk",), ("--volatile=overlay",),
+    ("--volatile=state",), ("--overlay=+/etc::/srv",), ("--tmpfs=/srv", "--inaccessible=/var"),
+    ("--ephemeral=disk", "--private-users=pick", "--bind=:/srv"),
+])
+def test_mounts_do_not_come_back_to_a_host_whose_mounts_are_shared(spawn, busybox, folder,
+                                                                   shared_mounts, options):
+    for name in ("mnt", "srv"):
+        (busybox / name).mkdir(exist_ok=True)
+    before = mounts()
+    process = spawn.start(busybox, *options, f"--bind={bind_source(folder)}:/mnt", "/bin/sh", "-c",
+                          "mount -t tmpfs inner /tmp; mount -t tmpfs inner /mnt/sub; echo up; sleep 100")
+    assert process.stdout.readline() == "up\n", process.stderr.read()
+    assert mounts() == before
+    process.terminate()
+    process.wait(5)
+    assert mounts() == before
 
 
 def abstract_sockets():
