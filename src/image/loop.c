@@ -72,6 +72,18 @@ static int try_number(int number, int fd, const LoopRange *range) {
         return ioctl(device, LOOP_CONFIGURE, &config) < 0 ? -errno : TAKE_FD(device);
 }
 
+/* The words of the kernel are the same for who has no rights, for a unit that may not use such devices, and
+ * for one that may not make a node. */
+static int explain(int r, const char *what, Error *e) {
+        if (r != -EPERM)
+                return error_set(e, r, "%s: %s", what, error_errno_text(r));
+        return error_set(
+                e, r,
+                "loop devices may not be used here: a unit needs"
+                " DeviceAllow=/dev/loop-control rw and DeviceAllow=block-loop rw, and nodes in"
+                " /dev that it need not make");
+}
+
 int loop_attach(int fd, const LoopRange *range, Error *e) {
         _cleanup_fd_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC | O_NOCTTY);
         int r = -EBUSY;
@@ -80,7 +92,7 @@ int loop_attach(int fd, const LoopRange *range, Error *e) {
                 return errno == ENOENT || errno == ENXIO || errno == ENODEV
                                ? error_set(e, ENODEV,
                                            "there are no loop devices here (/dev/loop-control)")
-                               : error_set(e, errno, "cannot open /dev/loop-control: %m");
+                               : explain(-errno, "cannot open /dev/loop-control", e);
         for (unsigned i = 0; i < TRIES && r == -EBUSY; i++) {
                 int number = ioctl(control, LOOP_CTL_GET_FREE);
 
@@ -88,12 +100,7 @@ int loop_attach(int fd, const LoopRange *range, Error *e) {
                         return error_set(e, errno, "cannot get a loop device: %m");
                 r = try_number(number, fd, range);
         }
-        if (r == -EPERM)
-                return error_set(
-                        e, r,
-                        "loop devices may not be used here, or /dev has none and no node may be"
-                        " made for one");
-        return r < 0 ? error_set(e, r, "cannot set up a loop device: %m") : r;
+        return r < 0 ? explain(r, "cannot set up a loop device", e) : r;
 }
 
 const char *block_path(int fd, char path[static BLOCK_PATH_MAX]) {

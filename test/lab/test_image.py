@@ -62,6 +62,18 @@ def test_killed_and_started_again(lab):
         lab.wait_for("! grep -qs /disk.raw /sys/block/loop*/loop/backing_file")
 
 
+@pytest.mark.usefixtures("image")
+def test_unit_that_may_not_use_loop_devices(lab):
+    """It is told what it lacks."""
+    folder = f"/etc/systemd/system/{UNIT}.d"
+    lab.write(f"{folder}/devices.conf", "[Service]\nDeviceAllow=\nDeviceAllow=char-pts rw\n")
+    lab.run("systemctl daemon-reload")
+    done = lab.run(["systemctl", "start", UNIT], check=False, timeout=60)
+    assert done.returncode != 0
+    lab.wait_for(f"journalctl -q -b -u {UNIT} --no-pager", text="a unit needs DeviceAllow=/dev/loop-control rw")
+    lab.run(f"rm -r {folder} && systemctl daemon-reload && systemctl reset-failed {UNIT}")
+
+
 def loops(lab):
     """Loop devices over the image."""
     return lab.out("grep -ls /disk.raw /sys/block/loop*/loop/backing_file || true").split()
