@@ -172,6 +172,10 @@ for ms in 20 60 120 200 300 420 560 720 900 1200; do
         kill -9 $p
         wait $p
 done 2>/dev/null
+for i in $(seq 100); do
+        pgrep -x sleep >/dev/null || ls /sys/class/block | grep -q ^dm- || break
+        sleep 0.1
+done
 pgrep -x sleep && echo 'still running'
 ls /sys/class/block | grep ^dm- && echo 'a device is left'
 CREDENTIALS_DIRECTORY=/run/keys {RUN} -i {secret} --read-only /bin/echo up
