@@ -8,6 +8,8 @@ import pytest
 
 from skeplib import disks, trees
 
+LAB_SUITES = ("bookworm", "trixie")
+
 NAME = "disk"
 UNIT = f"skep@{NAME}.service"
 
