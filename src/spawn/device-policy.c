@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The device policy as a BPF program, see device-policy.h: a row of comparisons for each device. The
- * kernel asks it at mknod(2), open(2) and access(2), of devices alone. */
+ * kernel asks it at mknod(2), open(2) and access(2), of devices alone. It has no jumps: the kernel checks a
+ * program along all ways through it before it takes it, and with a dozen devices that would take longer
+ * than anything else in a start. */
 #include "spawn/device-policy.h"
 
 #include <sys/syscall.h>
@@ -10,10 +12,11 @@
 #include "base/fd.h"
 
 #define ANY_MINOR UINT32_MAX
-#define RULE_MAX  8 /* instructions of one rule */
+#define RULE_MAX  16 /* instructions of one rule */
 
-/* Registers: what is asked for, as device_policy_make() takes it from the context. */
-enum { RESULT = BPF_REG_0, CONTEXT, SCRATCH, TYPE, ACCESS, MAJOR, MINOR };
+/* Registers: what is asked for, as device_policy_make() takes it from the context. REFUSED is 1 until a rule
+ * holds. */
+enum { RESULT = BPF_REG_0, CONTEXT, DIFFERS, TYPE, ACCESS, MAJOR, MINOR, REFUSED, SCRATCH };
 
 typedef struct Rule {
         bool block;
@@ -39,25 +42,11 @@ static struct bpf_insn with(unsigned operation, unsigned to, uint32_t value) {
                                   .imm = (int) value };
 }
 
-static struct bpf_insn copy(unsigned to, unsigned from) {
-        return (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_X,
+/* 64-bit arithmetic of two registers */
+static struct bpf_insn both(unsigned operation, unsigned to, unsigned from) {
+        return (struct bpf_insn){ .code = (unsigned char) (BPF_ALU64 | operation | BPF_X),
                                   .dst_reg = to & 15,
                                   .src_reg = from & 15 };
-}
-
-/* Over the next @n instructions unless a register has the value. */
-static struct bpf_insn skip_unless(unsigned what, uint32_t value, size_t n) {
-        return (struct bpf_insn){
-                .code = BPF_JMP | BPF_JNE | BPF_K,
-                .dst_reg = what & 15,
-                .off = (short) n,
-                .imm = (int) value,
-        };
-}
-
-static void end(DevicePolicy *p, bool allow) {
-        add(p, with(BPF_MOV, RESULT, allow));
-        add(p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
 }
 
 static uint32_t kernel_access(unsigned access) {
@@ -66,19 +55,27 @@ static uint32_t kernel_access(unsigned access) {
                (access & DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
-static void add_rule(DevicePolicy *p, const Rule *r) {
-        size_t after = p->n + (r->minor == ANY_MINOR ? RULE_MAX - 1 : RULE_MAX);
+/* Bits that are set in DIFFERS where @what is not @value. */
+static void compare(DevicePolicy *p, unsigned what, uint32_t value) {
+        add(p, both(BPF_MOV, SCRATCH, what));
+        add(p, with(BPF_XOR, SCRATCH, value));
+        add(p, both(BPF_OR, DIFFERS, SCRATCH));
+}
 
-        add(p, skip_unless(TYPE, r->block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR,
-                           after - p->n - 1));
-        add(p, skip_unless(MAJOR, r->major, after - p->n - 1));
-        if (r->minor != ANY_MINOR)
-                add(p, skip_unless(MINOR, r->minor, after - p->n - 1));
+static void add_rule(DevicePolicy *p, const Rule *r) {
         /* What is asked for and not allowed must be nothing. */
-        add(p, copy(SCRATCH, ACCESS));
-        add(p, with(BPF_AND, SCRATCH, ~kernel_access(r->access)));
-        add(p, skip_unless(SCRATCH, 0, after - p->n - 1));
-        end(p, true);
+        add(p, both(BPF_MOV, DIFFERS, ACCESS));
+        add(p, with(BPF_AND, DIFFERS, ~kernel_access(r->access)));
+        compare(p, TYPE, r->block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+        compare(p, MAJOR, r->major);
+        if (r->minor != ANY_MINOR)
+                compare(p, MINOR, r->minor);
+        /* The highest bit of x | -x is set unless x is 0. */
+        add(p, both(BPF_MOV, SCRATCH, DIFFERS));
+        add(p, with(BPF_NEG, SCRATCH, 0));
+        add(p, both(BPF_OR, DIFFERS, SCRATCH));
+        add(p, with(BPF_RSH, DIFFERS, 63));
+        add(p, both(BPF_AND, REFUSED, DIFFERS));
 }
 
 static void add_devices(DevicePolicy *p, const DeviceNodes *d) {
@@ -96,17 +93,17 @@ int device_policy_make(const NodePlan *dev, const DeviceNodes *given, const Devi
                 { true, 0, 0, M },                /* what stands for a hidden one */
         };
         size_t rules = ELEMENTSOF(always) + dev->n + given->n + bound->n;
-        DevicePolicy p = { .insns = calloc(rules * RULE_MAX + 8, sizeof *p.insns) };
+        DevicePolicy p = { .insns = calloc(rules * RULE_MAX + 12, sizeof *p.insns) };
 
         if (!p.insns)
                 return -ENOMEM;
-        add(&p, load(SCRATCH, offsetof(struct bpf_cgroup_dev_ctx, access_type)));
-        add(&p, copy(TYPE, SCRATCH));
+        add(&p, load(ACCESS, offsetof(struct bpf_cgroup_dev_ctx, access_type)));
+        add(&p, both(BPF_MOV, TYPE, ACCESS));
         add(&p, with(BPF_AND, TYPE, 0xffff));
-        add(&p, copy(ACCESS, SCRATCH));
         add(&p, with(BPF_RSH, ACCESS, 16));
         add(&p, load(MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major)));
         add(&p, load(MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor)));
+        add(&p, with(BPF_MOV, REFUSED, 1));
         add_devices(&p, given);
         add_devices(&p, bound);
         for (size_t i = 0; i < ELEMENTSOF(always); i++)
@@ -115,7 +112,9 @@ int device_policy_make(const NodePlan *dev, const DeviceNodes *given, const Devi
                 if (S_ISCHR(dev->nodes[i].mode) || S_ISBLK(dev->nodes[i].mode))
                         add_rule(&p, &(Rule){ S_ISBLK(dev->nodes[i].mode), dev->nodes[i].major,
                                               dev->nodes[i].minor, R | W | M });
-        end(&p, false);
+        add(&p, both(BPF_MOV, RESULT, REFUSED));
+        add(&p, with(BPF_XOR, RESULT, 1));
+        add(&p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
         *ret = p;
         return 0;
 }

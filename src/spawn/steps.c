@@ -273,8 +273,15 @@ static bool wants_devices(const Spec *spec) {
         return spec->devices.n > 0;
 }
 
-/* A service manager has one of its own for a scope or unit. Where we may not make one, in a machine with
- * users of its own, that of the machine around holds; whether it is enough is asked later. */
+/* Root of a machine with users of its own can make no device; one with the host's could make any. A machine
+ * that is a host for others is to have all that this one has. */
+static bool wants_device_policy(const Spec *spec) {
+        return wants_devices(spec) ||
+               (!spec_has_private_users(spec) && spec->api_vfs != API_VFS_WRITABLE);
+}
+
+/* A service manager has one of its own for a scope or unit. Where root may not make one, it is in a machine
+ * itself, whose policy holds for what is below; whether that is enough for --device= is asked later. */
 static int apply_device_policy(Engine *g, Error *e) {
         _cleanup_(device_policy_done) DevicePolicy policy = {};
 
@@ -283,7 +290,7 @@ static int apply_device_policy(Engine *g, Error *e) {
         if (device_policy_make(&g->plan.dev, &g->plan.devices, &g->plan.bound, &policy) < 0)
                 return error_oom(e);
         int r = device_policy_attach(&policy, g->run.cgroup_fd, e);
-        return r == -EPERM && !userns_is_first() ? 0 : r;
+        return r == -EPERM && (!wants_devices(g->spec) || !userns_is_first()) ? 0 : r;
 }
 
 /* PHASE_BUILD */
@@ -509,7 +516,7 @@ static const Step steps[] = {
         { "upper layer", PHASE_HOST, false, wants_kept_upper, apply_kept_upper, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
-        { "device policy", PHASE_HOST, false, wants_devices, apply_device_policy, NULL },
+        { "device policy", PHASE_HOST, false, wants_device_policy, apply_device_policy, NULL },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
         { "journal receiver", PHASE_HOST, false, journal_forward_wants, apply_receiver,
           revert_receiver },

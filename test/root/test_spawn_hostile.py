@@ -205,11 +205,19 @@ def test_behind_the_masks_is_nothing_for_an_own_user_namespace(spawn, busybox, s
 
 @pytest.mark.parametrize("mode", ["no", "pick"])
 def test_devices_cannot_be_made(spawn, busybox, mode):
-    """Nor opened: without an own user namespace nodes can be made, and lead nowhere but to the
-    device policy of the unit."""
-    script = "mknod /tmp/disk b 259 0 2>/dev/null; dd if=/tmp/disk bs=1 count=1 2>/dev/null"
-    done = spawn.run(busybox, f"--private-users={mode}", "/bin/sh", "-c", script, check=False)
-    assert done.returncode != 0 and done.stdout == ""
+    """Of the disk that the host runs from, and in no place where something may be made."""
+    disk = os.stat("/").st_dev
+    for place in ("/tmp", "/dev", "/var"):
+        script = (f"mknod {place}/disk b {os.major(disk)} {os.minor(disk)} 2>/dev/null;"
+                  f"dd if={place}/disk bs=1 count=1 2>/dev/null")
+        done = spawn.run(busybox, f"--private-users={mode}", "/bin/sh", "-c", script, check=False)
+        assert done.returncode != 0 and done.stdout == ""
+
+
+def test_devices_of_others_can_be_made_where_they_are_wanted(spawn, busybox):
+    script = "mknod /dev/kmsg c 1 11 && test -c /dev/kmsg"
+    spawn.run(busybox, "--api-vfs-writable=yes", "/bin/sh", "-c", script)
+    assert spawn.run(busybox, "/bin/sh", "-c", script, check=False).returncode != 0
 
 
 @pytest.mark.parametrize("mode", ["no", "pick"])
