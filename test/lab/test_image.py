@@ -79,3 +79,16 @@ def test_unit_that_may_not_use_loop_devices(lab):
 def loops(lab):
     """Loop devices over the image."""
     return lab.out("grep -ls /disk.raw /sys/block/loop*/loop/backing_file || true").split()
+
+
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("users", ["--private-users=no", "--private-users=pick"])
+def test_in_a_scope(lab, users):
+    """Whose device policy is for the machine: neither does it keep the image from us, nor may root inside
+    get at the disk beside us."""
+    script = ("cat /proc/self/cgroup; ls /home; grep -qs /home /proc/mounts && echo mounted;"
+              "mknod /dev/q b 7 0 2>/dev/null; head -c1 /dev/q 2>/dev/null | wc -c")
+    out = lab.out(["skep-spawn", "-q", users, "-i", f"/var/lib/machines/{NAME}.raw", "-M", "scoped",
+                   "--console=pipe", "/bin/sh", "-c", script])
+    assert "mounted" in out and out.split()[-1] == "0"
+    lab.wait_for("! grep -qs /disk.raw /sys/block/loop*/loop/backing_file")
