@@ -236,14 +236,17 @@ static ssize_t read_tinted(PtyForward *f) {
 /* Return: whether there was something. */
 static bool read_pty(PtyForward *f) {
         PtyForwardBuffer *b = &f->from_pty;
-        ssize_t n = read_tinted(f);
+        ssize_t n;
 
+        do
+                n = read_tinted(f);
+        while (n < 0 && errno == EINTR); /* what is drained is read once */
         if (n > 0) {
                 b->at = 0;
                 b->n = f->out_gone ? 0 : (size_t) n;
                 return true;
         }
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n < 0 && errno == EAGAIN)
                 return false;
 
         /* EIO: nobody has the other side open, at this moment or for good. */
