@@ -8,7 +8,7 @@ import os
 import pytest
 
 from skeplib import disks, kernel
-from skeplib.faults import CHANGES_NOTHING, TROUBLE, Faults
+from skeplib.faults import CHANGES_NOTHING, TROUBLE, Faults, alone
 from skeplib.spawner import bind_source, links, mounts, wait_until
 
 
@@ -45,15 +45,8 @@ EVERY = {"users": 2, "stub": 2, "disk": 3, "joined": 3, "image": 5, "stack": 5, 
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone():
-    """Other machines of this host come and go: this is a place without them."""
-    kernel.scratch_dir()
-    os.makedirs("/var/lib/skep", exist_ok=True)
-    for private in ("/run", "/var/lib/skep"):
-        kernel.mount("private", private, "tmpfs", 0, "mode=0755")
-    with kernel.own_cgroup("skep-crash"):
+    with alone("skep-crash"):
         yield
-    for private in ("/run", "/var/lib/skep"):
-        kernel.umount(private)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from skeplib import disks
-from skeplib.faults import CANNOT_FAIL, Faults
+from skeplib.faults import CANNOT_FAIL, Faults, alone
 
 _DESCRIPTORS = {"accept4", "fsmount", "fsopen", "memfd_create", "open", "open_tree", "openat",
                 "openat2", "pidfd_open", "pipe2", "signalfd4", "socket", "socketpair"}
@@ -43,6 +43,12 @@ _OPTIONAL = re.compile(r"^/dev/(char/|net|fuse)|^/etc/(localtime|resolv.conf) ")
 
 # Where the way to report by is what failed, or where a name is all that is known.
 _CAUSE_IS_LOST = {"recvmsg", "sendmsg"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone():
+    with alone("skep-inject"):
+        yield
 
 
 def errors_of(call):

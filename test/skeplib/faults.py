@@ -3,10 +3,13 @@
 each process is gone through, nothing depends on luck or on how fast the machine is."""
 
 import collections
+import contextlib
+import os
 import pathlib
 import subprocess
 
 from . import build
+from . import kernel
 
 Call = collections.namedtuple("Call", "process number name")
 
@@ -29,6 +32,21 @@ _LIBC_START = CANNOT_FAIL | {"brk", "getrandom", "mmap", "mprotect", "prlimit64"
                              "readlinkat"}
 
 TROUBLE = 99
+
+
+@contextlib.contextmanager
+def alone(name):
+    """Other machines of this host come and go, and sweep what others left: a place without them."""
+    kernel.scratch_dir()
+    os.makedirs("/var/lib/skep", exist_ok=True)
+    for private in ("/run", "/var/lib/skep"):
+        kernel.mount("private", private, "tmpfs", 0, "mode=0755")
+    try:
+        with kernel.own_cgroup(name):
+            yield
+    finally:
+        for private in ("/run", "/var/lib/skep"):
+            kernel.umount(private)
 
 
 class Faults:
