@@ -299,8 +299,9 @@ def test_odd_file(spawn, busybox, name, kind):
             f.truncate(1 << 40)
     else:
         ODD[kind](path)
-    done = subprocess.run(["prlimit", f"--as={256 << 20}", "--",
-                           *spawn.argv(busybox, "--uid=1000", "--", "/bin/echo", "payload")],
+    # A sanitizer takes more address space than that for itself.
+    limited = [] if os.environ.get("SKEP_SANITIZED") else ["prlimit", f"--as={256 << 20}", "--"]
+    done = subprocess.run([*limited, *spawn.argv(busybox, "--uid=1000", "--", "/bin/echo", "payload")],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=10, check=False)
     assert done.returncode in (0, 125), done
