@@ -16,6 +16,8 @@
 #include "spawn/shrink.h"
 
 #define DRAIN_USEC (1000 * 1000)
+/* So many notifications are still taken from a machine that has ended. */
+#define LAST_WORDS_MAX 1000
 /* How often, and for how long, a machine that is being stopped is looked at whether its init has come so
  * far that it hears it. */
 #define ASK_AGAIN_USEC (UINT64_C(50) * 1000)
@@ -162,21 +164,24 @@ static void pass_fds(const Keeper *k, const NotifyMessage *m) {
         }
 }
 
-static void take_notification(Keeper *k) {
+/* Return: whether there was one, from whomever. */
+static bool take_notification(Keeper *k) {
         _cleanup_(notify_message_done) NotifyMessage m = {};
         char text[512] = "";
+        int r = notify_receive(k->run->notify_fd, k->run->leader, k->has_fd_store, &m);
 
-        if (notify_receive(k->run->notify_fd, k->run->leader, k->has_fd_store, &m) <= 0)
-                return;
+        if (r <= 0)
+                return r == 0;
         pass_fds(k, &m);
         if (m.ready && !k->is_ready) {
                 (void) notify_manager("READY=1\nSTATUS=Machine is ready.");
                 k->is_ready = true;
         }
-        if (!m.status || k->is_stopping)
-                return;
-        (void) snprintf(text, sizeof text, "STATUS=Machine running: %s", m.status);
-        (void) notify_manager(text);
+        if (m.status && !k->is_stopping) {
+                (void) snprintf(text, sizeof text, "STATUS=Machine running: %s", m.status);
+                (void) notify_manager(text);
+        }
+        return true;
 }
 
 static int pump_console(Keeper *k, const struct pollfd *fds, Error *e) {
@@ -248,7 +253,7 @@ static int loop(Keeper *k, Error *e) {
                 if (fds[POLL_SIGNALS].revents)
                         take_signal(k);
                 if (fds[POLL_NOTIFY].revents)
-                        take_notification(k);
+                        (void) take_notification(k);
                 if (fds[POLL_BUS].revents && bus_watch_read(&k->bus) && !k->is_stopping)
                         stop(k);
                 if (k->has_console) {
@@ -256,8 +261,12 @@ static int loop(Keeper *k, Error *e) {
                         if (r < 0)
                                 return r;
                 }
-                if (fds[POLL_LEADER].revents)
+                if (fds[POLL_LEADER].revents) {
+                        /* Its last words may have come with its end. */
+                        for (unsigned i = 0; i < LAST_WORDS_MAX && take_notification(k); i++)
+                                ;
                         return 0;
+                }
         }
 }
 

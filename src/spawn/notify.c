@@ -171,7 +171,7 @@ int notify_receive(int sock, pid_t leader, bool with_fds, NotifyMessage *ret) {
         ssize_t n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n < 0)
-                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+                return -errno;
         pid_t sender = look_at(&m, fds, &n_fds);
         int r = notify_parse(text, (size_t) n, &parsed);
         memcpy(parsed.fds, fds, n_fds * sizeof *fds);

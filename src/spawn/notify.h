@@ -33,5 +33,5 @@ int notify_socket(Error *e);
 /** notify_receive() - take one message from the socket
  * @with_fds: take the descriptors as well that come with it, if they are to be stored
  * @leader: the one process that is listened to
- * Return: 1 and *@ret filled; 0 nothing there, or from somebody else; -errno. */
+ * Return: 1 and *@ret filled; 0 from somebody else; -EAGAIN nothing there; other -errno. */
 int notify_receive(int sock, pid_t leader, bool with_fds, NotifyMessage *ret);
