@@ -61,6 +61,21 @@ int cgroup_parse_self(const char *text, char **ret) {
         return -ENODATA;
 }
 
+/* The kernel hands out the whole of such a file at once if there is room. */
+static int read_membership(const char *path, char **ret) {
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        char text[4096];
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+        if (n < 0)
+                return -errno;
+        if (n == sizeof text - 1)
+                return file_read(AT_FDCWD, path, 64 * 1024, ret, NULL);
+        text[n] = '\0';
+        *ret = strdup(text);
+        return *ret ? 0 : -ENOMEM;
+}
+
 int cgroup_of_pid(pid_t pid, char **ret) {
         _cleanup_free_ char *text = NULL;
         char path[64];
@@ -69,7 +84,7 @@ int cgroup_of_pid(pid_t pid, char **ret) {
                 (void) snprintf(path, sizeof path, "/proc/self/cgroup");
         else
                 (void) snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
-        int r = file_read(AT_FDCWD, path, 64 * 1024, &text, NULL);
+        int r = read_membership(path, &text);
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
         return cgroup_parse_self(text, ret);

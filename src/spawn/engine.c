@@ -135,9 +135,12 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
         int root_fd = -EBADF;
         int r = handshake_expect(builder_fd, HANDSHAKE_FD, 0, &root_fd, NULL, &e);
 
-        /* The builder says itself why it failed. */
-        if (r < 0)
+        /* A builder that failed says itself why, and its end of the socket closes. */
+        if (r == -EPIPE)
                 _exit(EXIT_SETUP);
+        if (r < 0)
+                give_up(g, 0, &e);
+        g->run.bounding = 0;
         (void) fd_close(g->run.root_fd);
         g->run.root_fd = root_fd;
         /* What the builder attached is not in the mount namespace that we are about to make. */
@@ -191,9 +194,10 @@ int engine_make_first_process(Engine *g, Error *e) {
 }
 
 /* Login sessions of the caller are not those of the machine. Not every kernel keeps account, nor lets
- * everybody change it. */
+ * everybody change it. The file stays open: the builder ends, or executes something else. */
 static int reset_login_uid(Error *e) {
-        int r = file_write(AT_FDCWD, "/proc/self/loginuid", "4294967295", 0, 0);
+        int fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+        int r = fd < 0 || write(fd, "4294967295", 10) < 0 ? -errno : 0;
 
         return r >= 0 || r == -ENOENT || r == -EPERM || r == -EACCES || r == -EROFS
                        ? 0
@@ -202,9 +206,9 @@ static int reset_login_uid(Error *e) {
 
 /* CLONE_CLEAR_SIGHAND leaves ignored what is ignored: by us, or by whoever started us. Asking which
  * those are is cheaper than resetting all 64. */
-static void release_signals(void) {
-        char status[4096]; /* the line is in its first kilobyte */
-        const char *line = NULL;
+static void release_signals(Run *run) {
+        char status[4096]; /* the lines are in its first kilobytes */
+        const char *line = NULL, *bounding = NULL;
         uint64_t ignored = 0;
         sigset_t none;
 
@@ -213,7 +217,11 @@ static void release_signals(void) {
         if (n > 0) {
                 status[n] = '\0';
                 line = strstr(status, "\nSigIgn:");
+                bounding = strstr(status, "\nCapBnd:");
         }
+        /* PID 1 of a machine with users of its own has all there are. */
+        if (!bounding || sscanf(bounding, "\nCapBnd: %" SCNx64, &run->bounding) != 1)
+                run->bounding = 0;
         if (!line || sscanf(line, "\nSigIgn: %" SCNx64, &ignored) != 1)
                 ignored = UINT64_MAX;
         for (int i = 1; i <= 64; i++)
@@ -227,7 +235,7 @@ _noreturn_ static void builder_main(Engine *g) {
         Error e = {};
         int r;
 
-        release_signals();
+        release_signals(&g->run);
         (void) umask(0);
         r = reset_login_uid(&e);
         if (r >= 0)

@@ -27,12 +27,15 @@ static void add_text(NodePlan *p, const char *path, mode_t mode, const char *con
         memcpy(n->content, content, strlen(content) + 1);
 }
 
-static void add_device(NodePlan *p, const char *path, unsigned major, unsigned minor) {
+/* @number: with a link that is named after the device's number */
+static void add_device(NodePlan *p, const char *path, unsigned major, unsigned minor, bool number) {
         Node *n = add(p, path, S_IFCHR | 0666);
         char link[sizeof n->path], target[sizeof n->path + 4];
 
         n->major = major;
         n->minor = minor;
+        if (!number)
+                return;
         (void) snprintf(link, sizeof link, "char/%u:%u", major, minor);
         (void) snprintf(target, sizeof target, "../%s", path);
         add_text(p, link, S_IFLNK, target);
@@ -47,18 +50,22 @@ void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret) {
                 { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
         };
 
+        /* Links by number are what device managers make, and read. */
+        bool numbers = spec->start == START_BOOT;
+
         ret->n = 0;
         add(ret, "pts", S_IFDIR | 0755);
         add(ret, "shm", S_IFDIR | 0755);
         add(ret, "mqueue", S_IFDIR | 0755);
-        add(ret, "char", S_IFDIR | 0755);
+        if (numbers)
+                add(ret, "char", S_IFDIR | 0755);
         for (size_t i = 0; i < ELEMENTSOF(devices); i++)
-                add_device(ret, devices[i].path, devices[i].major, devices[i].minor);
+                add_device(ret, devices[i].path, devices[i].major, devices[i].minor, numbers);
         if (facts->has_fuse)
-                add_device(ret, "fuse", 10, 229);
+                add_device(ret, "fuse", 10, 229, numbers);
         if (facts->has_tun) {
                 add(ret, "net", S_IFDIR | 0755);
-                add_device(ret, "net/tun", 10, 200);
+                add_device(ret, "net/tun", 10, 200, numbers);
         }
         add_text(ret, "ptmx", S_IFLNK, "pts/ptmx");
         add_text(ret, "fd", S_IFLNK, "/proc/self/fd");
@@ -69,6 +76,26 @@ void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret) {
                 add_text(ret, "core", S_IFLNK, "/proc/kcore");
         if (spec_has_terminal(spec))
                 add_text(ret, "console", S_IFLNK, "pts/0");
+}
+
+/* What stands for a file that is hidden. A service manager inside hides files of all kinds. */
+static void add_inaccessible(const Spec *spec, NodePlan *ret) {
+        static const struct {
+                const char *path;
+                mode_t type;
+        } others[] = {
+                { "host/inaccessible/dir", S_IFDIR },   { "host/inaccessible/fifo", S_IFIFO },
+                { "host/inaccessible/sock", S_IFSOCK }, { "host/inaccessible/chr", S_IFCHR },
+                { "host/inaccessible/blk", S_IFBLK },
+        };
+        bool all = spec->start == START_BOOT;
+
+        for (size_t i = 0; i < spec->n_mounts; i++)
+                all = all || spec->mounts[i].type == CUSTOM_MOUNT_INACCESSIBLE;
+        add(ret, "host/inaccessible", S_IFDIR | 0755);
+        add(ret, "host/inaccessible/reg", S_IFREG);
+        for (size_t i = 0; all && i < ELEMENTSOF(others); i++)
+                add(ret, others[i].path, others[i].type);
 }
 
 void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePlan *ret) {
@@ -87,13 +114,7 @@ void run_plan(const Spec *spec, const Id128 *uuid, const Id128 *boot_id, NodePla
                 add(ret, "host/credentials", S_IFDIR | 0500);
         if (exchange_may_want(spec))
                 add(ret, "host/unix-export", S_IFDIR | 0755);
-        add(ret, "host/inaccessible", S_IFDIR | 0755);
-        add(ret, "host/inaccessible/reg", S_IFREG);
-        add(ret, "host/inaccessible/dir", S_IFDIR);
-        add(ret, "host/inaccessible/fifo", S_IFIFO);
-        add(ret, "host/inaccessible/sock", S_IFSOCK);
-        add(ret, "host/inaccessible/chr", S_IFCHR);
-        add(ret, "host/inaccessible/blk", S_IFBLK);
+        add_inaccessible(spec, ret);
         add(ret, "host/os-release", S_IFREG | 0444);
         add(ret, "host/proc-kmsg", S_IFIFO | 0600);
         (void) snprintf(line, sizeof line, "%s\n", spec_container_service(spec));

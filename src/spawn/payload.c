@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ static void copy_size(int terminal_fd) {
 #define MFD_EXEC 0x0010U
 #endif
 
-int payload_terminal(Run *run, Error *e) {
+int payload_terminal(const Spec *spec, Run *run, Error *e) {
         _cleanup_fd_ int master = path_open_beneath(run->root_fd, "dev/pts/ptmx",
                                                     O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
         int unlock = 0;
@@ -44,7 +45,8 @@ int payload_terminal(Run *run, Error *e) {
         run->terminal_fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (run->terminal_fd < 0)
                 return error_set(e, errno, "cannot open the other side of the terminal: %m");
-        copy_size(run->terminal_fd);
+        if (spec->console == CONSOLE_INTERACTIVE)
+                copy_size(run->terminal_fd);
         run->console_fd = TAKE_FD(master);
         return 0;
 }
@@ -69,10 +71,13 @@ int payload_session(const Spec *spec, Run *run, Error *e) {
         return 0;
 }
 
-/* Only the capabilities to be lost cost a call. */
-static int drop_bounding(uint64_t keep, Error *e) {
+/* Only the capabilities to be lost cost a call.
+ * @have: the bounding set as it is; 0 = nobody looked */
+static int drop_bounding(uint64_t keep, uint64_t have, Error *e) {
+        uint64_t drop = (have ? have : UINT64_MAX) & ~keep;
+
         for (unsigned long c = 0; c < 64; c++) {
-                if (keep & (UINT64_C(1) << c))
+                if (!(drop & (UINT64_C(1) << c)))
                         continue;
                 if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) >= 0)
                         continue;
@@ -118,16 +123,23 @@ int payload_die_with_parent(Run *run, Error *e) {
         return 0;
 }
 
+/* Whether the kernel still has it that we die with our parent: it forgets that for who changes their user or
+ * group, or gains capabilities. */
+static bool is_still_tied(const Spec *spec, const User *u) {
+        return !spec_has_private_users(spec) && spec->start != START_AS_PID2 &&
+               getauxval(AT_EUID) == u->uid && getauxval(AT_EGID) == u->gid;
+}
+
 /* Settings can make the filter deny what we still have to call, so it comes last where it can: that takes
  * CAP_SYS_ADMIN, which then must be one to keep. */
-static int become_root(const Spec *spec, const Plan *plan, Run *run, Error *e) {
+static int become_root(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
         const SeccompProgram *filter = &plan->seccomp;
         bool late = plan->capabilities & UINT64_C(1) << CAP_SYS_ADMIN;
         int r = late ? 0 : seccomp_plan_load(filter->filter, filter->n, e);
 
         if (r >= 0)
                 r = set_capabilities(plan->capabilities, spec->capabilities_ambient, e);
-        if (r >= 0)
+        if (r >= 0 && !is_still_tied(spec, u))
                 r = payload_die_with_parent(run, e);
         return r >= 0 && late ? seccomp_plan_load(filter->filter, filter->n, e) : r;
 }
@@ -155,12 +167,13 @@ int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run,
 
         if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot set no_new_privs: %m");
-        r = drop_bounding(plan->capabilities, e);
+        r = drop_bounding(plan->capabilities, run->bounding, e);
         if (r < 0)
                 return r;
         if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0)
                 return error_set(e, errno, "cannot become group %u: %m", u->gid);
-        return u->uid == 0 ? become_root(spec, plan, run, e) : become_user(spec, plan, u, run, e);
+        return u->uid == 0 ? become_root(spec, plan, u, run, e)
+                           : become_user(spec, plan, u, run, e);
 }
 
 static int complete_environment(const Plan *plan, const User *u, char ***ret) {
@@ -343,9 +356,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         r = listen_fds_pass(&plan->listen, e);
         if (r < 0)
                 return r;
-        r = fd_set_cloexec(sock, false);
-        if (r < 0)
-                return error_set(e, r, "cannot pass on the socket: %m");
+        if (fcntl(sock, F_SETFD, 0) < 0)
+                return error_set(e, errno, "cannot pass on the socket: %m");
         /* Last, for we could not do our own work under any limits that there are. */
         r = limit_apply(spec->limits, e);
         return r < 0 ? r : execute_init(init_fd, all, env, e);

@@ -8,7 +8,7 @@
 
 /** payload_terminal() - PHASE_INNER: allocate the console in the machine's own devpts
  * Fills run->terminal_fd with its side and run->console_fd with ours. Return: 0 or -errno. */
-int payload_terminal(Run *run, Error *e);
+int payload_terminal(const Spec *spec, Run *run, Error *e);
 
 /** payload_session() - PHASE_FINAL: session, controlling terminal, stdio, session keyring
  * Return: 0 or -errno. */

@@ -235,9 +235,7 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };
         f.listen = listen_fds_get();
         f.personality = read_personality(spec, run->root_fd);
-        r = id128_random(&f.boot_id);
-        if (r >= 0)
-                r = read_uuid(spec, run->root_fd, &f.uuid);
+        r = read_uuid(spec, run->root_fd, &f.uuid);
         if (r >= 0)
                 r = read_host(&f.host);
         if (r >= 0)

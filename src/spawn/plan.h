@@ -13,9 +13,9 @@
 
 typedef struct Facts {
         DeviceFacts devices;
-        Id128 uuid; /* that the payload sees */
-        Id128 boot_id;
-        char **host; /* container_host_…=… from the host's os-release */
+        Id128 uuid;    /* that the payload sees */
+        Id128 boot_id; /* null: each start gets one of its own, see run_plan_renew() */
+        char **host;   /* container_host_…=… from the host's os-release */
         ListenFds listen;
         char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
         int personality; /* that the image's init or shell asks for */

@@ -40,12 +40,22 @@ char *register_scope_name(const char *machine) {
         return r < 0 ? NULL : buf_take(&name);
 }
 
+/* Neither comes while a machine starts; what has been found out once is not asked again. */
+
 static bool has_systemd(void) {
-        return faccessat(AT_FDCWD, "/run/systemd/system", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        static int known = -1;
+
+        if (known < 0)
+                known = faccessat(AT_FDCWD, "/run/systemd/system", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        return known;
 }
 
 static bool has_bus(void) {
-        return getenv("DBUS_SYSTEM_BUS_ADDRESS") || access(BUS_SOCKET, F_OK) >= 0;
+        static int known = -1;
+
+        if (known < 0)
+                known = getenv("DBUS_SYSTEM_BUS_ADDRESS") || access(BUS_SOCKET, F_OK) >= 0;
+        return known;
 }
 
 bool register_wants_scope(const Spec *spec) {

@@ -21,19 +21,20 @@ static bool has(int root_fd, const char *path, int flags) {
 /* A typo must not fill somebody's home with mount points.
  * @usr_fd: what will be /usr, if that is not in it yet */
 static int check_system(const Spec *spec, int root_fd, int usr_fd, Error *e) {
-        if (spec->start == START_BOOT)
-                return has(root_fd, "/etc/os-release", 0) ||
-                                       has(root_fd, "/usr/lib/os-release", 0) ||
-                                       (usr_fd >= 0 && has(usr_fd, "/lib/os-release", 0))
-                               ? 0
-                               : error_set(e, EINVAL,
-                                           "'%s' has no os-release, so it cannot be booted",
-                                           spec_place(spec));
-        return has(root_fd, "/usr", O_DIRECTORY) || has(root_fd, "/bin", O_DIRECTORY)
-                       ? 0
-                       : error_set(e, EINVAL,
-                                   "'%s' has neither /usr nor /bin, so it is no operating system",
-                                   spec_place(spec));
+        bool boot = spec->start == START_BOOT;
+        struct stat st;
+
+        if (boot ? has(root_fd, "/etc/os-release", 0) || has(root_fd, "/usr/lib/os-release", 0) ||
+                            (usr_fd >= 0 && has(usr_fd, "/lib/os-release", 0))
+                 : has(root_fd, "/usr", O_DIRECTORY) || has(root_fd, "/bin", O_DIRECTORY))
+                return 0;
+        if (fstat(root_fd, &st) >= 0 && !S_ISDIR(st.st_mode))
+                return error_set(e, ENOTDIR, "'%s' is not a directory", spec_place(spec));
+        return boot ? error_set(e, EINVAL, "'%s' has no os-release, so it cannot be booted",
+                                spec_place(spec))
+                    : error_set(e, EINVAL,
+                                "'%s' has neither /usr nor /bin, so it is no operating system",
+                                spec_place(spec));
 }
 
 #define CLONE_ALL (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
@@ -73,17 +74,11 @@ static int open_pivoted(const Spec *spec, Run *run, Error *e) {
 }
 
 static int open_directory(const Spec *spec, Run *run, Error *e) {
-        struct stat st;
-
         run->root_fd = open_tree(AT_FDCWD, tree_path(spec), CLONE_ALL);
         if (run->root_fd < 0)
                 return error_set(e, errno, "cannot open the root directory '%s': %m",
                                  spec->directory);
-        if (fstat(run->root_fd, &st) < 0)
-                return error_set(e, errno, "cannot look at '%s': %m", spec->directory);
-        return S_ISDIR(st.st_mode)
-                       ? 0
-                       : error_set(e, ENOTDIR, "'%s' is not a directory", spec->directory);
+        return 0;
 }
 
 int root_open(const Spec *spec, Run *run, Error *e) {
@@ -191,7 +186,8 @@ int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e) {
         /* A stack is mapped already. */
         if (spec_writes_image(spec) && spec->is_stack)
                 r = root_make_base(run, e);
-        else if (spec_writes_image(spec) && (r = make_base_directories(run->root_fd)) < 0)
+        else if (spec_writes_image(spec) && spec_has_private_users(spec) &&
+                 (r = make_base_directories(run->root_fd)) < 0)
                 (void) error_set(e, r, "cannot make base directories in '%s': %m",
                                  spec_place(spec));
         if (r >= 0 && !spec->is_stack)

@@ -433,7 +433,7 @@ static int apply_device_check(Engine *g, Error *e) {
 }
 
 static int apply_terminal(Engine *g, Error *e) {
-        int r = payload_terminal(&g->run, e);
+        int r = payload_terminal(g->spec, &g->run, e);
 
         if (r < 0)
                 return r;
@@ -443,8 +443,8 @@ static int apply_terminal(Engine *g, Error *e) {
 
 /* Somebody must hold the FIFO open, or whoever reads /proc/kmsg would spin on its end. */
 static int apply_kmsg(Engine *g, Error *e) {
-        _cleanup_fd_ int fd = path_open_beneath(g->run.root_fd, "run/host/proc-kmsg",
-                                                O_RDWR | O_NONBLOCK | O_NOCTTY, 0);
+        int fd = path_open_beneath(g->run.root_fd, "run/host/proc-kmsg",
+                                   O_RDWR | O_NONBLOCK | O_NOCTTY, 0);
         int r = fd;
 
         if (r >= 0)
