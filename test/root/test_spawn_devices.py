@@ -38,7 +38,7 @@ def test_node_its_owner_and_its_links(spawn, busybox, nodes, users):
                    "readlink block/7:0; head -c 3 my/zero | wc -c", users,
                    f"--device={nodes}/z0:/dev/my/zero:rw", f"--device={nodes}/b0:/dev/b0")
     assert out.splitlines() == ["my/zero character special file 660 0:77 1:5",
-                                "b0 block special file 660 0:0 7:0", "../zero", "../b0", "3"]
+                                "b0 block special file 660 0:0 7:0", "../my/zero", "../b0", "3"]
 
 
 def test_group_of_the_image_out_of_the_range(spawn, busybox, nodes):
