@@ -330,9 +330,11 @@ const Assignment *settings_next(const Settings *s, const Assignment *after) {
         for (;;) {
                 const Assignment *next = NULL;
 
-                for (const Assignment *a = s->list; a < s->list + s->n; a++)
+                for (size_t i = 0; i < s->n; i++) {
+                        const Assignment *a = s->list + i;
                         if ((!after || is_before(after, a)) && (!next || is_before(a, next)))
                                 next = a;
+                }
                 if (!next || counts(s, next))
                         return next;
                 after = next;
