@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Carries out a mount plan, inside a mount namespace of our own. Every mount is made detached and then
- * moved onto a descriptor of its target; no path is resolved twice, none of the image's outside it. */
+/* Carries out a mount plan, inside a mount namespace of our own. What is mounted in the image is made
+ * detached and moved onto a descriptor of its target, what is mounted in file systems of ours is reached
+ * from those; no path of the image is resolved twice, or outside it. */
 #pragma once
 
 #include "spawn/mount-plan.h"
@@ -15,11 +16,6 @@ int mount_open_sources(const MountPlan *plan, Run *run, Error *e);
  * Return: 0 or -errno. */
 int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,
                 Run *run, Error *e);
-
-/** mount_act_as() - make files as this user of the host, with our own capabilities; 0 = as ourselves
- * A mount that maps IDs takes new files only from owners that it knows, and the host's root is none.
- * Return: 0 or -errno. */
-int mount_act_as(uid_t uid);
 
 /** mount_new() - a detached mount of a new file system
  * @type, @options:  as for mount(8), without mount flags; options may be NULL

@@ -7,9 +7,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "base/handshake.h"
 #include "base/path.h"
-#include "base/proc.h"
+#include "spawn/mount-child.h"
 #include "spawn/mount.h"
 #include "spawn/overlay.h"
 #include "spawn/scratch.h"
@@ -24,54 +23,18 @@ static int attach(int fd, const Run *run, const char *what, Error *e) {
         return r < 0 ? error_set(e, r, "cannot attach %s: %m", what) : 0;
 }
 
-static int make_private(void) {
-        struct mount_attr attr = { .propagation = MS_PRIVATE };
-
-        return mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0 ? -errno : 0;
-}
-
-static int prepare_child(const Run *run, Error *e) {
-        int r = make_private(), fd;
+/* The mount namespace that holds an upper layer in memory, for kernels that copy no detached mount. */
+static int make_namespace(void *userdata, Error *e) {
+        int r = mount_make_private(), fd;
 
         if (r < 0)
                 return error_set(e, r, "cannot leave the host's mount propagation: %m");
         fd = mount_new("tmpfs", "mode=0700", MOUNT_ATTR_NODEV, e);
-        return fd < 0 ? fd : attach(fd, run, "the upper layer", e);
-}
-
-/* The mount namespace that holds an upper layer in memory, for kernels that copy no detached mount. */
-static int prepare_namespace(Run *run, Error *e) {
-        struct clone_args args = { .flags = CLONE_NEWNS | CLONE_PIDFD, .exit_signal = SIGCHLD };
-        _cleanup_fd_ int pidfd = -EBADF, ours = -EBADF, theirs = -EBADF;
-        int pair[2], r;
-
-        r = handshake_pair(pair);
+        r = fd < 0 ? fd : attach(fd, userdata, "the upper layer", e);
         if (r < 0)
-                return error_set(e, r, "cannot make a socket pair: %m");
-        ours = pair[0];
-        theirs = pair[1];
-
-        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
-        pid_t pid = proc_clone3(&args);
-        if (pid < 0)
-                return error_set(e, pid, "cannot fork: %m");
-        if (pid == 0) {
-                Error problem = {};
-                r = prepare_child(run, &problem);
-                int ns = r < 0 ? -EBADF : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-                if (r >= 0 && ns < 0)
-                        r = error_set(&problem, errno, "cannot open the mount namespace: %m");
-                if (r < 0)
-                        (void) handshake_send_error(theirs, &problem);
-                else
-                        (void) handshake_send_fd(theirs, 0, ns);
-                _exit(0);
-        }
-
-        theirs = fd_close(theirs);
-        r = handshake_expect(ours, HANDSHAKE_FD, 0, &run->ephemeral_fd, NULL, e);
-        (void) proc_wait(pidfd, NULL);
-        return r;
+                return r;
+        int ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        return ns < 0 ? error_set(e, errno, "cannot open the mount namespace: %m") : ns;
 }
 
 int root_view_prepare(Run *run, Error *e) {
@@ -82,7 +45,7 @@ int root_view_prepare(Run *run, Error *e) {
         /* Since Linux 6.15. */
         _cleanup_fd_ int copy = open_tree(fd, "", CLONE_ONE);
         if (copy < 0)
-                return prepare_namespace(run, e);
+                return mount_child(make_namespace, run, &run->ephemeral_fd, e);
         run->memory_fd = TAKE_FD(fd);
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/mount-child.h"
 #include "spawn/mount.h"
 #include "spawn/owners.h"
 #include "spawn/root-view.h"
@@ -105,16 +106,10 @@ int root_use_image(const Spec *spec, Run *run, int usr_fd, Error *e) {
         return r < 0 ? r : root_view_check(spec, run->root_fd, e);
 }
 
-static int make_private(void) {
-        struct mount_attr attr = { .propagation = MS_PRIVATE };
-
-        return mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0 ? -errno : 0;
-}
-
 int root_isolate(Run *run, Error *e) {
         if (run->ephemeral_fd >= 0)
                 return root_view_enter(run, e);
-        int r = make_private();
+        int r = mount_make_private();
         return r < 0 ? error_set(e, r, "cannot leave the host's mount propagation: %m") : 0;
 }
 

@@ -5,10 +5,6 @@
 #include "spawn/spec-parse.h"
 #include "spawn/spec.h"
 
-static Spec *spec_of(const Setting *row, void *at) {
-        return (Spec *) ((char *) at - row->at);
-}
-
 static int add_layer(CustomMount *m, const char *value, Error *e) {
         _cleanup_free_ char *layer = NULL;
         int r;

@@ -13,11 +13,6 @@
 #include "spawn/property.h"
 #include "spawn/spec.h"
 
-/* The Spec that a field belongs to: for settings that fill more than one field. */
-static Spec *spec_of(const Setting *row, void *at) {
-        return (Spec *) ((char *) at - row->at);
-}
-
 static int parse_start(const char *value, StartMode mode, StartMode *start, Error *e) {
         bool on;
 

@@ -3,6 +3,12 @@
 #pragma once
 
 #include "base/setting.h"
+#include "spawn/spec.h"
+
+/** spec_of() - the Spec that a field of a row is in, for settings that are more than one field */
+static inline Spec *spec_of(const Setting *row, void *at) {
+        return (Spec *) ((char *) at - row->at);
+}
 
 /* bool: sets spec->start; "no" undoes only what the same row set */
 int spec_parse_boot(const Setting *row, const char *value, void *at, Error *e);

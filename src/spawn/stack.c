@@ -7,9 +7,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "base/handshake.h"
 #include "base/path.h"
-#include "base/proc.h"
+#include "spawn/mount-child.h"
 #include "spawn/mount.h"
 #include "spawn/overlay.h"
 #include "spawn/owners.h"
@@ -396,34 +395,18 @@ static int open_twins(const Spec *spec, const Stack *s, int *twins, Error *e) {
         return 0;
 }
 
-static int look_in_child(const Stack *s, const int *twins, Run *run, Error *e) {
-        struct clone_args args = { .flags = CLONE_NEWNS | CLONE_PIDFD, .exit_signal = SIGCHLD };
-        _cleanup_fd_ int pidfd = -EBADF, ours = -EBADF, theirs = -EBADF;
-        int pair[2], r = handshake_pair(pair);
+typedef struct Look {
+        const Stack *stack;
+        const int *twins;
+        Run *run;
+} Look;
 
-        if (r < 0)
-                return error_set(e, r, "cannot make a socket pair: %m");
-        ours = pair[0];
-        theirs = pair[1];
-        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
-        pid_t pid = proc_clone3(&args);
-        if (pid < 0)
-                return error_set(e, pid, "cannot fork: %m");
-        if (pid == 0) {
-                Error problem = {};
-                for (size_t i = 0; i < s->found.n; i++)
-                        s->parts[i].mount_fd = twins[i];
-                int fd = build_to_look_at(s, run, &problem);
-                if (fd < 0)
-                        (void) handshake_send_error(theirs, &problem);
-                else
-                        (void) handshake_send_fd(theirs, 0, fd);
-                _exit(0);
-        }
-        theirs = fd_close(theirs);
-        r = handshake_expect(ours, HANDSHAKE_FD, 0, &run->root_fd, NULL, e);
-        (void) proc_wait(pidfd, NULL);
-        return r;
+static int look(void *userdata, Error *e) {
+        const Look *l = userdata;
+
+        for (size_t i = 0; i < l->stack->found.n; i++)
+                l->stack->parts[i].mount_fd = l->twins[i];
+        return build_to_look_at(l->stack, l->run, e);
 }
 
 static int look_at_whole(const Spec *spec, const Stack *s, Run *run, Error *e) {
@@ -436,7 +419,7 @@ static int look_at_whole(const Spec *spec, const Stack *s, Run *run, Error *e) {
         run->root_fd = fd_close(run->root_fd);
         int r = open_twins(spec, s, twins, e);
         if (r >= 0)
-                r = look_in_child(s, twins, run, e);
+                r = mount_child(look, &(Look){ s, twins, run }, &run->root_fd, e);
         for (size_t i = 0; i < s->found.n; i++)
                 (void) fd_close(twins[i]);
         return r;
