@@ -99,6 +99,8 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
                 r = run_stub(g, init_fd, e);
         if (r >= 0)
                 r = payload_session(g->spec, &g->run, e);
+        if (r >= 0 && g->run.stays)
+                r = payload_outlive_parent(e);
         if (r >= 0)
                 r = payload_confine(g->spec, &g->plan, &user, &g->run, e);
         if (r >= 0)
@@ -106,17 +108,27 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
         return r;
 }
 
+/* Tells the supervisor that @done is, and waits until it has gone through @next. */
+static int wait_for(Engine *g, Phase done, Phase next, Error *e) {
+        int r = handshake_send_phase(g->run.handshake_fd, (uint32_t) done);
+
+        if (r < 0)
+                return error_set(e, r, "the supervisor went away: %m");
+        return handshake_expect(g->run.handshake_fd, HANDSHAKE_PHASE, (uint32_t) next, NULL, NULL,
+                                e);
+}
+
 /* PID 1, from its namespaces to the payload. */
 _noreturn_ static void inner_main(Engine *g) {
         Error e = {};
         int status = 0, r = steps_apply(g, PHASE_INNER, &e);
 
-        if (r >= 0 && g->attaches) {
-                r = handshake_send_phase(g->run.handshake_fd, PHASE_INNER);
-                if (r >= 0)
-                        r = handshake_expect(g->run.handshake_fd, HANDSHAKE_PHASE, PHASE_ATTACH,
-                                             NULL, NULL, &e);
-        }
+        if (r >= 0 && g->pauses)
+                r = wait_for(g, PHASE_INNER, PHASE_HOOKS, &e);
+        if (r >= 0)
+                r = steps_apply(g, PHASE_ENTER, &e);
+        if (r >= 0 && g->attaches)
+                r = wait_for(g, PHASE_ENTER, PHASE_ATTACH, &e);
         if (r >= 0)
                 (void) become_payload(g, &status, &e);
         give_up(g, status, &e);
@@ -275,9 +287,17 @@ static int take_fd(Engine *g, HandshakeMessage *m, Error *e) {
         return 0;
 }
 
+static int answer(Engine *g, Phase phase, Error *e) {
+        int r = steps_apply(g, phase, e);
+
+        if (r < 0)
+                return r;
+        r = handshake_send_phase(g->run.handshake_fd, (uint32_t) phase);
+        return r < 0 ? error_set(e, r, "PID 1 went away: %m") : 0;
+}
+
 static int attach(Engine *g, Error *e) {
         Run *run = &g->run;
-        int r;
 
         if (spec_has_private_network(g->spec)) {
                 char path[64];
@@ -286,11 +306,7 @@ static int attach(Engine *g, Error *e) {
                 if (run->netns_fd < 0)
                         return error_set(e, errno, "cannot open the network namespace: %m");
         }
-        r = steps_apply(g, PHASE_ATTACH, e);
-        if (r < 0)
-                return r;
-        r = handshake_send_phase(run->handshake_fd, PHASE_ATTACH);
-        return r < 0 ? error_set(e, r, "PID 1 went away: %m") : 0;
+        return answer(g, PHASE_ATTACH, e);
 }
 
 static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
@@ -315,11 +331,13 @@ static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
                          m->value == ENOENT ? " (its interpreter)" : "");
 }
 
-/* Listens until the payload runs (end of file) or somebody gives up. */
+/* Listens until PID 1 waits for PHASE_HOOKS, the payload runs (end of file) or somebody gives up.
+ * Return: LISTENED_PAUSE, 0 at the end, -errno. */
+enum { LISTENED_PAUSE = 1 };
 static int listen_to_children(Engine *g, Error *e) {
         /* With nothing to do for them until they have closed their end, being woken up for each message
          * would only take the processor away from them. */
-        if (!g->attaches)
+        if (!g->attaches && !g->pauses)
                 (void) fd_wait(g->run.handshake_fd, 0, UINT64_MAX);
         for (;;) {
                 HandshakeMessage m;
@@ -339,6 +357,8 @@ static int listen_to_children(Engine *g, Error *e) {
                         r = take_id(g, &m, e);
                         break;
                 case HANDSHAKE_PHASE:
+                        if (m.number == PHASE_INNER)
+                                return LISTENED_PAUSE;
                         r = attach(g, e);
                         break;
                 case HANDSHAKE_NOTE:
@@ -353,7 +373,7 @@ static int listen_to_children(Engine *g, Error *e) {
         }
 }
 
-static int launch(Engine *g, int *ret_builder, Error *e) {
+static int launch(Engine *g, Error *e) {
         bool two = spec_has_private_users(g->spec);
         int pidfd = -EBADF, pair[2];
         struct clone_args args = {
@@ -370,6 +390,7 @@ static int launch(Engine *g, int *ret_builder, Error *e) {
                 return error_set(e, r, "cannot make a socket pair: %m");
         g->run.handshake_fd = pair[0];
         g->attaches = steps_want(g, PHASE_ATTACH);
+        g->pauses = g->run.stays || steps_want(g, PHASE_HOOKS);
         pid_t pid = proc_clone3(&args);
         if (pid < 0) {
                 (void) close(pair[1]);
@@ -382,7 +403,7 @@ static int launch(Engine *g, int *ret_builder, Error *e) {
         }
         (void) close(pair[1]);
         if (two)
-                *ret_builder = pidfd;
+                g->builder_fd = pidfd;
         else {
                 g->run.leader = pid;
                 g->run.leader_fd = pidfd;
@@ -410,29 +431,27 @@ static int reap_builder(int pidfd, Error *e) {
 }
 
 void engine_init(Engine *g, const Spec *spec) {
-        *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF };
+        *g = (Engine){ .spec = spec, .run = RUN_NULL, .adopted_fd = -EBADF, .builder_fd = -EBADF };
         disk_init(&g->disk);
         stack_init(&g->stack);
 }
 
-int engine_start(Engine *g, int *ret_status, Error *e) {
-        _cleanup_fd_ int builder = -EBADF;
-        int r = steps_apply(g, PHASE_HOST, e);
+/* Nothing runs, and nothing is left but what is made once. */
+static int give_back(Engine *g, int r, int *ret_status) {
+        kill_and_reap(g->builder_fd);
+        g->builder_fd = fd_close(g->builder_fd);
+        kill_and_reap(g->run.leader_fd);
+        engine_stop(g);
+        *ret_status = g->run.exit_status ? g->run.exit_status : EXIT_SETUP;
+        return r;
+}
 
-        g->run.exit_status = 0;
-        if (r >= 0)
-                r = launch(g, &builder, e);
-        if (r >= 0)
-                r = listen_to_children(g, e);
-        if (r >= 0 && builder >= 0)
-                r = reap_builder(builder, e);
-        if (r < 0) {
-                kill_and_reap(builder);
-                kill_and_reap(g->run.leader_fd);
-                engine_stop(g);
-                *ret_status = g->run.exit_status ? g->run.exit_status : EXIT_SETUP;
+static int has_started(Engine *g, Error *e) {
+        int r = g->builder_fd < 0 ? 0 : reap_builder(g->builder_fd, e);
+
+        if (r < 0)
                 return r;
-        }
+        g->builder_fd = fd_close(g->builder_fd);
         g->run.root_fd = fd_close(g->run.root_fd);
         g->run.old_root_fd = fd_close(g->run.old_root_fd);
         g->run.upper_fd = fd_close(g->run.upper_fd);
@@ -441,6 +460,48 @@ int engine_start(Engine *g, int *ret_status, Error *e) {
         g->run.bound_users = bound_users_free(g->run.bound_users);
         g->prepared = true;
         return 0;
+}
+
+int engine_build(Engine *g, int *ret_status, Error *e) {
+        int r = steps_apply(g, PHASE_HOST, e);
+
+        g->run.exit_status = 0;
+        if (r >= 0)
+                r = launch(g, e);
+        if (r >= 0)
+                r = listen_to_children(g, e);
+        if (r == 0) {
+                g->pauses = false;
+                r = has_started(g, e);
+        }
+        return r < 0 ? give_back(g, r, ret_status) : 0;
+}
+
+int engine_release(Engine *g, int *ret_status, Error *e) {
+        if (!g->pauses)
+                return 0;
+        int r = answer(g, PHASE_HOOKS, e);
+
+        g->pauses = false;
+        if (r >= 0)
+                r = listen_to_children(g, e);
+        if (r > 0)
+                r = error_set(e, EPROTO, "PID 1 waits for what has been");
+        if (r >= 0)
+                r = has_started(g, e);
+        return r < 0 ? give_back(g, r, ret_status) : 0;
+}
+
+int engine_start(Engine *g, int *ret_status, Error *e) {
+        int r = engine_build(g, ret_status, e);
+
+        return r < 0 ? r : engine_release(g, ret_status, e);
+}
+
+void engine_leave(Engine *g) {
+        g->left = true;
+        g->run.leader = 0;
+        g->run.leader_fd = fd_close(g->run.leader_fd);
 }
 
 void engine_release_image(Engine *g) {
@@ -452,7 +513,7 @@ void engine_stop(Engine *g) {
         int *const fds[] = { &run->leader_fd, &run->console_fd,   &run->kmsg_fd,
                              &run->netns_fd,  &run->handshake_fd, &run->root_fd,
                              &run->upper_fd,  &run->old_root_fd,  &run->notify_fd,
-                             &run->bus_fd };
+                             &run->bus_fd,    &run->gate_fd,      &run->outcome_fd };
 
         steps_revert(g, false);
         disk_unmount(&g->disk);
@@ -478,8 +539,10 @@ void run_done(Run *r) {
 }
 
 void engine_done(Engine *g) {
-        steps_revert(g, false);
-        steps_revert(g, true);
+        if (!g->left) {
+                steps_revert(g, false);
+                steps_revert(g, true);
+        }
         run_done(&g->run);
         disk_done(&g->disk);
         stack_done(&g->stack);

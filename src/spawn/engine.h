@@ -15,8 +15,11 @@ typedef struct Engine {
         Disk disk;
         Stack stack;
         int adopted_fd; /* the builder's: to PID 1 in a user namespace */
+        int builder_fd; /* pidfd of the builder; -EBADF = it is PID 1 */
         bool prepared;  /* steps that are done once are done */
+        bool pauses;    /* PID 1 waits for PHASE_HOOKS */
         bool attaches;  /* PHASE_ATTACH has steps; PID 1 cannot tell, it no longer sees the host */
+        bool left;      /* the machine is no longer ours */
         Buf notes;      /* sentences for the user, one a line */
 } Engine;
 
@@ -33,6 +36,13 @@ int engine_plan(Engine *g, Error *e);
  * @ret_status:  on failure: what to exit with
  * Return: 0 the payload runs, run.leader_fd and run.console_fd are set; -errno: nothing runs. */
 int engine_start(Engine *g, int *ret_status, Error *e);
+/** engine_build() - the first half of engine_start(): up to where the machine waits for PHASE_HOOKS
+ * Where it does not, it goes on by itself. Return: 0, run.leader and run.leader_fd are set; -errno: nothing runs. */
+int engine_build(Engine *g, int *ret_status, Error *e);
+/** engine_release() - the other half. Return: as engine_start(). */
+int engine_release(Engine *g, int *ret_status, Error *e);
+/** engine_leave() - a machine with run.stays goes on without us: nothing is taken back by engine_done() */
+void engine_leave(Engine *g);
 
 /** engine_release_image() - let go of the image's lock before the rest: the payload has ended for good
  * Others hear of the end at the same moment, and whoever waited for it to change the image shall not find

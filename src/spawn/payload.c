@@ -123,11 +123,19 @@ int payload_die_with_parent(Run *run, Error *e) {
         return 0;
 }
 
-/* Whether the kernel still has it that we die with our parent: it forgets that for who changes their user or
- * group, or gains capabilities. */
-static bool is_still_tied(const Spec *spec, const User *u) {
-        return !spec_has_private_users(spec) && spec->start != START_AS_PID2 &&
-               getauxval(AT_EUID) == u->uid && getauxval(AT_EGID) == u->gid;
+int payload_outlive_parent(Error *e) {
+        return prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0
+                       ? error_set(e, errno, "cannot untie us from our parent: %m")
+                       : 0;
+}
+
+/* The kernel forgets that we die with our parent for who changes their user or group, or gains
+ * capabilities. */
+static int stay_tied(const Spec *spec, const User *u, Run *run, Error *e) {
+        bool still = !spec_has_private_users(spec) && spec->start != START_AS_PID2 &&
+                     getauxval(AT_EUID) == u->uid && getauxval(AT_EGID) == u->gid;
+
+        return still || run->stays ? 0 : payload_die_with_parent(run, e);
 }
 
 /* Settings can make the filter deny what we still have to call, so it comes last where it can: that takes
@@ -139,8 +147,8 @@ static int become_root(const Spec *spec, const Plan *plan, const User *u, Run *r
 
         if (r >= 0)
                 r = set_capabilities(plan->capabilities, spec->capabilities_ambient, e);
-        if (r >= 0 && !is_still_tied(spec, u))
-                r = payload_die_with_parent(run, e);
+        if (r >= 0)
+                r = stay_tied(spec, u, run, e);
         return r >= 0 && late ? seccomp_plan_load(filter->filter, filter->n, e) : r;
 }
 
@@ -159,7 +167,7 @@ static int become_user(const Spec *spec, const Plan *plan, const User *u, Run *r
         if (setresuid(u->uid, u->uid, u->uid) < 0)
                 return error_set(e, errno, "cannot become user %u: %m", u->uid);
         r = ambient ? set_capabilities(ambient, ambient, e) : 0;
-        return r < 0 ? r : payload_die_with_parent(run, e);
+        return r < 0 ? r : stay_tied(spec, u, run, e);
 }
 
 int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
@@ -319,7 +327,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         _cleanup_strv_ char **env = NULL, **argv = NULL, **all = NULL;
         _cleanup_free_ char *program = NULL, *label = NULL;
         const char *what = NULL, *label_file = NULL;
-        int sock = run->handshake_fd, r = enter_directory(spec, u, run->root_fd, e);
+        int sock = run->gate_fd < 0 ? run->handshake_fd : run->outcome_fd;
+        int r = enter_directory(spec, u, run->root_fd, e);
 
         if (r < 0)
                 return r;
@@ -332,6 +341,10 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         }
 
         r = strv_append_format(&all, "skep-init");
+        if (r >= 0 && run->gate_fd >= 0)
+                r = strv_append_format(&all, "wait");
+        if (r >= 0 && run->gate_fd >= 0)
+                r = strv_append_format(&all, "%d", run->gate_fd);
         if (r >= 0)
                 r = label_make(spec, &label_file, &label);
         if (r >= 0)
@@ -356,7 +369,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         r = listen_fds_pass(&plan->listen, e);
         if (r < 0)
                 return r;
-        if (fcntl(sock, F_SETFD, 0) < 0)
+        if (fcntl(sock, F_SETFD, 0) < 0 ||
+            (run->gate_fd >= 0 && fcntl(run->gate_fd, F_SETFD, 0) < 0))
                 return error_set(e, errno, "cannot pass on the socket: %m");
         /* Last, for we could not do our own work under any limits that there are. */
         r = limit_apply(spec->limits, e);

@@ -25,13 +25,18 @@ int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run,
  * Return: 0 or -errno. */
 int payload_die_with_parent(Run *run, Error *e);
 
+/** payload_outlive_parent() - take that back, for a machine that goes on without its supervisor
+ * Return: 0 or -errno. */
+int payload_outlive_parent(Error *e);
+
 /** payload_open_init() - a sealed copy of skep-init in memory; before the filter
  * Return: its descriptor or -errno. */
 int payload_open_init(Error *e);
 
 /** payload_execute() - let skep-init execute what the Spec says, with an environment completed for @u
  * @init_fd:    of payload_open_init()
- * @run:        its handshake socket is where skep-init says RUN_ID_EXECUTE if that cannot be done
+ * @run:        its handshake socket, or outcome_fd if there is a gate, is where skep-init says RUN_ID_EXECUTE if
+ *              that cannot be done
  * @ret_status: EXIT_NOT_FOUND or EXIT_NOT_EXECUTABLE
  * Return: never on success; -errno. */
 int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run *run, int init_fd,

@@ -8,15 +8,21 @@
  *   PHASE_BUILD   builder     in a mount namespace of its own, still with the host's privileges: root,
  *                             API file systems, devices. Without a user namespace builder and PID 1
  *                             are the same process; with one the builder ends after this phase.
- *   PHASE_INNER   PID 1       in all namespaces of the machine: proc, cgroup, console, the new root
+ *   PHASE_INNER   PID 1       in all namespaces of the machine: proc, cgroup, console
+ *   PHASE_HOOKS   supervisor  while PID 1 waits: hooks that want to see the machine built
+ *   PHASE_ENTER   PID 1       hooks inside, and then its root becomes "/"
  *   PHASE_ATTACH  supervisor  while PID 1 waits: network interfaces, registration
  *   PHASE_FINAL   PID 1       limits, identity, capabilities, filter; then it executes the payload
  *
- * Over the socket a child says HANDSHAKE_FD for each RunFd, and HANDSHAKE_PHASE(PHASE_INNER) when that
- * is done. If the plan has steps in PHASE_ATTACH, PID 1 then waits for HANDSHAKE_PHASE(PHASE_ATTACH).
- * HANDSHAKE_NOTE may come at any time.
- * End of file without an error or RUN_ID_EXECUTE: the payload runs. HANDSHAKE_ERROR: why it does not; before it comes
- * HANDSHAKE_ID(RUN_ID_EXIT) if the exit status is not 125. */
+ * Over the socket a child says HANDSHAKE_FD for each RunFd. Where the supervisor has something to do in
+ * PHASE_HOOKS, PID 1 says HANDSHAKE_PHASE(PHASE_INNER) when that is done, and waits for
+ * HANDSHAKE_PHASE(PHASE_HOOKS); the same with PHASE_ENTER and PHASE_ATTACH. HANDSHAKE_NOTE may come at any time.
+ * End of file without an error or RUN_ID_EXECUTE: the payload runs, or waits at the gate.
+ * HANDSHAKE_ERROR: why it does not; before it comes HANDSHAKE_ID(RUN_ID_EXIT) if the exit status is not 125.
+ *
+ * A machine that outlives its supervisor (run->stays) is killed with it until PHASE_HOOKS is done, by when
+ * somebody has written down that it exists. If there is a gate, the payload is executed once somebody has written
+ * a byte to it; what would come over the socket then comes out of run->outcome_fd. */
 #pragma once
 
 #include "spawn/spec.h"
@@ -25,6 +31,8 @@ typedef enum Phase {
         PHASE_HOST,
         PHASE_BUILD,
         PHASE_INNER,
+        PHASE_HOOKS,
+        PHASE_ENTER,
         PHASE_ATTACH,
         PHASE_FINAL,
         _PHASE_MAX,
@@ -85,6 +93,11 @@ typedef struct Run {
         struct BoundUsers *bound_users; /* see bound-user.h */
         bool cgroup_is_noted;           /* in the runtime file */
 
+        /* of a machine that outlives us */
+        bool stays;
+        int gate_fd; /* FIFO that the payload waits at, open for reading and writing; -EBADF = none */
+        int outcome_fd; /* FIFO that tells why it was not executed */
+
         /* per start */
         pid_t leader;   /* PID 1 of the payload, as we see it; 0 = none */
         int leader_fd;  /* pidfd */
@@ -123,6 +136,8 @@ typedef struct Run {
                 .scope_fd = -EBADF,                                                                \
                 .scope_pidfd = -EBADF,                                                             \
                 .bus_fd = -EBADF,                                                                  \
+                .gate_fd = -EBADF,                                                                 \
+                .outcome_fd = -EBADF,                                                              \
                 .leader_fd = -EBADF,                                                               \
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \

@@ -386,7 +386,7 @@ static int apply_devices(Engine *g, Error *e) {
         return fd < 0 ? fd : device_apply(&g->plan.devices, fd, &g->run.ids, e);
 }
 
-/* PHASE_INNER */
+/* PHASE_INNER and PHASE_ENTER */
 
 static int apply_adoption(Engine *g, Error *e) {
         return root_adopt(&g->run, e);
@@ -555,8 +555,9 @@ static const Step steps[] = {
         { "use of devices", PHASE_INNER, false, wants_devices, apply_device_check, NULL },
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
         { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
-        { "pivot", PHASE_INNER, false, NULL, apply_pivot, NULL },
-        { "incoming mounts", PHASE_INNER, false, exchange_may_want, apply_incoming, NULL },
+
+        { "pivot", PHASE_ENTER, false, NULL, apply_pivot, NULL },
+        { "incoming mounts", PHASE_ENTER, false, exchange_may_want, apply_incoming, NULL },
 
         { "exchange link", PHASE_ATTACH, false, exchange_wants, apply_exchange_link, NULL },
         { "start of the journal receiver", PHASE_ATTACH, false, journal_forward_wants,

@@ -121,7 +121,11 @@ __attribute__((noreturn)) static void fail(int socket, RunId what, long r) {
 /* Executes the payload. The socket closes with that, which is how the supervisor knows. */
 __attribute__((noreturn)) static void become(int socket, const char *program, char **argv,
                                              char **environment) {
-        (void) system_call(SYS_fcntl, socket, F_SETFD, FD_CLOEXEC, 0);
+        long r = system_call(SYS_fcntl, socket, F_SETFD, FD_CLOEXEC, 0);
+
+        /* A filter may deny us even that. The payload shall not have it, then. */
+        if (r < 0)
+                fail(socket, RUN_ID_EXECUTE, r);
         fail(socket, RUN_ID_EXECUTE,
              system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0));
 }
@@ -144,9 +148,28 @@ static long set_label(const char *file, const char *text) {
         return r < 0 ? r : 0;
 }
 
+/* Nobody but root of the host can write to it, who is in no hurry. */
+static void wait_at(int gate) {
+        char byte;
+        long r;
+
+        do
+                r = system_call(SYS_read, gate, (long) &byte, 1, 0);
+        while (r == -EINTR);
+        if (r != 1)
+                quit(EXIT_SETUP);
+        (void) system_call(SYS_close, gate, 0, 0, 0);
+}
+
 void init_main(long *stack) {
         long argc = stack[0];
         char **argv = (char **) (stack + 1), **environment = argv + argc + 1;
+
+        if (argc > 3 && argv[1][0] == 'w') {
+                wait_at(number_of(argv[2]));
+                argv += 2;
+                argc -= 2;
+        }
 
         if (argc == 3 && argv[1][0] == 's')
                 be_stub(number_of(argv[2]));

@@ -6,6 +6,7 @@
  *   skep-init exec SOCKET PROGRAM ARGV…   become the payload; SOCKET learns when that fails
  *   skep-init label SOCKET FILE TEXT PROGRAM ARGV…
  *                                         the same, after writing TEXT to FILE, which must be one of proc
+ *   skep-init wait GATE exec|label …      first wait until a byte comes out of GATE
  *   skep-init stub PID                    be PID 1 to the payload, which has this PID */
 #pragma once
 
