@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The device policy as a BPF program, see device-policy.h: a row of comparisons for each device. The
- * kernel asks it at mknod(2), open(2) and access(2), of devices alone. It has no jumps: the kernel checks a
- * program along all ways through it before it takes it, and with a dozen devices that would take longer
- * than anything else in a start. */
+/* The device policy as a BPF program, see device-policy.h: a row of comparisons for each group of devices.
+ * The kernel asks it at mknod(2), open(2) and access(2), of devices alone. What it costs is that the kernel
+ * checks it before it takes it: instruction by instruction, and along all ways through it. So it has no
+ * jumps, and devices with one major number and nearby minor ones are one row with a bit for each. */
 #include "spawn/device-policy.h"
 
 #include <sys/syscall.h>
@@ -12,17 +12,25 @@
 #include "base/fd.h"
 
 #define ANY_MINOR UINT32_MAX
-#define RULE_MAX  16 /* instructions of one rule */
+#define WINDOW                                                                                     \
+        31 /* minor numbers that one rule can tell apart: as many as its constant has bits to spare */
+#define RULE_MAX 19 /* instructions of one rule */
 
 /* Registers: what is asked for, as device_policy_make() takes it from the context. REFUSED is 1 until a rule
  * holds. */
-enum { RESULT = BPF_REG_0, CONTEXT, DIFFERS, TYPE, ACCESS, MAJOR, MINOR, REFUSED, SCRATCH };
+enum { RESULT = BPF_REG_0, CONTEXT, DIFFERS, KEY, ACCESS, MINOR, REFUSED, SCRATCH, BITS };
 
 typedef struct Rule {
         bool block;
-        uint32_t major, minor;
-        unsigned access; /* DeviceAccess */
+        uint32_t major, minor; /* the minor number that bit 0 stands for, or ANY_MINOR */
+        uint32_t minors;       /* bits */
+        unsigned access;       /* DeviceAccess */
 } Rule;
+
+typedef struct Rules {
+        Rule *v;
+        size_t n;
+} Rules;
 
 static void add(DevicePolicy *p, struct bpf_insn insn) {
         p->insns[p->n++] = insn;
@@ -55,10 +63,22 @@ static uint32_t kernel_access(unsigned access) {
                (access & DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
-/* Bits that are set in DIFFERS where @what is not @value. */
-static void compare(DevicePolicy *p, unsigned what, uint32_t value) {
-        add(p, both(BPF_MOV, SCRATCH, what));
-        add(p, with(BPF_XOR, SCRATCH, value));
+/* Type and major number of a device as one number. Major numbers have 12 bits. */
+static uint32_t key_of(const Rule *r) {
+        return r->major << 8 | (r->block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+}
+
+/* Bits that are set in DIFFERS where the minor number is none of the rule's. Numbers below the first one wrap
+ * around to huge ones; those past the window are shifted to where the constant's sign is. */
+static void add_minors(DevicePolicy *p, const Rule *r) {
+        add(p, both(BPF_MOV, SCRATCH, MINOR));
+        add(p, with(BPF_SUB, SCRATCH, r->minor));
+        add(p, with(BPF_MOV, BITS, ~r->minors)); /* the kernel extends the sign */
+        add(p, both(BPF_RSH, BITS, SCRATCH));
+        add(p, with(BPF_AND, BITS, 1));
+        add(p, both(BPF_OR, DIFFERS, BITS));
+        /* What the shift takes no notice of. */
+        add(p, with(BPF_RSH, SCRATCH, 6));
         add(p, both(BPF_OR, DIFFERS, SCRATCH));
 }
 
@@ -66,10 +86,11 @@ static void add_rule(DevicePolicy *p, const Rule *r) {
         /* What is asked for and not allowed must be nothing. */
         add(p, both(BPF_MOV, DIFFERS, ACCESS));
         add(p, with(BPF_AND, DIFFERS, ~kernel_access(r->access)));
-        compare(p, TYPE, r->block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
-        compare(p, MAJOR, r->major);
+        add(p, both(BPF_MOV, SCRATCH, KEY));
+        add(p, with(BPF_XOR, SCRATCH, key_of(r)));
+        add(p, both(BPF_OR, DIFFERS, SCRATCH));
         if (r->minor != ANY_MINOR)
-                compare(p, MINOR, r->minor);
+                add_minors(p, r);
         /* The highest bit of x | -x is set unless x is 0. */
         add(p, both(BPF_MOV, SCRATCH, DIFFERS));
         add(p, with(BPF_NEG, SCRATCH, 0));
@@ -78,40 +99,70 @@ static void add_rule(DevicePolicy *p, const Rule *r) {
         add(p, both(BPF_AND, REFUSED, DIFFERS));
 }
 
-static void add_devices(DevicePolicy *p, const DeviceNodes *d) {
+/* Adds a device to the rule of its neighbours, or as one of its own. */
+static void allow(Rules *rules, bool block, uint32_t major, uint32_t minor, unsigned access) {
+        for (size_t i = 0; i < rules->n && minor != ANY_MINOR; i++) {
+                Rule *r = rules->v + i;
+                if (r->block != block || r->major != major || r->access != access ||
+                    r->minor == ANY_MINOR || minor / WINDOW * WINDOW != r->minor)
+                        continue;
+                r->minors |= UINT32_C(1) << (minor - r->minor);
+                return;
+        }
+        rules->v[rules->n++] = (Rule){
+                .block = block,
+                .major = major,
+                .minor = minor == ANY_MINOR ? minor : minor / WINDOW * WINDOW,
+                .minors = minor == ANY_MINOR ? 0 : UINT32_C(1) << minor % WINDOW,
+                .access = access,
+        };
+}
+
+static void allow_all(Rules *rules, const DeviceNodes *d) {
         for (size_t i = 0; i < d->n; i++)
-                add_rule(p, &(Rule){ S_ISBLK(d->v[i].mode), major(d->v[i].number),
-                                     minor(d->v[i].number), d->v[i].policy });
+                allow(rules, S_ISBLK(d->v[i].mode), major(d->v[i].number), minor(d->v[i].number),
+                      d->v[i].policy);
+}
+
+static void collect(const NodePlan *dev, const DeviceNodes *given, const DeviceNodes *bound,
+                    Rules *ret) {
+        enum { R = DEVICE_READ, W = DEVICE_WRITE, M = DEVICE_MKNOD };
+
+        allow_all(ret, given);
+        allow_all(ret, bound);
+        allow(ret, false, 5, 2, R | W | M);       /* /dev/ptmx */
+        allow(ret, false, 136, ANY_MINOR, R | W); /* terminals */
+        allow(ret, true, 0, 0, M);                /* what stands for a hidden one */
+        for (size_t i = 0; i < dev->n; i++)
+                if (S_ISCHR(dev->nodes[i].mode) || S_ISBLK(dev->nodes[i].mode))
+                        allow(ret, S_ISBLK(dev->nodes[i].mode), dev->nodes[i].major,
+                              dev->nodes[i].minor, R | W | M);
 }
 
 int device_policy_make(const NodePlan *dev, const DeviceNodes *given, const DeviceNodes *bound,
                        DevicePolicy *ret) {
-        enum { R = DEVICE_READ, W = DEVICE_WRITE, M = DEVICE_MKNOD };
-        static const Rule always[] = {
-                { false, 5, 2, R | W | M },       /* /dev/ptmx */
-                { false, 136, ANY_MINOR, R | W }, /* terminals */
-                { true, 0, 0, M },                /* what stands for a hidden one */
-        };
-        size_t rules = ELEMENTSOF(always) + dev->n + given->n + bound->n;
-        DevicePolicy p = { .insns = calloc(rules * RULE_MAX + 12, sizeof *p.insns) };
+        Rules rules = { .v = calloc(dev->n + given->n + bound->n + 3, sizeof *rules.v) };
+        _cleanup_free_ Rule *to_free = rules.v;
+        DevicePolicy p = {};
 
+        if (!rules.v)
+                return -ENOMEM;
+        collect(dev, given, bound, &rules);
+        p.insns = calloc(rules.n * RULE_MAX + 13, sizeof *p.insns);
         if (!p.insns)
                 return -ENOMEM;
+
         add(&p, load(ACCESS, offsetof(struct bpf_cgroup_dev_ctx, access_type)));
-        add(&p, both(BPF_MOV, TYPE, ACCESS));
-        add(&p, with(BPF_AND, TYPE, 0xffff));
+        add(&p, load(KEY, offsetof(struct bpf_cgroup_dev_ctx, major)));
+        add(&p, with(BPF_LSH, KEY, 8));
+        add(&p, both(BPF_MOV, SCRATCH, ACCESS));
+        add(&p, with(BPF_AND, SCRATCH, 0xffff));
+        add(&p, both(BPF_OR, KEY, SCRATCH));
         add(&p, with(BPF_RSH, ACCESS, 16));
-        add(&p, load(MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major)));
         add(&p, load(MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor)));
         add(&p, with(BPF_MOV, REFUSED, 1));
-        add_devices(&p, given);
-        add_devices(&p, bound);
-        for (size_t i = 0; i < ELEMENTSOF(always); i++)
-                add_rule(&p, always + i);
-        for (size_t i = 0; i < dev->n; i++)
-                if (S_ISCHR(dev->nodes[i].mode) || S_ISBLK(dev->nodes[i].mode))
-                        add_rule(&p, &(Rule){ S_ISBLK(dev->nodes[i].mode), dev->nodes[i].major,
-                                              dev->nodes[i].minor, R | W | M });
+        for (size_t i = 0; i < rules.n; i++)
+                add_rule(&p, rules.v + i);
         add(&p, both(BPF_MOV, RESULT, REFUSED));
         add(&p, with(BPF_XOR, RESULT, 1));
         add(&p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
