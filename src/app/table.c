@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "base/format.h"
+#include "base/json.h"
 
 typedef enum CellType {
         CELL_EMPTY,
@@ -385,29 +386,6 @@ static int format_text(const Table *t, const TableStyle *style, const size_t *co
 }
 
 /* JSON. */
-
-int json_puts(Buf *out, const char *s) {
-        static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-        int r = buf_puts(out, "\"");
-
-        while (r >= 0 && *s) {
-                unsigned char c = (unsigned char) *s;
-                const char *found = strchr(plain, c);
-                size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-
-                if (found)
-                        r = buf_printf(out, "\\%c", letters[found - plain]);
-                else if (c < 0x20 || c == 0x7f)
-                        r = buf_printf(out, "\\u%04x", c);
-                else if (strnlen(s, n) < n || !str_is_utf8(s, n)) {
-                        r = buf_puts(out, "\xef\xbf\xbd");
-                        n = 1;
-                } else
-                        r = buf_append(out, s, n);
-                s += n;
-        }
-        return r < 0 ? r : buf_puts(out, "\"");
-}
 
 static int json_cell(const Cell *c, Buf *out) {
         switch (c->type) {

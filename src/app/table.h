@@ -75,9 +75,6 @@ void table_hide(Table *t, size_t column);
  * Return: 0 or -ENOMEM. */
 int table_format(const Table *t, const TableStyle *style, Buf *out);
 
-/** json_puts() - add a string to JSON text, quoted and escaped; what is not UTF-8 becomes U+FFFD
- * Return: 0 or -ENOMEM. */
-int json_puts(Buf *out, const char *s);
 /** text_width() - columns that UTF-8 text takes on a terminal; a byte that is not UTF-8 counts one */
 size_t text_width(const char *s);
 /** text_cut() - cut text to @width columns, its end replaced by "…" (or "..." with @ascii)

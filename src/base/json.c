@@ -5,10 +5,6 @@
 
 #include "base/parse.h"
 
-static const char *skip_space(const char *p) {
-        return p + strspn(p, " \t\n\r");
-}
-
 /* Return: what follows a string that begins at @p; NULL if none does. */
 static const char *skip_string(const char *p) {
         if (*p++ != '"')
@@ -70,8 +66,8 @@ static const char *skip_key(const char *p) {
         p = skip_string(p);
         if (!p)
                 return NULL;
-        p = skip_space(p);
-        return *p == ':' ? skip_space(p + 1) : NULL;
+        p = json_space(p);
+        return *p == ':' ? json_space(p + 1) : NULL;
 }
 
 /* Return: what follows the value that begins at @p; NULL if none does. */
@@ -86,7 +82,7 @@ static const char *skip_value(const char *p) {
                         if (depth == JSON_DEPTH_MAX)
                                 return NULL;
                         close[depth++] = *p == '{' ? '}' : ']';
-                        p = skip_space(p + 1);
+                        p = json_space(p + 1);
                 } else {
                         p = skip_scalar(p);
                         if (!p)
@@ -96,7 +92,7 @@ static const char *skip_value(const char *p) {
                 for (;; opened = false) {
                         if (depth == 0)
                                 return p;
-                        p = skip_space(p);
+                        p = json_space(p);
                         if (*p == close[depth - 1]) {
                                 depth--;
                                 p++;
@@ -105,7 +101,7 @@ static const char *skip_value(const char *p) {
                         if (!opened) {
                                 if (*p != ',')
                                         return NULL;
-                                p = skip_space(p + 1);
+                                p = json_space(p + 1);
                         }
                         if (close[depth - 1] == '}') {
                                 p = skip_key(p);
@@ -117,10 +113,16 @@ static const char *skip_value(const char *p) {
         }
 }
 
-int json_check(const char *text) {
-        const char *end = skip_value(skip_space(text));
+const char *json_skip(const char *value) {
+        const char *end = skip_value(value);
 
-        return end && !*skip_space(end) ? 0 : -EINVAL;
+        return end ? json_space(end) : NULL;
+}
+
+int json_check(const char *text) {
+        const char *end = skip_value(json_space(text));
+
+        return end && !*json_space(end) ? 0 : -EINVAL;
 }
 
 static unsigned read_hex(const char *p) {
@@ -196,11 +198,11 @@ int json_string(const char *value, char **ret) {
 }
 
 int json_member(const char *object, const char *name, const char **ret) {
-        const char *p = skip_space(object), *found = NULL;
+        const char *p = json_space(object), *found = NULL;
 
         if (*p != '{')
                 return -ENOENT;
-        for (p = skip_space(p + 1); *p == '"'; p = skip_space(p + 1)) {
+        for (p = json_space(p + 1); *p == '"'; p = json_space(p + 1)) {
                 _cleanup_free_ char *key = NULL;
                 const char *value = skip_key(p);
 
@@ -211,7 +213,7 @@ int json_member(const char *object, const char *name, const char **ret) {
                 p = skip_value(value);
                 if (!p)
                         return -ENOENT;
-                p = skip_space(p);
+                p = json_space(p);
                 if (*p != ',')
                         break;
         }
@@ -223,11 +225,11 @@ int json_member(const char *object, const char *name, const char **ret) {
 
 int json_strings(const char *value, char ***ret) {
         _cleanup_strv_ char **v = NULL;
-        const char *p = skip_space(value);
+        const char *p = json_space(value);
 
         if (*p != '[')
                 return -EINVAL;
-        for (p = skip_space(p + 1); *p != ']'; p = skip_space(p + 1)) {
+        for (p = json_space(p + 1); *p != ']'; p = json_space(p + 1)) {
                 char *s = NULL;
                 int r = json_string(p, &s);
 
@@ -235,7 +237,7 @@ int json_strings(const char *value, char ***ret) {
                         r = strv_consume(&v, s);
                 if (r < 0)
                         return r;
-                p = skip_space(skip_string(p));
+                p = json_space(skip_string(p));
                 if (*p == ']')
                         break;
                 if (*p != ',')
@@ -254,4 +256,40 @@ int json_unsigned(const char *value, uint64_t *ret) {
                 return -EINVAL;
         text = strndup(value, n);
         return text ? parse_u64(text, 0, UINT64_MAX, ret) : -ENOMEM;
+}
+
+int json_integer(const char *value, int64_t *ret) {
+        bool negative = *value == '-';
+        uint64_t n;
+        int r = json_unsigned(value + negative, &n);
+
+        if (r < 0)
+                return r;
+        if (n > (uint64_t) INT64_MAX + negative)
+                return -ERANGE;
+        *ret = negative ? (int64_t) (0 - n) : (int64_t) n;
+        return 0;
+}
+
+int json_puts(Buf *out, const char *s) {
+        static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+        int r = buf_puts(out, "\"");
+
+        while (r >= 0 && *s) {
+                unsigned char c = (unsigned char) *s;
+                const char *found = strchr(plain, c);
+                size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+
+                if (found)
+                        r = buf_printf(out, "\\%c", letters[found - plain]);
+                else if (c < 0x20 || c == 0x7f)
+                        r = buf_printf(out, "\\u%04x", c);
+                else if (strnlen(s, n) < n || !str_is_utf8(s, n)) {
+                        r = buf_puts(out, "\xef\xbf\xbd");
+                        n = 1;
+                } else
+                        r = buf_append(out, s, n);
+                s += n;
+        }
+        return r < 0 ? r : buf_puts(out, "\"");
 }

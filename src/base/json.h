@@ -23,3 +23,16 @@ int json_string(const char *value, char **ret);
 int json_strings(const char *value, char ***ret);
 /** json_unsigned() - a number that is none but digits. Return: 0; -EINVAL, -ERANGE. */
 int json_unsigned(const char *value, uint64_t *ret);
+/** json_integer() - a number that is none but digits after an optional minus. Return: 0; -EINVAL, -ERANGE. */
+int json_integer(const char *value, int64_t *ret);
+
+/** json_space() - what follows white space */
+static inline const char *json_space(const char *p) {
+        return p + strspn(p, " \t\n\r");
+}
+/** json_skip() - what follows a value and white space after it. Return: NULL if there is no value. */
+const char *json_skip(const char *value);
+
+/** json_puts() - add a string to JSON text, quoted and escaped; what is not UTF-8 becomes U+FFFD
+ * Return: 0 or -ENOMEM. */
+int json_puts(Buf *out, const char *s);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "app/table.h"
+#include "base/json.h"
 
 #define MESSAGE_MAX  4096 /* bytes shown of one field */
 #define USEC_PER_SEC UINT64_C(1000000)

@@ -7,6 +7,7 @@
 
 #include "app/table.h"
 #include "base/format.h"
+#include "base/json.h"
 
 void properties_done(Properties *p) {
         for (size_t i = 0; i < p->n; i++) {

@@ -9,6 +9,7 @@
 
 #include "app/table.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/parse.h"
 #include "base/path.h"
 #include "spawn/mount.h"
