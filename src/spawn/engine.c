@@ -152,7 +152,7 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
                 _exit(EXIT_SETUP);
         if (r < 0)
                 give_up(g, 0, &e);
-        g->run.bounding = 0;
+        g->run.bounding = g->run.permitted = 0;
         (void) fd_close(g->run.root_fd);
         g->run.root_fd = root_fd;
         /* What the builder attached is not in the mount namespace that we are about to make. */
@@ -220,7 +220,7 @@ static int reset_login_uid(Error *e) {
  * those are is cheaper than resetting all 64. */
 static void release_signals(Run *run) {
         char status[4096]; /* the lines are in its first kilobytes */
-        const char *line = NULL, *bounding = NULL;
+        const char *line = NULL, *bounding = NULL, *permitted = NULL;
         uint64_t ignored = 0;
         sigset_t none;
 
@@ -229,11 +229,14 @@ static void release_signals(Run *run) {
         if (n > 0) {
                 status[n] = '\0';
                 line = strstr(status, "\nSigIgn:");
+                permitted = strstr(status, "\nCapPrm:");
                 bounding = strstr(status, "\nCapBnd:");
         }
         /* PID 1 of a machine with users of its own has all there are. */
         if (!bounding || sscanf(bounding, "\nCapBnd: %" SCNx64, &run->bounding) != 1)
                 run->bounding = 0;
+        if (!permitted || sscanf(permitted, "\nCapPrm: %" SCNx64, &run->permitted) != 1)
+                run->permitted = 0;
         if (!line || sscanf(line, "\nSigIgn: %" SCNx64, &ignored) != 1)
                 ignored = UINT64_MAX;
         for (int i = 1; i <= 64; i++)

@@ -64,14 +64,15 @@ static int make(const GuestFile *f, const char *name, const HostFile *content) {
 static int replace_by(const GuestFile *f, const HostFile *content, const char *target) {
         const char *name = path_last(f->path);
         char temporary[64];
-        int r;
+        int r = 0;
 
         assert_se(content || target);
         (void) snprintf(temporary, sizeof temporary, ".#%s", name);
         (void) unlinkat(f->dir_fd, temporary, 0);
-        r = content                                       ? make(f, temporary, content)
-            : symlinkat(target, f->dir_fd, temporary) < 0 ? -errno
-                                                          : 0;
+        if (content)
+                r = make(f, temporary, content);
+        else if (target && symlinkat(target, f->dir_fd, temporary) < 0)
+                r = -errno;
         if (r >= 0 && renameat(f->dir_fd, temporary, f->dir_fd, name) < 0)
                 r = -errno;
         if (r < 0)

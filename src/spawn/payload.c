@@ -89,15 +89,19 @@ static int drop_bounding(uint64_t keep, uint64_t have, Error *e) {
 }
 
 /* Permitted and effective become @keep as far as we have it. Inheritable becomes empty but for what is to
- * be ambient, so that no file with inheritable capabilities raises what a user inside has not got. */
-static int set_capabilities(uint64_t keep, uint64_t ambient, Error *e) {
+ * be ambient, so that no file with inheritable capabilities raises what a user inside has not got.
+ * @have: what is permitted so far; 0 = to be asked */
+static int set_capabilities(uint64_t have, uint64_t keep, uint64_t ambient, Error *e) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[2] = {};
 
-        if (syscall(SYS_capget, &header, data) < 0)
-                return error_set(e, errno, "cannot read our capabilities: %m");
+        if (have == 0) {
+                if (syscall(SYS_capget, &header, data) < 0)
+                        return error_set(e, errno, "cannot read our capabilities: %m");
+                have = data[0].permitted | (uint64_t) data[1].permitted << 32;
+        }
         for (unsigned i = 0; i < 2; i++) {
-                data[i].permitted &= (uint32_t) (keep >> (32 * i));
+                data[i].permitted = (uint32_t) ((have & keep) >> (32 * i));
                 data[i].effective = data[i].permitted;
                 data[i].inheritable = data[i].permitted & (uint32_t) (ambient >> (32 * i));
         }
@@ -146,7 +150,8 @@ static int become_root(const Spec *spec, const Plan *plan, const User *u, Run *r
         int r = late ? 0 : seccomp_plan_load(filter->filter, filter->n, e);
 
         if (r >= 0)
-                r = set_capabilities(plan->capabilities, spec->capabilities_ambient, e);
+                r = set_capabilities(run->permitted, plan->capabilities, spec->capabilities_ambient,
+                                     e);
         if (r >= 0)
                 r = stay_tied(spec, u, run, e);
         return r >= 0 && late ? seccomp_plan_load(filter->filter, filter->n, e) : r;
@@ -159,15 +164,21 @@ static int become_user(const Spec *spec, const Plan *plan, const User *u, Run *r
         int r = seccomp_plan_load(plan->seccomp.filter, plan->seccomp.n, e);
 
         if (r >= 0)
-                r = set_capabilities(plan->capabilities | UINT64_C(1) << CAP_SETUID, 0, e);
+                r = set_capabilities(0, plan->capabilities | UINT64_C(1) << CAP_SETUID, 0, e);
         if (r < 0)
                 return r;
         if (ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot keep capabilities: %m");
         if (setresuid(u->uid, u->uid, u->uid) < 0)
                 return error_set(e, errno, "cannot become user %u: %m", u->uid);
-        r = ambient ? set_capabilities(ambient, ambient, e) : 0;
+        r = ambient ? set_capabilities(0, ambient, ambient, e) : 0;
         return r < 0 ? r : stay_tied(spec, u, run, e);
+}
+
+/* All four of our group IDs are that one since we were executed. */
+static bool is_in_group(const Spec *spec, gid_t gid) {
+        return !spec_has_private_users(spec) && getauxval(AT_GID) == gid &&
+               getauxval(AT_EGID) == gid;
 }
 
 int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
@@ -178,7 +189,8 @@ int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run,
         r = drop_bounding(plan->capabilities, run->bounding, e);
         if (r < 0)
                 return r;
-        if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0)
+        if (setgroups(u->n_groups, u->groups) < 0 ||
+            (!is_in_group(spec, u->gid) && setresgid(u->gid, u->gid, u->gid) < 0))
                 return error_set(e, errno, "cannot become group %u: %m", u->gid);
         return u->uid == 0 ? become_root(spec, plan, u, run, e)
                            : become_user(spec, plan, u, run, e);

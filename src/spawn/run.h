@@ -122,7 +122,8 @@ typedef struct Run {
         int cwd_fd;              /* what relative paths start at, while mounts are made */
         int userns_fd;           /* with the ID map of the machine, for idmapped mounts */
         int terminal_fd;         /* the payload's side of the console */
-        uint64_t bounding;       /* capabilities, 1 << CAP_*, as they were found; 0 = not known */
+        /* capabilities, 1 << CAP_*, as they were found; 0 = not known */
+        uint64_t bounding, permitted;
 } Run;
 
 #define RUN_NULL                                                                                   \

@@ -39,6 +39,7 @@ class Bench:
     unit: str
     rounds: int
     contenders: object
+    burst: int = 1      # runs of a contender in a row
 
 
 def _copied(folder, name):
@@ -313,8 +314,8 @@ def _import(packed):
 
 
 BENCHES = (
-    Bench("spawn", "a trivial command with the full default confinement", "ms", 40, _spawn),
-    Bench("spawn-own", "the same with user IDs and a network of its own", "ms", 40, _own_ids),
+    Bench("spawn", "a trivial command with the full default confinement", "ms", 25, _spawn, 4),
+    Bench("spawn-own", "the same with user IDs and a network of its own", "ms", 25, _own_ids, 4),
     Bench("ephemeral", "the same on a throw-away view of a tree of 250 MB", "ms", 3, _ephemeral),
     Bench("crowd", f"{CROWD} machines that sleep, started at once, until all run", "ms", 3,
           _crowds("time")),

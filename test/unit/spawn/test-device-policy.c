@@ -99,8 +99,9 @@ static void test_it_says_what_the_list_says(void **state) {
                 { false, 1, 31, R | W | M },
                 { false, 10, 229, R | W | M },
         };
-        static const unsigned minors[] = { 0,  1,  2,  3,  4,  10,  11,  12,  29,  30,  31,      32,
-                                           61, 62, 63, 64, 67, 94,  95,  96,  127, 128, 228,     229,
+        static const unsigned minors[] = { 0,   1,   2,   3,      4,         10,      11,     12,
+                                           29,  30,  31,  32,     61,        62,      63,     64,
+                                           67,  94,  95,  96,     127,       128,     228,    229,
                                            230, 255, 256, 3 + 64, 11 + 4096, 1048574, 1048575 };
         NodePlan dev = { .n = 4 };
         DevicePolicy p;
