@@ -530,10 +530,7 @@ void engine_stop(Engine *g) {
 
 void run_done(Run *r) {
         kill_and_reap(r->leader_fd);
-        for (size_t i = 0; i < r->n_network; i++)
-                free(r->network_names[i]);
         (void) bound_users_free(r->bound_users);
-        free(r->network_names);
         free(r->network_indices);
         free(r->source_fds);
         free(r->runtime);

@@ -11,7 +11,6 @@
 #include "image/os-release.h"
 #include "spawn/capability.h"
 #include "spawn/cgroup-place.h"
-#include "spawn/network.h"
 
 #define CAP(x) (UINT64_C(1) << CAP_##x)
 
@@ -95,6 +94,7 @@ void plan_done(Plan *p) {
         device_nodes_done(&p->devices);
         device_nodes_done(&p->bound);
         mount_plan_done(&p->mounts);
+        network_plan_done(&p->network);
         strv_free(p->environment);
         p->environment = NULL;
         free(p->seccomp.filter);
@@ -107,6 +107,7 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         ret->ids = *ids;
         ret->listen = facts->listen;
         ret->mounts = (MountPlan){};
+        ret->network = (NetworkPlan){};
         ret->environment = NULL;
         ret->seccomp = (SeccompProgram){};
         ret->personality = spec->personality != PERSONALITY_UNSET ? spec->personality
@@ -118,7 +119,9 @@ int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret
         r = mount_plan(spec, &ids->map, &ret->mounts, e);
         if (r < 0)
                 return r;
-        r = plan_seccomp(spec, ret->capabilities, &ret->seccomp, e);
+        r = network_plan(spec, &facts->host_id, &ret->network, e);
+        if (r >= 0)
+                r = plan_seccomp(spec, ret->capabilities, &ret->seccomp, e);
         if (r < 0) {
                 plan_done(ret);
                 return r;
@@ -230,6 +233,8 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
                                    .has_tun = can_use("/dev/net/tun"),
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };
         f.listen = listen_fds_get();
+        if (network_spec_has_links(&spec->network))
+                f.host_id = network_host_id();
         f.personality = read_personality(spec, run->root_fd);
         r = read_uuid(spec, run->root_fd, &f.uuid);
         if (r >= 0)
@@ -371,7 +376,7 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
                 r = buf_puts(out, spec_has_private_network(spec) ? "network: its own\n"
                                                                  : "network: the host's\n");
         if (r >= 0)
-                r = network_format(spec, out);
+                r = network_plan_format(&p->network, out);
         if (r >= 0)
                 r = buf_puts(out, "control group: ");
         if (r >= 0)

@@ -8,6 +8,7 @@
 #include "spawn/id-plan.h"
 #include "spawn/listen-fds.h"
 #include "spawn/mount-plan.h"
+#include "spawn/network-plan.h"
 #include "spawn/node-plan.h"
 #include "spawn/seccomp-plan.h"
 
@@ -18,6 +19,7 @@ typedef struct Facts {
         char **host;   /* container_host_…=… from the host's os-release */
         ListenFds listen;
         char **terminal; /* TERM=, COLORTERM=, NO_COLOR= as we have them */
+        Id128 host_id; /* of a machine with interfaces: of the host's machine-id; null = it has none */
         int personality; /* that the image's init or shell asks for */
 } Facts;
 
@@ -28,6 +30,7 @@ typedef struct Plan {
         DeviceNodes devices; /* beside those of dev, as asked for */
         DeviceNodes bound;   /* that are bound into the machine */
         MountPlan mounts;
+        NetworkPlan network;
         ListenFds listen;
         uint64_t capabilities;  /* bounding set, 1 << CAP_* */
         SeccompProgram seccomp; /* n == 0: no filter */

@@ -85,8 +85,7 @@ typedef struct Run {
         int bus_fd;             /* connection that is the scope's controller; -EBADF = none */
         uint64_t bus_manager;   /* the service manager is ":1.N" on it */
         int scope_pidfd;        /* that placeholder */
-        char **network_names;   /* host's ends of links that network_apply() made */
-        int *network_indices;   /* their interface numbers */
+        int *network_indices;   /* interfaces on the host that network_apply() made */
         size_t n_network;
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;

@@ -181,10 +181,10 @@ static const Setting rows[] = {
 
         { NETWORK("Private"), FLAG("private-network"), .group = "Network",
           .help = "A network of its own, with nothing in it but loopback", .parse = setting_bool,
-          AT(private_network) },
+          AT(network.private) },
         { NETWORK("VirtualEthernet"), LETTER("network-veth", 'n'),
           .help = "A virtual Ethernet link to the host: ve-NAME there, host0 inside",
-          .parse = setting_bool, AT(veth) },
+          .parse = setting_bool, AT(network.veth) },
 
         { EXEC("Capability"), FLAG("capability"), .group = "Security", .metavar = "LIST",
           .flags = SETTING_LIST, .help = "Capabilities to keep besides the usual ones, or 'all'",

@@ -14,6 +14,7 @@
 #include "spawn/id-ranges.h"
 #include "spawn/device.h"
 #include "spawn/limit.h"
+#include "spawn/network-spec.h"
 #include "spawn/resource.h"
 #include "spawn/seccomp-list.h"
 
@@ -239,9 +240,7 @@ typedef struct Spec {
         char **bind_user_groups; /* groups of the machine that they are in */
         Ownership ownership;
 
-        /* network */
-        bool private_network; /* also on when any of the following is */
-        bool veth;
+        NetworkSpec network;
 
         /* security */
         uint64_t capabilities_add;  /* 1 << CAP_* */
@@ -327,7 +326,7 @@ static inline bool spec_upper_is_on_disk(const Spec *s) {
 }
 /** spec_has_private_network() - whether the machine gets a network namespace of its own */
 static inline bool spec_has_private_network(const Spec *s) {
-        return s->private_network || s->veth;
+        return s->network.private || network_spec_has_links(&s->network);
 }
 /** spec_has_private_users() - whether the machine gets a user namespace of its own */
 static inline bool spec_has_private_users(const Spec *s) {

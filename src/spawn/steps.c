@@ -473,11 +473,11 @@ static int apply_receiver_start(Engine *g, Error *e) {
 }
 
 static int apply_network(Engine *g, Error *e) {
-        return network_apply(g->spec, &g->run, e);
+        return network_apply(&g->plan.network, &g->run, e);
 }
 
 static void revert_network(Engine *g) {
-        network_revert(g->spec, &g->run);
+        network_revert(&g->run);
 }
 
 static int apply_handover(Engine *g, Error *e) {

@@ -19,7 +19,7 @@ static void check_untrusted(const Spec *s) {
         assert_se(s->settings_mode == SETTINGS_YES && s->register_mode == REGISTER_AUTO);
         assert_se(s->private_users == PRIVATE_USERS_NO && s->ownership == OWNERSHIP_DEFAULT);
         assert_se(s->n_mounts == 0 && s->capabilities_add == 0 && id128_is_null(&s->uuid));
-        assert_se(!s->private_network && !s->veth && s->api_vfs == API_VFS_READ_ONLY);
+        assert_se(!s->network.private && !s->network.veth && s->api_vfs == API_VFS_READ_ONLY);
         assert_se(!s->slice && !s->properties && !s->keep_unit && s->console == CONSOLE_AUTO);
 }
 

@@ -33,7 +33,7 @@ static void as_system(Spec *s) {
         s->start = START_BOOT;
         s->console = CONSOLE_READ_ONLY;
         s->private_users = PRIVATE_USERS_PICK;
-        s->veth = true;
+        s->network.veth = true;
 }
 
 static void with_mounts(Spec *s) {
@@ -67,7 +67,7 @@ static void as_view(Spec *s) {
 
 static void as_host(Spec *s) {
         s->start = START_BOOT;
-        s->private_network = true;
+        s->network.private = true;
         s->api_vfs = API_VFS_WRITABLE;
         s->capabilities_add = UINT64_MAX;
         s->capabilities_drop = UINT64_C(1) << CAP_SYS_MODULE;

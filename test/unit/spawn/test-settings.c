@@ -86,7 +86,7 @@ static void test_flags(void **state) {
                                    NULL, false, false),
                          0);
         const Spec *s = &b.command.spec;
-        assert_true(s->quiet && s->ephemeral && s->read_only && s->notify_ready && s->veth);
+        assert_true(s->quiet && s->ephemeral && s->read_only && s->notify_ready && s->network.veth);
         assert_string_equal(s->directory, "/srv/tree");
         assert_string_equal(s->machine, "web");
         assert_string_equal(s->hostname, "w.example");
@@ -279,7 +279,7 @@ static void test_file(void **state) {
         assert_string_equal(s->argv[1], "two three");
         assert_string_equal(s->environment[1], "B=2 3");
         assert_string_equal(s->hostname, "from-line");
-        assert_true(s->veth && s->read_only);
+        assert_true(s->network.veth && s->read_only);
         assert_true(s->capabilities_add == 1ULL << 25);
         bed_done(&b);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests to the kernel's routing netlink, see netlink.h. A start makes three or four of them, so this
- * is no library: no dumps, no multi-part answers, no events. */
-#include "spawn/netlink.h"
+ * is no library: one request is out at a time, and there are no events. */
+#include "net/netlink.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,16 +32,13 @@ static void *extend(NetlinkRequest *q, size_t n) {
         return q->bytes + at;
 }
 
-void netlink_request_init(NetlinkRequest *q, uint16_t type, uint16_t flags, int index) {
+void netlink_request_init(NetlinkRequest *q, uint16_t type, uint16_t flags, const void *header,
+                          size_t n) {
         memset(q, 0, sizeof *q);
-        q->header.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+        q->header.nlmsg_len = NLMSG_HDRLEN;
         q->header.nlmsg_type = type;
         q->header.nlmsg_flags = (uint16_t) (NLM_F_REQUEST | NLM_F_ACK | flags);
-        netlink_link(q)->ifi_index = index;
-}
-
-struct ifinfomsg *netlink_link(NetlinkRequest *q) {
-        return NLMSG_DATA(&q->header);
+        netlink_put_header(q, header, n);
 }
 
 void netlink_put(NetlinkRequest *q, uint16_t type, const void *data, size_t n) {
@@ -53,6 +50,10 @@ void netlink_put(NetlinkRequest *q, uint16_t type, const void *data, size_t n) {
         a->rta_len = (unsigned short) RTA_LENGTH(n);
         if (n > 0)
                 memcpy(RTA_DATA(a), data, n);
+}
+
+void netlink_put_u32(NetlinkRequest *q, uint16_t type, uint32_t value) {
+        netlink_put(q, type, &value, sizeof value);
 }
 
 void netlink_put_string(NetlinkRequest *q, uint16_t type, const char *s) {
@@ -72,8 +73,11 @@ void netlink_unnest(NetlinkRequest *q, size_t at) {
                         ->rta_len = (unsigned short) (q->header.nlmsg_len - at);
 }
 
-void netlink_put_zero(NetlinkRequest *q, size_t n) {
-        (void) extend(q, n);
+void netlink_put_header(NetlinkRequest *q, const void *header, size_t n) {
+        void *p = extend(q, n);
+
+        if (p && header && n > 0)
+                memcpy(p, header, n);
 }
 
 static int send_request(int sock, NetlinkRequest *q) {
@@ -90,7 +94,8 @@ static int send_request(int sock, NetlinkRequest *q) {
         return n < 0 ? -errno : 0;
 }
 
-static int receive(int sock, void *buffer, size_t n) {
+/* Return: how many bytes came, the first of a message of theirs; -errno. */
+static ssize_t receive(int sock, void *buffer, size_t n) {
         ssize_t got;
 
         do
@@ -99,7 +104,14 @@ static int receive(int sock, void *buffer, size_t n) {
         if (got < 0)
                 return -errno;
         return (size_t) got > n || !NLMSG_OK((struct nlmsghdr *) buffer, (uint32_t) got) ? -EBADMSG
-                                                                                         : 0;
+                                                                                         : got;
+}
+
+/* What a message says that is none but the end of an exchange. Return: 0 or -errno. */
+static int error_of(const struct nlmsghdr *h) {
+        if (h->nlmsg_len < NLMSG_LENGTH(sizeof(int)))
+                return -EBADMSG;
+        return *(const int *) NLMSG_DATA(h);
 }
 
 /* The sentence that some of the kernel's refusals come with. */
@@ -131,7 +143,7 @@ int netlink_call(int sock, NetlinkRequest *q, Error *e) {
         int r = send_request(sock, q);
 
         if (r >= 0)
-                r = receive(sock, &answer, sizeof answer);
+                r = (int) receive(sock, &answer, sizeof answer);
         if (r < 0)
                 return error_set(e, r, "cannot talk to the kernel over netlink: %m");
 
@@ -147,32 +159,88 @@ int netlink_call(int sock, NetlinkRequest *q, Error *e) {
                      : error_set(e, error->error, "%m");
 }
 
-int netlink_get_link(int sock, NetlinkRequest *q, void *answer, size_t n) {
+int netlink_ask(int sock, NetlinkRequest *q, void *answer, size_t n, size_t header) {
         const struct nlmsghdr *h = answer;
         int r;
 
-        q->header.nlmsg_flags =
-                NLM_F_REQUEST; /* the answer is enough, no acknowledgement after it */
+        q->header.nlmsg_flags &=
+                (uint16_t) ~NLM_F_ACK; /* the answer is enough, no acknowledgement after it */
         r = send_request(sock, q);
+        if (r >= 0)
+                r = (int) receive(sock, answer, n);
         if (r < 0)
                 return r;
-        r = receive(sock, answer, n);
-        if (r < 0)
-                return r;
-        if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-                return ((const struct nlmsgerr *) NLMSG_DATA(h))->error;
-        if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
-                return -EBADMSG;
+        if (h->nlmsg_type == NLMSG_ERROR)
+                r = error_of(h);
+        return r < 0                                                                 ? r
+               : h->nlmsg_type == NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(header) ? -EBADMSG
+                                                                                     : 0;
+}
+
+typedef struct Dump {
+        size_t header;
+        NetlinkEach each;
+        void *data;
+        int result; /* of the first that did not return 0; nothing is handed out after that */
+} Dump;
+
+/* Goes through what came at once. Return: 1 that was the last of it; 0 there is more; -errno. */
+static int take_part(const struct nlmsghdr *h, size_t n, Dump *d) {
+        for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+                if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
+                        int r = error_of(h);
+                        return r < 0 ? r : 1;
+                }
+                if (d->result == 0 && h->nlmsg_len >= NLMSG_SPACE(d->header))
+                        d->result = d->each(h, d->data);
+        }
         return 0;
 }
 
-const struct rtattr *netlink_find(const void *answer, uint16_t type) {
-        const struct nlmsghdr *h = answer;
-        const struct rtattr *a = IFLA_RTA(NLMSG_DATA(h));
-        size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof(struct ifinfomsg));
+int netlink_dump(int sock, NetlinkRequest *q, size_t header, NetlinkEach each, void *data) {
+        const size_t size = 64 * 1024;
+        _cleanup_free_ void *buffer = malloc(size);
+        Dump d = { .header = header, .each = each, .data = data };
+        int r;
 
+        if (!buffer)
+                return -ENOMEM;
+        q->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        r = send_request(sock, q);
+        /* To its end, or the next answer on the socket would be one to this. */
+        while (r == 0) {
+                ssize_t n = receive(sock, buffer, size);
+                r = n < 0 ? (int) n : take_part(buffer, (size_t) n, &d);
+        }
+        return r < 0 ? r : d.result;
+}
+
+const struct rtattr *netlink_find(const struct nlmsghdr *message, size_t header, uint16_t type) {
+        const struct rtattr *a = (const void *) ((const char *) NLMSG_DATA(message) +
+                                                 NLMSG_ALIGN(header));
+        size_t left = message->nlmsg_len - NLMSG_SPACE(header);
+
+        if (message->nlmsg_len < NLMSG_SPACE(header))
+                return NULL;
         for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
                 if ((a->rta_type & NLA_TYPE_MASK) == type)
                         return a;
         return NULL;
+}
+
+const char *netlink_string(const struct nlmsghdr *message, size_t header, uint16_t type) {
+        const struct rtattr *a = netlink_find(message, header, type);
+
+        return a && RTA_PAYLOAD(a) > 0 && !((const char *) RTA_DATA(a))[RTA_PAYLOAD(a) - 1]
+                       ? RTA_DATA(a)
+                       : NULL;
+}
+
+uint32_t netlink_u32(const struct nlmsghdr *message, size_t header, uint16_t type) {
+        const struct rtattr *a = netlink_find(message, header, type);
+        uint32_t v = 0;
+
+        if (a && RTA_PAYLOAD(a) == sizeof v)
+                memcpy(&v, RTA_DATA(a), sizeof v);
+        return v;
 }

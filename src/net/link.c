@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Network interfaces, see link.h. */
+#include "net/link.h"
+
+#include <ctype.h>
+#include <linux/if_link.h>
+#include <linux/veth.h>
+
+#include "base/text.h"
+
+#define HEADER sizeof(struct ifinfomsg)
+/* An interface with all of its statistics takes some kilobytes. */
+typedef union Answer {
+        struct nlmsghdr header;
+        char bytes[32 * 1024];
+} Answer;
+
+/* Also not what the kernel, the host's settings or a user would take for something else: a pattern, a
+ * number, "all interfaces". */
+bool link_name_is_valid(const char *name, size_t max) {
+        static const char *const words[] = { ".", "..", "all", "default" };
+        bool digits = true;
+        size_t n = strlen(name);
+
+        if (n == 0 || n >= max)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                unsigned char c = (unsigned char) name[i];
+                if (c <= ' ' || c >= 127 || strchr("/:%", c))
+                        return false;
+                digits = digits && isdigit(c);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (streq(name, words[i]))
+                        return false;
+        return !digits;
+}
+
+static void init(NetlinkRequest *q, uint16_t type, uint16_t flags, int index, bool up) {
+        const unsigned u = up ? IFF_UP : 0;
+        const struct ifinfomsg header = { .ifi_index = index, .ifi_flags = u, .ifi_change = u };
+
+        netlink_request_init(q, type, flags, &header, sizeof header);
+}
+
+static void copy_text(char *to, size_t size, const char *from) {
+        (void) snprintf(to, size, "%s", from ? from : "");
+}
+
+/* IFLA_INFO_KIND within IFLA_LINKINFO. */
+static void read_kind(const struct nlmsghdr *h, char kind[static LINK_KIND_MAX]) {
+        const struct rtattr *info = netlink_find(h, HEADER, IFLA_LINKINFO);
+        const struct rtattr *a = info ? RTA_DATA(info) : NULL;
+        size_t left = info ? RTA_PAYLOAD(info) : 0;
+
+        for (; a && RTA_OK(a, left); a = RTA_NEXT(a, left))
+                if ((a->rta_type & NLA_TYPE_MASK) == IFLA_INFO_KIND)
+                        (void) snprintf(kind, LINK_KIND_MAX, "%.*s", (int) RTA_PAYLOAD(a),
+                                        (const char *) RTA_DATA(a));
+}
+
+static void read_link(const struct nlmsghdr *h, Link *ret) {
+        const struct ifinfomsg *info = NLMSG_DATA(h);
+        const struct rtattr *mac = netlink_find(h, HEADER, IFLA_ADDRESS);
+        Link l = { .index = info->ifi_index,
+                   .flags = info->ifi_flags,
+                   .master = (int) netlink_u32(h, HEADER, IFLA_MASTER) };
+
+        copy_text(l.name, sizeof l.name, netlink_string(h, HEADER, IFLA_IFNAME));
+        copy_text(l.alias, sizeof l.alias, netlink_string(h, HEADER, IFLA_IFALIAS));
+        read_kind(h, l.kind);
+        if (mac && RTA_PAYLOAD(mac) == sizeof l.mac) {
+                memcpy(l.mac, RTA_DATA(mac), sizeof l.mac);
+                l.has_mac = true;
+        }
+        *ret = l;
+}
+
+int link_find(int sock, const char *name, Link *ret) {
+        Answer answer;
+        NetlinkRequest q;
+
+        init(&q, RTM_GETLINK, 0, 0, false);
+        netlink_put_string(&q, strlen(name) < IFNAMSIZ ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
+        int r = netlink_ask(sock, &q, &answer, sizeof answer, HEADER);
+        if (r == -ENODEV && strlen(name) < IFNAMSIZ) {
+                init(&q, RTM_GETLINK, 0, 0, false);
+                netlink_put_string(&q, IFLA_ALT_IFNAME, name);
+                r = netlink_ask(sock, &q, &answer, sizeof answer, HEADER);
+        }
+        if (r >= 0)
+                read_link(&answer.header, ret);
+        return r;
+}
+
+int link_get(int sock, int index, Link *ret) {
+        Answer answer;
+        NetlinkRequest q;
+
+        init(&q, RTM_GETLINK, 0, index, false);
+        int r = netlink_ask(sock, &q, &answer, sizeof answer, HEADER);
+        if (r >= 0)
+                read_link(&answer.header, ret);
+        return r;
+}
+
+int link_altnames(int sock, int index, char ***names) {
+        Answer answer;
+        NetlinkRequest q;
+
+        init(&q, RTM_GETLINK, 0, index, false);
+        int r = netlink_ask(sock, &q, &answer, sizeof answer, HEADER);
+        if (r < 0)
+                return r;
+        const struct rtattr *list = netlink_find(&answer.header, HEADER, IFLA_PROP_LIST);
+        const struct rtattr *a = list ? RTA_DATA(list) : NULL;
+        size_t left = list ? RTA_PAYLOAD(list) : 0;
+        for (; a && RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+                char name[LINK_ALTNAME_MAX];
+                if ((a->rta_type & NLA_TYPE_MASK) != IFLA_ALT_IFNAME)
+                        continue;
+                (void) snprintf(name, sizeof name, "%.*s", (int) RTA_PAYLOAD(a),
+                                (const char *) RTA_DATA(a));
+                if (strv_append(names, name) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int is_port_of(const struct nlmsghdr *h, void *data) {
+        return netlink_u32(h, HEADER, IFLA_MASTER) == *(const uint32_t *) data;
+}
+
+int link_has_ports(int sock, int index) {
+        uint32_t master = (uint32_t) index;
+        NetlinkRequest q;
+
+        init(&q, RTM_GETLINK, 0, 0, false);
+        netlink_put_u32(&q, IFLA_MASTER, master); /* for kernels that can choose themselves */
+        return netlink_dump(sock, &q, HEADER, is_port_of, &master);
+}
+
+static void put_end(NetlinkRequest *q, const LinkEnd *end) {
+        if (end->name)
+                netlink_put_string(q, IFLA_IFNAME, end->name);
+        if (end->mac)
+                netlink_put(q, IFLA_ADDRESS, end->mac, LINK_MAC_SIZE);
+        if (end->netns_fd >= 0)
+                netlink_put_u32(q, IFLA_NET_NS_FD, (uint32_t) end->netns_fd);
+}
+
+static void put_veth(NetlinkRequest *q, const LinkEnd *peer) {
+        size_t at = netlink_nest(q, VETH_INFO_PEER);
+
+        netlink_put_header(q, NULL, HEADER);
+        put_end(q, peer);
+        netlink_unnest(q, at);
+}
+
+int link_create(int sock, const LinkRequest *l, Error *e) {
+        NetlinkRequest q;
+
+        init(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, l->up);
+        put_end(&q, &l->end);
+        if (l->alias)
+                netlink_put_string(&q, IFLA_IFALIAS, l->alias);
+        if (l->below != 0)
+                netlink_put_u32(&q, IFLA_LINK, (uint32_t) l->below);
+        if (l->master != 0)
+                netlink_put_u32(&q, IFLA_MASTER, (uint32_t) l->master);
+
+        size_t info = netlink_nest(&q, IFLA_LINKINFO);
+        netlink_put_string(&q, IFLA_INFO_KIND, l->kind);
+        size_t data = netlink_nest(&q, IFLA_INFO_DATA);
+        if (streq(l->kind, "veth"))
+                put_veth(&q, &l->peer);
+        else if (streq(l->kind, "macvlan"))
+                netlink_put_u32(&q, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
+        else if (streq(l->kind, "ipvlan")) {
+                const uint16_t mode = IPVLAN_MODE_L2;
+                netlink_put(&q, IFLA_IPVLAN_MODE, &mode, sizeof mode);
+        }
+        netlink_unnest(&q, data);
+        netlink_unnest(&q, info);
+        return netlink_call(sock, &q, e);
+}
+
+int link_remove(int sock, int index, Error *e) {
+        NetlinkRequest q;
+
+        init(&q, RTM_DELLINK, 0, index, false);
+        int r = netlink_call(sock, &q, e);
+        if (r != -ENODEV)
+                return r;
+        if (e)
+                *e = (Error){};
+        return 0;
+}
+
+int link_set(int sock, int index, const char *name, const char *alias, bool up, Error *e) {
+        NetlinkRequest q;
+
+        init(&q, RTM_SETLINK, 0, index, up);
+        if (name)
+                netlink_put_string(&q, IFLA_IFNAME, name);
+        if (alias)
+                netlink_put_string(&q, IFLA_IFALIAS, alias);
+        return netlink_call(sock, &q, e);
+}
+
+static int change_altname(int sock, uint16_t type, uint16_t flags, int index, const char *name,
+                          Error *e) {
+        NetlinkRequest q;
+
+        init(&q, type, flags, index, false);
+        size_t list = netlink_nest(&q, IFLA_PROP_LIST | NLA_F_NESTED);
+        netlink_put_string(&q, IFLA_ALT_IFNAME, name);
+        netlink_unnest(&q, list);
+        return netlink_call(sock, &q, e);
+}
+
+int link_add_altname(int sock, int index, const char *name, Error *e) {
+        return change_altname(sock, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND,
+                              index, name, e);
+}
+
+int link_remove_altname(int sock, int index, const char *name, Error *e) {
+        return change_altname(sock, RTM_DELLINKPROP, 0, index, name, e);
+}
+
+/* The kernel looks at the name first to get the interface there if its own is taken, then to call it so. */
+int link_move(int sock, int index, int netns_fd, const char *name, Error *e) {
+        NetlinkRequest q;
+
+        init(&q, RTM_SETLINK, 0, index, false);
+        netlink_put_string(&q, IFLA_IFNAME, name);
+        netlink_put_u32(&q, IFLA_NET_NS_FD, (uint32_t) netns_fd);
+        return netlink_call(sock, &q, e);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Network interfaces: look at them, make, change and remove them. All by a netlink socket, which says
+ * whose namespace is meant. Messages name the cause; which interface it was, the caller knows. */
+#pragma once
+
+#include <net/if.h>
+
+#include "net/netlink.h"
+
+#define LINK_ALTNAME_MAX 128 /* with NUL */
+#define LINK_ALIAS_MAX   256
+#define LINK_KIND_MAX    16
+#define LINK_MAC_SIZE    6
+
+/* What there is to know of one. A plain value. */
+typedef struct Link {
+        int index;
+        int master; /* interface that it is a port of; 0 = none */
+        unsigned flags;
+        char name[IFNAMSIZ];
+        char alias[LINK_ALIAS_MAX];
+        char kind[LINK_KIND_MAX]; /* "" = none is said, mostly hardware */
+        uint8_t mac[LINK_MAC_SIZE];
+        bool has_mac; /* an address like those of Ethernet */
+} Link;
+
+/* One end of what is to be made. */
+typedef struct LinkEnd {
+        const char *name;   /* NULL = the kernel finds one */
+        const uint8_t *mac; /* NULL = it chooses one */
+        int netns_fd;       /* where it is to be; -EBADF = where the socket is */
+} LinkEnd;
+
+typedef struct LinkRequest {
+        const char *kind; /* "veth", "bridge", "macvlan", "ipvlan" */
+        LinkEnd end;
+        LinkEnd peer;      /* of a veth */
+        const char *alias; /* NULL = none */
+        int below;         /* index of what it is made on; 0 = nothing */
+        int master;        /* index of a bridge that it becomes a port of; 0 = none */
+        bool up;
+} LinkRequest;
+
+/** link_name_is_valid() - whether the kernel, and people, can tell it from numbers and patterns
+ * @max: IFNAMSIZ, or LINK_ALTNAME_MAX for a further name */
+bool link_name_is_valid(const char *name, size_t max);
+
+/** link_find() - look for an interface by its name, or by one of its further names
+ * Return: 0; -ENODEV; -errno. */
+int link_find(int sock, const char *name, Link *ret);
+/** link_get() - look for an interface by its number. Return: 0; -ENODEV; -errno. */
+int link_get(int sock, int index, Link *ret);
+/** link_altnames() - further names of an interface, appended. Return: 0; -ENODEV; -errno. */
+int link_altnames(int sock, int index, char ***names);
+/** link_has_ports() - whether an interface is the master of any. Return: 1 or 0; -errno. */
+int link_has_ports(int sock, int index);
+
+/** link_create() - make one
+ * Return: 0; -EEXIST the name is taken; -errno, all with the kernel's words. */
+int link_create(int sock, const LinkRequest *l, Error *e);
+/** link_remove() - remove one, with its peer. Return: 0, also if it is gone already; -errno. */
+int link_remove(int sock, int index, Error *e);
+/** link_set() - change what is not NULL, and bring the interface up
+ * Return: 0; -errno. */
+int link_set(int sock, int index, const char *name, const char *alias, bool up, Error *e);
+/** link_add_altname() - give it a further name. Return: 0; -EEXIST; -errno. */
+int link_add_altname(int sock, int index, const char *name, Error *e);
+/** link_remove_altname() - take one away. Return: 0; -errno. */
+int link_remove_altname(int sock, int index, const char *name, Error *e);
+/** link_move() - into another namespace, where it is called @name, or with a '%d' in that the first such
+ * name that is free
+ * Return: 0; -EEXIST the name is taken there; -EINVAL it is of a kind that cannot be moved; -errno. */
+int link_move(int sock, int index, int netns_fd, const char *name, Error *e);
