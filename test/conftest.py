@@ -3,7 +3,7 @@
 
 A module chooses its labs with LAB_SUITES = ("bookworm", "trixie") (default: bookworm alone) and
 LAB_REPLACE = False (default True: skep stands in for systemd's own units); LAB_INSTALL = False leaves
-the host to Debian alone."""
+the host to Debian alone; LAB_KIND = "engines" boots the tree that has podman and containerd."""
 
 import os
 import pathlib
@@ -60,7 +60,8 @@ def pytest_runtest_makereport(item, call):
 
 def _wishes(module):
     return {"replace_systemd": getattr(module, "LAB_REPLACE", True),
-            "install": getattr(module, "LAB_INSTALL", True)}
+            "install": getattr(module, "LAB_INSTALL", True),
+            "kind": getattr(module, "LAB_KIND", "lab")}
 
 
 @pytest.fixture(scope="module")

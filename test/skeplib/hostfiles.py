@@ -25,6 +25,16 @@ tmpfs /var/lib/skep tmpfs mode=0755 0 0
 tmpfs /var/tmp tmpfs mode=1777 0 0
 """
 
+# Where container engines keep their layers: overlays too.
+_ENGINE_FSTAB = """\
+tmpfs /var/lib/containers tmpfs mode=0755 0 0
+tmpfs /var/lib/containerd tmpfs mode=0755 0 0
+"""
+
+# They start podman only to find that it has nothing to do.
+_ENGINE_MASKED = ("podman-restart.service", "podman-auto-update.timer",
+                  "podman-clean-transient.service")
+
 
 def prepare(root, hostname):
     """Write the host's own files to the tree @root."""
@@ -35,8 +45,12 @@ def prepare(root, hostname):
     etc = root / "etc"
     (etc / "machine-id").write_text(os.urandom(16).hex() + "\n", encoding="ascii")
     (etc / "hostname").write_text(hostname + "\n", encoding="ascii")
-    (etc / "fstab").write_text(_FSTAB, encoding="ascii")
-    for unit in _MASKED:
+    engines = (root / "usr/bin/podman").exists()
+    (etc / "fstab").write_text(_FSTAB + (_ENGINE_FSTAB if engines else ""), encoding="ascii")
+    if engines:
+        for folder in ("var/lib/containers", "var/lib/containerd"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+    for unit in _MASKED + (_ENGINE_MASKED if engines else ()):
         link = etc / "systemd/system" / unit
         link.unlink(missing_ok=True)
         link.symlink_to("/dev/null")

@@ -30,10 +30,12 @@ class CommandFailed(Exception):
 class Lab:
     """One booted test host. Use it as a context manager, or call boot() and kill()."""
 
-    def __init__(self, suite="bookworm", replace_systemd=True, install=True):
+    def __init__(self, suite="bookworm", replace_systemd=True, install=True, kind="lab"):
         """@suite is bookworm or trixie; @replace_systemd installs skep under systemd's own unit
-        names as well; without @install the host is Debian's alone."""
+        names as well; without @install the host is Debian's alone. @kind is which of the suite's
+        trees it is: lab, or engines."""
         self.suite = suite
+        self.kind = kind
         self.replace_systemd = replace_systemd
         self.install = install
         self.leader = None
@@ -51,7 +53,7 @@ class Lab:
 
     def boot(self, timeout=60):
         """Boot, and wait until the host says that it is up."""
-        lowers = [trees.tree(self.suite + "-lab")]
+        lowers = [trees.tree(f"{self.suite}-{self.kind}")]
         if self.install:
             lowers.insert(0, build.installed(self.replace_systemd))
         where = pathlib.Path(tempfile.mkdtemp(prefix="lab-", dir=kernel.scratch_dir()))

@@ -20,6 +20,8 @@ def arguments():
     parser.add_argument("--beside", action="store_true",
                         help="install skep beside systemd's own machined and units, not over them")
     parser.add_argument("--plain", action="store_true", help="do not install skep")
+    parser.add_argument("--engines", action="store_true",
+                        help="a host with podman, containerd, crun and runc")
     parser.add_argument("--machine", metavar="NAME[=TREE]", action="append", default=[],
                         help="put a guest into the pool (TREE as in tools/tree, default "
                         "SUITE-guest; may be repeated)")
@@ -35,7 +37,8 @@ def main():
     args, command = arguments()
     if os.geteuid() != 0:
         sys.exit("tools/lab: needs root")
-    with Lab(args.suite, replace_systemd=not args.beside, install=not args.plain) as lab:
+    with Lab(args.suite, replace_systemd=not args.beside, install=not args.plain,
+             kind="engines" if args.engines else "lab") as lab:
         for machine in args.machine:
             name, _, tree = machine.partition("=")
             lab.add_machine(name, tree or args.suite + "-guest")
