@@ -140,6 +140,27 @@ int proc_parent(pid_t pid, pid_t *ret) {
         return r;
 }
 
+/* Field 22; the second one is the process's name, which may hold anything. */
+int proc_start_time(pid_t pid, uint64_t *ret) {
+        char path[32], text[1024];
+        unsigned long long ticks;
+
+        (void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -errno : fd_read(fd, text, sizeof text - 1);
+        if (n < 0)
+                return n == -ENOENT ? -ESRCH : (int) n;
+        text[n] = '\0';
+
+        const char *p = strrchr(text, ')');
+        for (unsigned i = 0; i < 20 && p; i++)
+                p = strchr(p + 1, ' ');
+        if (!p || sscanf(p, " %llu", &ticks) != 1)
+                return -EBADMSG;
+        *ret = ticks;
+        return 0;
+}
+
 int proc_takes_signal(pid_t pid, int signal) {
         static const char *const masks[] = { "SigBlk", "SigCgt" };
         char path[32];

@@ -32,6 +32,9 @@ int proc_wait(int pidfd, siginfo_t *ret);
 int proc_comm(pid_t pid, char **ret);
 /** proc_parent() - parent of a process; 0 for PID 1. Return: 0 or -errno. */
 int proc_parent(pid_t pid, pid_t *ret);
+/** proc_start_time() - when a process was started, in ticks since boot
+ * Return: 0; -ESRCH; -errno. */
+int proc_start_time(pid_t pid, uint64_t *ret);
 /** proc_takes_signal() - whether a process catches a signal, or has it blocked to take it later
  * One that does neither loses it if it is the init of a PID namespace.
  * Return: 1 or 0; -errno. */

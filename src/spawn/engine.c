@@ -11,6 +11,7 @@
 #include "base/handshake.h"
 #include "base/proc.h"
 #include "spawn/bound-user.h"
+#include "spawn/oci-hooks.h"
 #include "spawn/payload.h"
 #include "spawn/register.h"
 #include "spawn/steps.h"
@@ -110,12 +111,30 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
 
 /* Tells the supervisor that @done is, and waits until it has gone through @next. */
 static int wait_for(Engine *g, Phase done, Phase next, Error *e) {
-        int r = handshake_send_phase(g->run.handshake_fd, (uint32_t) done);
+        Run *run = &g->run;
+        int r = handshake_send_phase(run->handshake_fd, (uint32_t) done);
 
         if (r < 0)
                 return error_set(e, r, "the supervisor went away: %m");
-        return handshake_expect(g->run.handshake_fd, HANDSHAKE_PHASE, (uint32_t) next, NULL, NULL,
-                                e);
+        for (;;) {
+                HandshakeMessage m;
+
+                r = handshake_receive(run->handshake_fd, &m);
+                if (r <= 0)
+                        return error_set(e, r < 0 ? r : EPIPE, "the supervisor went away: %m");
+                if (m.type == HANDSHAKE_PHASE && m.number == next)
+                        return 0;
+                int *where = m.type != HANDSHAKE_FD        ? NULL
+                             : m.number == RUN_FD_CREATING ? &run->creating_fd
+                             : m.number == RUN_FD_CREATED  ? &run->created_fd
+                                                           : NULL;
+                if (!where) {
+                        (void) fd_close(m.fd);
+                        return error_set(e, EPROTO, "the supervisor sent what nobody knows");
+                }
+                (void) fd_close(*where);
+                *where = m.fd;
+        }
 }
 
 /* PID 1, from its namespaces to the payload. */
@@ -272,14 +291,14 @@ _noreturn_ static void builder_main(Engine *g) {
 
 static int take_fd(Engine *g, HandshakeMessage *m, Error *e) {
         Run *run = &g->run;
-        int *const where[_RUN_FD_MAX] = {
+        int *const where[RUN_FD_CREATING] = {
                 [RUN_FD_LEADER] = &run->leader_fd,
                 [RUN_FD_CONSOLE] = &run->console_fd,
                 [RUN_FD_KMSG] = &run->kmsg_fd,
                 [RUN_FD_EXPORT] = &run->export_view_fd,
         };
 
-        if (m->number >= _RUN_FD_MAX)
+        if (m->number >= RUN_FD_CREATING)
                 return error_set(e, EPROTO, "PID 1 sent a descriptor that nobody knows");
         (void) fd_close(*where[m->number]);
         *where[m->number] = TAKE_FD(m->fd);
@@ -326,6 +345,8 @@ static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
                                  g->spec->selinux_context ? g->spec->selinux_context
                                                           : strempty(g->spec->apparmor_profile),
                                  m->value == ENOENT ? " (is it loaded?)" : "");
+        if (m->number == RUN_ID_HOOK)
+                return oci_hooks_explain(m->value, e);
         if (m->number != RUN_ID_EXECUTE || m->value == 0 || m->value > 4095)
                 return error_set(e, EPROTO, "PID 1 sent a number that nobody knows");
         /* It is there itself: what is not found is what executes it. */

@@ -19,6 +19,7 @@
 #include "base/path.h"
 #include "spawn/init/init.h"
 #include "spawn/label.h"
+#include "spawn/oci-hooks.h"
 
 /* Whoever asks first must not find a terminal of no size: the keeper comes later. */
 static void copy_size(int terminal_fd) {
@@ -357,6 +358,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
                 r = strv_append_format(&all, "wait");
         if (r >= 0 && run->gate_fd >= 0)
                 r = strv_append_format(&all, "%d", run->gate_fd);
+        if (r >= 0 && spec->hooks)
+                r = oci_hooks_for_init(spec->hooks, run, sock, &all);
         if (r >= 0)
                 r = label_make(spec, &label_file, &label);
         if (r >= 0)
@@ -382,7 +385,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         if (r < 0)
                 return r;
         if (fcntl(sock, F_SETFD, 0) < 0 ||
-            (run->gate_fd >= 0 && fcntl(run->gate_fd, F_SETFD, 0) < 0))
+            (run->gate_fd >= 0 && fcntl(run->gate_fd, F_SETFD, 0) < 0) ||
+            (run->created_fd >= 0 && fcntl(run->created_fd, F_SETFD, 0) < 0))
                 return error_set(e, errno, "cannot pass on the socket: %m");
         /* Last, for we could not do our own work under any limits that there are. */
         r = limit_apply(spec->limits, e);

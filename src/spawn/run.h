@@ -43,6 +43,9 @@ typedef enum RunFd {
         RUN_FD_CONSOLE, /* terminal side that we hold ("master") */
         RUN_FD_KMSG,    /* FIFO behind /proc/kmsg, held open and never read */
         RUN_FD_EXPORT,  /* our own view of what the machine exports, see exchange.h */
+        /* to PID 1: files that tell hooks of the container, see oci-hooks.h */
+        RUN_FD_CREATING,
+        RUN_FD_CREATED,
         _RUN_FD_MAX,
 } RunFd;
 
@@ -50,8 +53,17 @@ typedef enum RunId {
         RUN_ID_EXIT,    /* exit status for the error that follows: 126 or 127 */
         RUN_ID_EXECUTE, /* the payload was not executed: errno; from skep-init, which ends */
         RUN_ID_LABEL,   /* it could not be given its label: errno; the same */
+        RUN_ID_HOOK, /* a startContainer hook failed: its number, which end it took and how, see RunHookEnd */
         _RUN_ID_MAX,
 } RunId;
+
+/* How a hook ended that skep-init ran: NUMBER << 32 | RunHookEnd << 16 | errno, exit status or signal */
+typedef enum RunHookEnd {
+        RUN_HOOK_NOT_STARTED,
+        RUN_HOOK_EXITED,
+        RUN_HOOK_KILLED,
+        RUN_HOOK_TOO_SLOW,
+} RunHookEnd;
 
 /* Exit statuses of skep-spawn itself */
 enum {
@@ -95,7 +107,8 @@ typedef struct Run {
         /* of a machine that outlives us */
         bool stays;
         int gate_fd; /* FIFO that the payload waits at, open for reading and writing; -EBADF = none */
-        int outcome_fd; /* FIFO that tells why it was not executed */
+        int outcome_fd;             /* FIFO that tells why it was not executed */
+        struct OciState *oci_state; /* what hooks are told; NULL = there are none */
 
         /* per start */
         pid_t leader;   /* PID 1 of the payload, as we see it; 0 = none */
@@ -120,7 +133,9 @@ typedef struct Run {
         int base_fds[RUN_BASES]; /* file systems of ours, once attached, see mount.c */
         int cwd_fd;              /* what relative paths start at, while mounts are made */
         int userns_fd;           /* with the ID map of the machine, for idmapped mounts */
-        int terminal_fd;         /* the payload's side of the console */
+        int creating_fd;         /* see RunFd */
+        int created_fd;
+        int terminal_fd; /* the payload's side of the console */
         /* capabilities, 1 << CAP_*, as they were found; 0 = not known */
         uint64_t bounding, permitted;
 } Run;
@@ -153,6 +168,8 @@ typedef struct Run {
                 .old_root_fd = -EBADF,                                                             \
                 .base_fds = { -EBADF, -EBADF, -EBADF, -EBADF },                                    \
                 .userns_fd = -EBADF,                                                               \
+                .creating_fd = -EBADF,                                                             \
+                .created_fd = -EBADF,                                                              \
                 .terminal_fd = -EBADF })
 
 /** run_done() - free everything; the machine is killed if it still runs

@@ -273,6 +273,8 @@ typedef struct Spec {
         CustomMount *mounts;
         size_t n_mounts;
 
+        const struct OciHooks *hooks; /* of a bundle that outlives us; NULL = none */
+
         /* integration */
         ResolvConf resolv_conf;
         Timezone timezone;

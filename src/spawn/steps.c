@@ -23,6 +23,7 @@
 #include "spawn/label.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
+#include "spawn/oci-hooks.h"
 #include "spawn/owners.h"
 #include "spawn/payload.h"
 #include "spawn/register.h"
@@ -460,6 +461,25 @@ static int apply_pivot(Engine *g, Error *e) {
         return root_pivot(&g->run, e);
 }
 
+/* PHASE_HOOKS and PHASE_ENTER, of hooks */
+
+static bool has_hooks(const Spec *spec) {
+        return spec->hooks && (spec->hooks->prestart.n > 0 || spec->hooks->create_runtime.n > 0 ||
+                               oci_hooks_are_inside(spec->hooks));
+}
+
+static int apply_hooks(Engine *g, Error *e) {
+        return oci_hooks_apply(g->spec->hooks, &g->run, e);
+}
+
+static bool has_inner_hooks(const Spec *spec) {
+        return spec->hooks && spec->hooks->create_container.n > 0;
+}
+
+static int apply_inner_hooks(Engine *g, Error *e) {
+        return oci_hooks_apply_inside(g->spec->hooks, &g->run, e);
+}
+
 /* PHASE_ATTACH */
 
 static int apply_exchange_link(Engine *g, Error *e) {
@@ -556,6 +576,9 @@ static const Step steps[] = {
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
         { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
 
+        { "hooks", PHASE_HOOKS, false, has_hooks, apply_hooks, NULL },
+
+        { "hooks in the machine", PHASE_ENTER, false, has_inner_hooks, apply_inner_hooks, NULL },
         { "pivot", PHASE_ENTER, false, NULL, apply_pivot, NULL },
         { "incoming mounts", PHASE_ENTER, false, exchange_may_want, apply_incoming, NULL },
 

@@ -161,6 +161,82 @@ static void wait_at(int gate) {
         (void) system_call(SYS_close, gate, 0, 0, 0);
 }
 
+#define CHILD_MASK (1UL << (SIGCHLD - 1))
+
+__attribute__((noreturn)) static void become_hook(int state, const char *program, char **argv,
+                                                  char **environment) {
+        const unsigned long none = 0;
+
+        (void) system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long) &none, 0, sizeof none);
+        if (system_call(SYS_lseek, state, 0, 0, 0) >= 0 &&
+            system_call(SYS_dup3, state, 0, 0, 0) >= 0 &&
+            system_call(SYS_close_range, 3, ~0U, 0, 0) >= 0)
+                (void) system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0);
+        quit(127);
+}
+
+/* Return: status as of wait(2); -1 it took too long, and is dead. */
+static int wait_for_hook(long pid, int seconds) {
+        const unsigned long child = CHILD_MASK;
+        struct timespec now, end, left = {};
+        int status = 0;
+
+        (void) system_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long) &end, 0, 0);
+        end.tv_sec += seconds;
+        while (system_call(SYS_wait4, pid, (long) &status, seconds == 0 ? 0 : 1 /* WNOHANG */, 0) !=
+               pid) {
+                if (seconds == 0)
+                        continue;
+                (void) system_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long) &now, 0, 0);
+                left.tv_sec = end.tv_sec - now.tv_sec;
+                left.tv_nsec = end.tv_nsec - now.tv_nsec;
+                if (left.tv_nsec < 0) {
+                        left.tv_sec--;
+                        left.tv_nsec += 1000000000;
+                }
+                if (left.tv_sec < 0) {
+                        (void) system_call(SYS_kill, pid, SIGKILL, 0, 0);
+                        (void) system_call(SYS_wait4, pid, (long) &status, 0, 0);
+                        return -1;
+                }
+                (void) system_call(SYS_rt_sigtimedwait, (long) &child, 0, (long) &left,
+                                   sizeof child);
+        }
+        return status;
+}
+
+/* Return: how many words of ours it took. */
+static long run_hook(char **argv, unsigned number) {
+        int socket = number_of(argv[0]), state = number_of(argv[1]), seconds = number_of(argv[2]);
+        long n_args = number_of(argv[3]), n_env = number_of(argv[4]);
+        char *program = argv[5], **args = argv + 6, **env = args + n_args + 1;
+        const unsigned long child = CHILD_MASK, none = 0;
+        RunHookEnd end = RUN_HOOK_EXITED;
+        long how = 0;
+
+        args[n_args] = env[n_env] = 0;
+        (void) system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long) &child, 0, sizeof child);
+        long pid = system_call(SYS_clone, SIGCHLD, 0, 0, 0);
+        if (pid == 0)
+                become_hook(state, program, args, env);
+        if (pid < 0) {
+                end = RUN_HOOK_NOT_STARTED;
+                how = -pid;
+        } else {
+                int status = wait_for_hook(pid, seconds);
+                if (status == -1)
+                        end = RUN_HOOK_TOO_SLOW;
+                else if ((status & 0x7f) != 0)
+                        end = RUN_HOOK_KILLED;
+                how = end == RUN_HOOK_EXITED ? (status >> 8) & 0xff : status & 0x7f;
+        }
+        if (end != RUN_HOOK_EXITED || how != 0)
+                fail(socket, RUN_ID_HOOK,
+                     -(long) ((uint64_t) number << 32 | (uint64_t) end << 16 | (uint64_t) how));
+        (void) system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long) &none, 0, sizeof none);
+        return 6 + n_args + 1 + n_env + 1;
+}
+
 void init_main(long *stack) {
         long argc = stack[0];
         char **argv = (char **) (stack + 1), **environment = argv + argc + 1;
@@ -170,7 +246,15 @@ void init_main(long *stack) {
                 argv += 2;
                 argc -= 2;
         }
+        for (unsigned i = 0; argc > 8 && argv[1][0] == 'h'; i++) {
+                int state = number_of(argv[3]);
+                long n = 1 + run_hook(argv + 2, i);
 
+                argv += n;
+                argc -= n;
+                if (argv[1][0] != 'h')
+                        (void) system_call(SYS_close, state, 0, 0, 0);
+        }
         if (argc == 3 && argv[1][0] == 's')
                 be_stub(number_of(argv[2]));
         if (argc > 4 && argv[1][0] == 'e')

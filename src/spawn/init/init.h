@@ -6,7 +6,12 @@
  *   skep-init exec SOCKET PROGRAM ARGV…   become the payload; SOCKET learns when that fails
  *   skep-init label SOCKET FILE TEXT PROGRAM ARGV…
  *                                         the same, after writing TEXT to FILE, which must be one of proc
- *   skep-init wait GATE exec|label …      first wait until a byte comes out of GATE
+ *   skep-init wait GATE [hook …] exec|label …
+ *                                         first wait until a byte comes out of GATE
+ *   skep-init hook SOCKET STATE SECONDS ARGC ENVC PROGRAM ARGV… "" ENV… "" [hook …] exec|label …
+ *                                         first run a program to its end, with the file STATE on its stdin,
+ *                                         for no longer than SECONDS, unless that is 0; SOCKET learns when it
+ *                                         fails
  *   skep-init stub PID                    be PID 1 to the payload, which has this PID */
 #pragma once
 
