@@ -16,6 +16,7 @@ import time
 from . import build
 from . import disks
 from . import kernel
+from . import lab
 from . import trees
 
 _serial = itertools.count(1)
@@ -299,6 +300,34 @@ def _memory(folder):
     ]
 
 
+def _started(install, command, unit):
+    """A run: how long @command takes to start a machine that boots, on a test host of its own; then the
+    machine is ended. The host goes with this process."""
+    script = (f"s=$(date +%s%N); {command} >/dev/null || exit 1; e=$(date +%s%N); "
+              f"systemctl kill -s KILL {unit}; while systemctl -q is-active {unit}; do sleep 0.05; done; "
+              f"systemctl reset-failed {unit}; echo $((e - s))")
+    hosts = []
+
+    def run():
+        if not hosts:
+            hosts.append(lab.Lab("bookworm", replace_systemd=False, install=install).boot())
+            hosts[0].add_machine("web")
+        try:
+            return int(hosts[0].out(script, timeout=60)) / 1e6
+        except lab.CommandFailed as problem:
+            raise CannotRun(str(problem)) from None
+
+    return run
+
+
+def _start(_folder):
+    return [
+        Contender("skep start", _started(True, "skep start web", "skep@web")),
+        Contender("machinectl start (Debian 12)",
+                  _started(False, "machinectl start web", "systemd-nspawn@web")),
+    ]
+
+
 def _import(packed):
     """Contenders that unpack a tree of some 240 MB, packed so, into memory."""
     def contenders(folder):
@@ -335,6 +364,7 @@ BENCHES = (
     Bench("crowd-memory", "and what each of them takes of the host's memory", "kB", 3,
           _crowds("memory")),
     Bench("memory", "what stays resident for one booted machine, PSS", "kB", 3, _memory),
+    Bench("start", "a unit that boots a machine, until it is registered", "ms", 10, _start),
     Bench("import-tar", "a tree of 240 MB from an archive that is not packed", "ms", 5,
           _import("none")),
     Bench("import-gz", "the same from gzip", "ms", 5, _import("gz")),
