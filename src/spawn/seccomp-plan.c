@@ -118,7 +118,7 @@ static void change_numbers(const Change *c, size_t arch, bool denied, Numbers *n
                         int32_t number = seccomp_calls[i].number[j];
                         uint8_t *kind = number_at(numbers, number);
 
-                        if (!kind || seccomp_columns[j] != arch)
+                        if (!kind || seccomp_columns[j].arch != arch)
                                 continue;
                         if (!denied)
                                 *kind = (uint8_t) change_kind(c, i, (SeccompKind) *kind);

@@ -64,6 +64,14 @@ typedef struct SeccompCallRow {
         int32_t number[SECCOMP_COLUMNS]; /* -1 = none; without the bits that are ignored */
 } SeccompCallRow;
 
+/* A kind of programs. */
+typedef struct SeccompColumn {
+        char name[20];   /* "SCMP_ARCH_…"; "" = there is no such column */
+        uint8_t arch;    /* index of the architecture */
+        uint8_t narrow;  /* its arguments are words of 32 bits */
+        uint32_t marker; /* bits that its numbers have besides */
+} SeccompColumn;
+
 typedef struct SeccompSet {
         char name[18];
         uint16_t first, n; /* in seccomp_set_members[] */
@@ -79,7 +87,7 @@ extern const uint32_t seccomp_segments[];
 extern const char seccomp_call_names[];
 extern const SeccompCallRow seccomp_calls[]; /* sorted by name */
 extern const size_t seccomp_n_calls;
-extern const uint8_t seccomp_columns[SECCOMP_COLUMNS]; /* index of the architecture */
+extern const SeccompColumn seccomp_columns[SECCOMP_COLUMNS];
 extern const SeccompSet seccomp_sets[];
 extern const size_t seccomp_n_sets;
 extern const uint16_t seccomp_set_members[]; /* indices of calls */

@@ -199,7 +199,7 @@ static int collect_calls(const Machine *machine) {
         return r;
 }
 
-static void write_calls(const Machine *machine, FILE *out) {
+static void write_calls(FILE *out) {
         unsigned offset = 0;
 
         fprintf(out, "\nconst char seccomp_call_names[] =\n");
@@ -216,11 +216,34 @@ static void write_calls(const Machine *machine, FILE *out) {
                 fprintf(out, " } }, /* %s */\n", calls[i].name);
         }
         fprintf(out, "};\nconst size_t seccomp_n_calls = %zu;\n", n_calls);
-        fprintf(out, "\nconst uint8_t seccomp_columns[SECCOMP_COLUMNS] = {");
-        for (unsigned c = 0; c < SECCOMP_COLUMNS; c++)
-                fprintf(out, "%s%u", c > 0 ? ", " : " ",
-                        c < ARCHES_MAX && machine->arch[c] != 0 ? c : 0);
-        fprintf(out, " };\n");
+}
+
+static const struct {
+        uint32_t arch;
+        const char *name;
+        bool narrow;
+} arch_names[] = {
+        { SCMP_ARCH_X86_64, "X86_64", false },   { SCMP_ARCH_X86, "X86", true },
+        { SCMP_ARCH_X32, "X32", true },          { SCMP_ARCH_AARCH64, "AARCH64", false },
+        { SCMP_ARCH_ARM, "ARM", true },          { SCMP_ARCH_RISCV64, "RISCV64", false },
+        { SCMP_ARCH_PPC64LE, "PPC64LE", false }, { SCMP_ARCH_S390X, "S390X", false },
+        { SCMP_ARCH_S390, "S390", true },
+};
+
+static void write_column(uint32_t arch, unsigned index, uint32_t marker, FILE *out) {
+        for (size_t i = 0; i < sizeof(arch_names) / sizeof(arch_names[0]); i++)
+                if (arch_names[i].arch == arch)
+                        fprintf(out, "        { \"SCMP_ARCH_%s\", %u, %d, 0x%xU },\n",
+                                arch_names[i].name, index, arch_names[i].narrow, marker);
+}
+
+static void write_columns(const Machine *machine, FILE *out) {
+        fprintf(out, "\nconst SeccompColumn seccomp_columns[SECCOMP_COLUMNS] = {\n");
+        for (unsigned c = 0; c < ARCHES_MAX && machine->arch[c] != 0; c++)
+                write_column(machine->arch[c], c, 0, out);
+        if (machine->x32)
+                write_column(SCMP_ARCH_X32, 0, X32_BIT, out);
+        fprintf(out, "};\n");
 }
 
 /* Marks the members of a set, those of the sets in it as well. */
@@ -332,7 +355,8 @@ int main(int argc, char **argv) {
                 return 1;
         }
         write_table(machine, out);
-        write_calls(machine, out);
+        write_calls(out);
+        write_columns(machine, out);
         if (write_sets(out) < 0)
                 return 1;
         if (fclose(out) != 0) {

@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "check.h"
+#include "seccomp-run.h"
 #include "spawn/gen/seccomp-groups.h"
 
 #define X32          0x40000000U
@@ -25,46 +26,8 @@
 #define ALLOW        SECCOMP_RET_ALLOW
 #define FAIL(e)      (SECCOMP_RET_ERRNO | (e))
 
-/* What the kernel does with a program; @ret_steps counts instructions. */
 static uint32_t run(const SeccompPlan *p, const struct seccomp_data *d, unsigned *ret_steps) {
-        uint32_t a = 0;
-        unsigned steps = 0;
-
-        for (size_t pc = 0; pc < p->n; pc++) {
-                const struct sock_filter *f = p->filter + pc;
-
-                steps++;
-                switch (f->code) {
-                case BPF_LD | BPF_W | BPF_ABS:
-                        assert_true(f->k % 4 == 0 && f->k < sizeof(*d));
-                        memcpy(&a, (const uint8_t *) d + f->k, sizeof(a));
-                        break;
-                case BPF_ALU | BPF_AND | BPF_K:
-                        a &= f->k;
-                        break;
-                case BPF_JMP | BPF_JA:
-                        pc += f->k;
-                        break;
-                case BPF_JMP | BPF_JEQ | BPF_K:
-                        pc += a == f->k ? f->jt : f->jf;
-                        break;
-                case BPF_JMP | BPF_JGE | BPF_K:
-                        pc += a >= f->k ? f->jt : f->jf;
-                        break;
-                case BPF_JMP | BPF_JSET | BPF_K:
-                        pc += a & f->k ? f->jt : f->jf;
-                        break;
-                case BPF_RET | BPF_K:
-                        if (ret_steps)
-                                *ret_steps = steps;
-                        return f->k;
-                default:
-                        fail_msg("unexpected instruction 0x%x", f->code);
-                }
-        }
-
-        fail_msg("ran off the end");
-        return 0;
+        return seccomp_run(p->filter, p->n, d, ret_steps);
 }
 
 static uint32_t ask(const SeccompPlan *p, uint32_t arch, uint32_t nr) {
