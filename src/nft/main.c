@@ -28,7 +28,8 @@ static const ConfineCall calls[] = {
         { SYS_getsockopt, 0 },
         { SYS_setsockopt, 0 },
         { SYS_bind, 0 },
-        { SYS_socket, SOCK_RAW }, /* names of interfaces; raw packets would take another capability */
+        { SYS_socket,
+          SOCK_RAW }, /* names of interfaces; raw packets would take another capability */
         { SYS_socket, SOCK_RAW | SOCK_CLOEXEC },
         { SYS_ppoll, 0 },
         { SYS_pselect6, 0 },

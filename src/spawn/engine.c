@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The engine: the processes that go through the steps, and what they say to each other. The steps are
- * listed in steps.c. */
+ * listed in steps-*.c. */
 #include "spawn/engine.h"
 
 #include <fcntl.h>

@@ -28,7 +28,7 @@ void engine_init(Engine *g, const Spec *spec);
 /** engine_done() - take back everything that start and prepare did, and free it */
 void engine_done(Engine *g);
 
-/** engine_plan() - (steps.c) look at the image and make the plans, changing nothing that lasts
+/** engine_plan() - (steps-host.c) look at the image and make the plans, changing nothing that lasts
  * Return: 0 or -errno. */
 int engine_plan(Engine *g, Error *e);
 

@@ -15,8 +15,9 @@ typedef enum NetworkKind {
 /* One interface of the machine, and what it is to the host. */
 typedef struct NetworkLink {
         NetworkKind kind;
-        char host[IFNAMSIZ];                 /* our end on the host */
-        char host_altname[LINK_ALTNAME_MAX]; /* the whole name, where it had to be cut; "" = it had not */
+        char host[IFNAMSIZ]; /* our end on the host */
+        char host_altname
+                [LINK_ALTNAME_MAX]; /* the whole name, where it had to be cut; "" = it had not */
         char inside[IFNAMSIZ];
         uint8_t host_mac[LINK_MAC_SIZE], inside_mac[LINK_MAC_SIZE];
 } NetworkLink;

@@ -77,9 +77,9 @@ static void test_ids(void **state) {
                 const char *id;
                 bool ok;
         } rows[] = {
-                { "a", true },   { "A_b+c-d.e9", true }, { "", false },    { ".", false },
-                { "..", false }, { "...", true },        { "a/b", false }, { "../x", false },
-                { "a b", false }, { "\xc3\xa4", false }, { longest, false }, { longest + 1, true },
+                { "a", true },    { "A_b+c-d.e9", true }, { "", false },      { ".", false },
+                { "..", false },  { "...", true },        { "a/b", false },   { "../x", false },
+                { "a b", false }, { "\xc3\xa4", false },  { longest, false }, { longest + 1, true },
         };
 
         (void) state;
@@ -98,7 +98,7 @@ static void test_time(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_told), cmocka_unit_test(test_kept),
+                cmocka_unit_test(test_told),    cmocka_unit_test(test_kept),
                 cmocka_unit_test(test_refused), cmocka_unit_test(test_ids),
                 cmocka_unit_test(test_time),
         };

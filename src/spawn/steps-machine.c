@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The steps that the machine's own processes go through, from a mount namespace to its "/": the builder and
+ * PID 1, which are one where the machine has the host's users, see run.h. */
+#include "spawn/steps.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/cgroup.h"
+#include "base/handshake.h"
+#include "base/path.h"
+#include "spawn/bound-user.h"
+#include "spawn/exchange.h"
+#include "spawn/host-files.h"
+#include "spawn/journal-forward.h"
+#include "spawn/journal-link.h"
+#include "spawn/mount.h"
+#include "spawn/network.h"
+#include "spawn/oci-hooks.h"
+#include "spawn/payload.h"
+#include "spawn/root.h"
+
+static int apply_isolation(Engine *g, Error *e) {
+        return root_isolate(&g->run, e);
+}
+
+static int apply_pins(Engine *g, Error *e) {
+        return root_pin_api(&g->run, e);
+}
+
+static int apply_root(Engine *g, Error *e) {
+        return root_attach(g->spec, &g->plan.ids, &g->run, e);
+}
+
+static int apply_stack_build(Engine *g, Error *e) {
+        return stack_build(g->spec, &g->plan.ids, &g->stack, &g->run, e);
+}
+
+static int apply_stack_parts(Engine *g, Error *e) {
+        return stack_attach(g->spec, &g->plan.ids, &g->stack, &g->run, e);
+}
+
+static int apply_lower_partitions(Engine *g, Error *e) {
+        return disk_attach_lower(g->spec, &g->disk, &g->run, e);
+}
+
+static int apply_partitions(Engine *g, Error *e) {
+        return disk_attach(g->spec, &g->plan.ids, &g->disk, &g->run, e);
+}
+
+static int apply_outer_mounts(Engine *g, Error *e) {
+        return mount_apply(&g->plan.mounts, PHASE_BUILD, &g->plan.dev, &g->plan.run, &g->run, e);
+}
+
+/* What PID 1 inherits, and may no longer change once it has users of its own. */
+static int apply_resources(Engine *g, Error *e) {
+        return resource_apply(g->spec, g->plan.personality, e);
+}
+
+static bool wants_raised_limits(const Spec *spec) {
+        return spec_has_private_users(spec) && limit_is_any_given(spec->limits);
+}
+
+static int apply_raised_limits(Engine *g, Error *e) {
+        return limit_raise(g->run.leader, g->spec->limits, e);
+}
+
+static int apply_credentials(Engine *g, Error *e) {
+        const Spec *s = g->spec;
+        bool for_all = s->start == START_COMMAND && s->no_new_privileges && s->user &&
+                       !streq(s->user, "root") && !streq(s->user, "0");
+
+        return credentials_apply(&s->credentials, for_all, g->run.root_fd, g->run.uid_base, e);
+}
+
+static int apply_receiver_socket(Engine *g, Error *e) {
+        return journal_forward_apply(&g->run, e);
+}
+
+static int apply_bound_homes(Engine *g, Error *e) {
+        return bound_users_apply(g->spec, &g->run, e);
+}
+
+static int apply_exchange(Engine *g, Error *e) {
+        return exchange_apply(&g->run, e);
+}
+
+static int apply_journal(Engine *g, Error *e) {
+        return journal_link_apply(g->spec, &g->run, e);
+}
+
+static int apply_host_files(Engine *g, Error *e) {
+        (void) e;
+        host_files_apply(g->spec, &g->run);
+        return 0;
+}
+
+static int open_dev(const Engine *g, Error *e) {
+        int fd = path_open_beneath(g->run.root_fd, "dev", O_RDONLY | O_DIRECTORY, 0);
+
+        return fd < 0 ? error_set(e, fd, "cannot open the machine's /dev: %m") : fd;
+}
+
+static int apply_devices(Engine *g, Error *e) {
+        _cleanup_fd_ int fd = open_dev(g, e);
+
+        return fd < 0 ? fd : device_apply(&g->plan.devices, fd, &g->run.ids, e);
+}
+
+static int apply_adoption(Engine *g, Error *e) {
+        return root_adopt(&g->run, e);
+}
+
+static int apply_cgroup_namespace(Engine *g, Error *e) {
+        (void) g;
+        return unshare(CLONE_NEWCGROUP) < 0
+                       ? error_set(e, errno, "cannot make a control group namespace: %m")
+                       : 0;
+}
+
+static bool wants_host_name(const Spec *spec) {
+        return !spec->share_uts;
+}
+
+static int apply_host_name(Engine *g, Error *e) {
+        const char *name = g->spec->hostname ? g->spec->hostname : g->spec->machine;
+
+        return sethostname(name, strlen(name)) < 0
+                       ? error_set(e, errno, "cannot set the host name '%s': %m", name)
+                       : 0;
+}
+
+static int apply_loopback(Engine *g, Error *e) {
+        (void) g;
+        return network_loopback_up(e);
+}
+
+static int apply_inner_mounts(Engine *g, Error *e) {
+        return mount_apply(&g->plan.mounts, PHASE_INNER, &g->plan.dev, &g->plan.run, &g->run, e);
+}
+
+/* As the machine's root in the machine's control group, where the policy holds. */
+static int apply_device_check(Engine *g, Error *e) {
+        _cleanup_fd_ int fd = open_dev(g, e);
+        _cleanup_free_ char *unit = NULL, *rest = NULL;
+
+        if (fd < 0)
+                return fd;
+        if (g->spec->keep_unit && g->run.cgroup)
+                (void) cgroup_unit_of_path(g->run.cgroup, &unit, &rest);
+        return device_check(&g->plan.devices, fd, unit, e);
+}
+
+static int apply_terminal(Engine *g, Error *e) {
+        int r = payload_terminal(g->spec, &g->run, e);
+
+        if (r < 0)
+                return r;
+        r = handshake_send_fd(g->run.handshake_fd, RUN_FD_CONSOLE, g->run.console_fd);
+        return r < 0 ? error_set(e, r, "cannot hand out the terminal: %m") : 0;
+}
+
+/* Somebody must hold the FIFO open, or whoever reads /proc/kmsg would spin on its end. */
+static int apply_kmsg(Engine *g, Error *e) {
+        int fd = path_open_beneath(g->run.root_fd, "run/host/proc-kmsg",
+                                   O_RDWR | O_NONBLOCK | O_NOCTTY, 0);
+        int r = fd;
+
+        if (r >= 0)
+                r = handshake_send_fd(g->run.handshake_fd, RUN_FD_KMSG, fd);
+        return r < 0 ? error_set(e, r, "cannot open the FIFO for /proc/kmsg: %m") : 0;
+}
+
+static int apply_incoming(Engine *g, Error *e) {
+        return exchange_settle(&g->run, e);
+}
+
+static int apply_pivot(Engine *g, Error *e) {
+        return root_pivot(&g->run, e);
+}
+
+static bool has_inner_hooks(const Spec *spec) {
+        return spec->hooks && spec->hooks->create_container.n > 0;
+}
+
+static int apply_inner_hooks(Engine *g, Error *e) {
+        return oci_hooks_apply_inside(g->spec->hooks, &g->run, e);
+}
+
+static const Step steps[] = {
+        { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
+        { "resources", PHASE_BUILD, false, NULL, apply_resources, NULL },
+        { "user namespace", PHASE_BUILD, false, spec_has_private_users, engine_make_first_process,
+          NULL },
+        { "limits", PHASE_BUILD, false, wants_raised_limits, apply_raised_limits, NULL },
+        { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
+        { "partitions under the root", PHASE_BUILD, false, step_wants_disk, apply_lower_partitions,
+          NULL },
+        { "layers", PHASE_BUILD, false, step_wants_stack, apply_stack_build, NULL },
+        { "root mount", PHASE_BUILD, false, NULL, apply_root, NULL },
+        { "partitions", PHASE_BUILD, false, step_wants_disk, apply_partitions, NULL },
+        { "parts of the stack", PHASE_BUILD, false, step_wants_stack, apply_stack_parts, NULL },
+        { "outer mounts", PHASE_BUILD, false, NULL, apply_outer_mounts, NULL },
+        { "credentials", PHASE_BUILD, false, spec_has_credentials, apply_credentials, NULL },
+        { "journal socket", PHASE_BUILD, false, journal_forward_wants, apply_receiver_socket,
+          NULL },
+        { "homes", PHASE_BUILD, false, spec_has_bound_users, apply_bound_homes, NULL },
+        { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
+        { "devices", PHASE_BUILD, false, step_wants_devices, apply_devices, NULL },
+        { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
+        { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
+
+        { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
+        { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },
+        { "host name", PHASE_INNER, false, wants_host_name, apply_host_name, NULL },
+        { "loopback", PHASE_INNER, false, spec_has_private_network, apply_loopback, NULL },
+        { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
+        { "use of devices", PHASE_INNER, false, step_wants_devices, apply_device_check, NULL },
+        { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
+        { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
+
+        { "hooks in the machine", PHASE_ENTER, false, has_inner_hooks, apply_inner_hooks, NULL },
+        { "pivot", PHASE_ENTER, false, NULL, apply_pivot, NULL },
+        { "incoming mounts", PHASE_ENTER, false, exchange_may_want, apply_incoming, NULL },
+};
+
+const StepList steps_machine = { steps, ELEMENTSOF(steps) };
