@@ -4,8 +4,6 @@
 #include "machined/enter.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -48,110 +46,22 @@ int target_shares_namespace(const Target *t, const char *name, Error *e) {
         return theirs == ours;
 }
 
-static const struct {
-        const char *name;
-        int clone;
-        unsigned flag;
-} namespaces[] = {
-        { "user", CLONE_NEWUSER, ENTER_USER },     { "mnt", CLONE_NEWNS, ENTER_FILES },
-        { "pid", CLONE_NEWPID, ENTER_PIDS },       { "uts", CLONE_NEWUTS, ENTER_REST },
-        { "ipc", CLONE_NEWIPC, ENTER_REST },       { "net", CLONE_NEWNET, ENTER_REST },
-        { "cgroup", CLONE_NEWCGROUP, ENTER_REST },
-};
-
-/* What of /proc/PID/status limits the leader for good. */
-typedef struct Limits {
-        uint64_t bounding;
-        bool no_new_privs;
-} Limits;
-
-static int status_value(const char *text, const char *key, uint64_t *ret) {
-        const char *line = strstr(text, key);
-
-        if (!line)
-                return -ENODATA;
-        *ret = strtoull(line + strlen(key), NULL, 16);
-        return 0;
-}
-
-static int read_limits(const Target *t, Limits *ret, Error *e) {
-        _cleanup_free_ char *text = NULL;
-        uint64_t bounding, nnp;
-        char path[64];
-
-        (void) snprintf(path, sizeof path, "/proc/%d/status", t->pid);
-        int r = file_read(AT_FDCWD, path, 64 * 1024, &text, NULL);
-        if (r >= 0)
-                r = status_value(text, "\nCapBnd:\t", &bounding);
-        if (r >= 0)
-                r = status_value(text, "\nNoNewPrivs:\t", &nnp);
-        if (r < 0)
-                return error_set(e, r, "cannot read the limits of machine '%s': %m", t->name);
-        *ret = (Limits){ bounding, nnp != 0 };
-        return 0;
-}
-
-static int apply_limits(const Limits *l) {
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct data[2];
-
-        for (unsigned long cap = 0; cap < 64; cap++) {
-                if (l->bounding & (UINT64_C(1) << cap))
-                        continue;
-                if (prctl(PR_CAPBSET_READ, cap) > 0 && prctl(PR_CAPBSET_DROP, cap) < 0)
-                        return -errno;
-        }
-        if (syscall(SYS_capget, &header, data) < 0)
-                return -errno;
-        for (unsigned i = 0; i < 2; i++) {
-                uint32_t bounding = (uint32_t) (l->bounding >> (32 * i));
-                data[i].effective &= bounding;
-                data[i].permitted &= bounding;
-                data[i].inheritable = 0;
-        }
-        if (syscall(SYS_capset, &header, data) < 0)
-                return -errno;
-        if (l->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-                return -errno;
-        return 0;
-}
-
-static int become_root(void) {
-        /* Where setgroups() is denied there is nothing to give up. */
-        if (setgroups(0, NULL) < 0 && errno != EPERM)
-                return -errno;
-        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-                return -errno;
-        /* Any of this made us dumpable again. */
-        return prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
-}
-
 int target_join(const Target *t, int root_fd, unsigned flags, Error *e) {
-        Limits limits;
+        ProcessLimits limits;
         int clone = 0;
 
         if (t->pid == 1)
                 return 0;
-        int r = read_limits(t, &limits, e);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(namespaces); i++) {
-                if (!(flags & namespaces[i].flag))
-                        continue;
-                r = target_shares_namespace(t, namespaces[i].name, e);
-                if (r == 0)
-                        clone |= namespaces[i].clone;
-        }
-        if (r < 0)
-                return r;
-
-        if (clone != 0 && setns(t->pidfd, clone) < 0)
-                return error_set(e, errno, "cannot enter the namespaces of machine '%s': %m",
-                                 t->name);
-        if ((flags & ENTER_FILES) && (fchdir(root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0))
-                return error_set(e, errno, "cannot enter the root directory of machine '%s': %m",
-                                 t->name);
-        r = clone & CLONE_NEWUSER ? become_root() : 0;
+        int r = process_limits_read(t->pid, &limits);
         if (r >= 0)
-                r = apply_limits(&limits);
+                r = namespace_differing(t->pid, flags, &clone);
+        if (r < 0)
+                return error_set(e, r, "cannot look at machine '%s': %m", t->name);
+
+        r = namespace_enter(t->pidfd, clone, flags & NAMESPACE_FILES ? root_fd : -EBADF);
+        if (r < 0)
+                return error_set(e, r, "cannot enter machine '%s': %m", t->name);
+        r = process_limits_apply(&limits);
         return r < 0 ? error_set(e, r, "cannot take on the limits of machine '%s': %m", t->name)
                      : 0;
 }
@@ -166,7 +76,7 @@ int target_enter_mounts(const Target *t, int root_fd, Error *e) {
 /* Runs @f, one more process away where only children are in the PID namespace. */
 static int run_joined(unsigned flags, int (*f)(int, int, Error *), int root_fd, int sock,
                       Error *e) {
-        if (!(flags & ENTER_PIDS))
+        if (!(flags & NAMESPACE_PIDS))
                 return f(root_fd, sock, e);
 
         pid_t pid = fork();
@@ -235,7 +145,7 @@ static int open_ptmx(int root_fd, int sock, Error *e) {
 int target_open_pty(const Target *t, int root_fd, char **ret_path, Error *e) {
         _cleanup_fd_ int fd = -EBADF;
         unsigned number;
-        int r = target_run_inside(t, root_fd, ENTER_USER, open_ptmx, &fd, e);
+        int r = target_run_inside(t, root_fd, NAMESPACE_USER, open_ptmx, &fd, e);
 
         if (r < 0)
                 return r;

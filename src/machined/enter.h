@@ -4,6 +4,7 @@
 
 #include "base/handshake.h"
 #include "base/name.h"
+#include "base/namespace.h"
 #include "machined/machine.h"
 
 /* A machine as a worker needs it: what survives fork() and closing of descriptors. */
@@ -19,18 +20,12 @@ Target target_of(const Machine *machine);
  * Return: a descriptor; -ESRCH = the machine has ended; -errno. */
 int target_open_root(const Target *t, Error *e);
 
-enum {
-        ENTER_USER = 1 << 0,  /* and become its root */
-        ENTER_FILES = 1 << 1, /* mount namespace and root directory */
-        ENTER_PIDS = 1 << 2,
-        ENTER_REST = 1 << 3, /* UTS, IPC, network, control group namespace */
-};
-
 /** target_join() - this process goes into namespaces of the machine, never to come back
- * Namespaces that we share already are left out. With ENTER_PIDS it is children that are inside. What
+ * Namespaces that we share already are left out. With NAMESPACE_PIDS it is children that are inside. What
  * the leader could never do (its bounding set, no_new_privs) cannot be done afterwards either. To be
  * called in a child that has nothing of value open and is not dumpable.
  * @root_fd: as target_open_root() gave it
+ * @flags:   NAMESPACE_*
  * Return: 0 or -errno. */
 int target_join(const Target *t, int root_fd, unsigned flags, Error *e);
 /** target_enter_mounts() - this process goes into the machine's mounts, as who it is

@@ -42,8 +42,8 @@ int guest_bus_open(const Target *t, int root_fd, sd_bus **ret, Error *e) {
         }
 
         /* Root of the guest, as the bus there sees it, has to be the one who connects. */
-        r = target_run_inside(t, root_fd, ENTER_USER | ENTER_FILES | ENTER_PIDS, connect_inside,
-                              &fd, e);
+        r = target_run_inside(t, root_fd, NAMESPACE_USER | NAMESPACE_FILES | NAMESPACE_PIDS,
+                              connect_inside, &fd, e);
         if (r < 0)
                 return r;
         r = sd_bus_new(&bus);

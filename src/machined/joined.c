@@ -168,7 +168,7 @@ static int go_in(const Command *c, int root_fd, const int stdio[static 3], int s
                 r = fd_close_range_except(keep, ELEMENTSOF(keep));
         if (r < 0)
                 return error_set(e, r, "cannot arrange descriptors: %m");
-        r = target_join(t, root_fd, ENTER_USER | ENTER_FILES | ENTER_PIDS | ENTER_REST, e);
+        r = target_join(t, root_fd, NAMESPACE_ALL, e);
         if (r < 0)
                 return r;
         (void) close(root_fd);

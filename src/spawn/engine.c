@@ -80,7 +80,7 @@ static int run_stub(Engine *g, int init_fd, Error *e) {
         if (r >= 0) {
                 r = fd_set_cloexec(gate[1], false);
                 r = r < 0 ? error_set(e, r, "cannot pass on a pipe: %m")
-                          : payload_execute_stub(init_fd, pid, e);
+                          : payload_execute_stub(init_fd, pid, g->plan.environment, e);
         }
         (void) kill(pid, SIGKILL);
         give_up(g, 0, e);

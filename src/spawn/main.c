@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "spawn/engine.h"
 #include "spawn/exchange.h"
+#include "spawn/join-command.h"
 #include "spawn/keeper.h"
 #include "spawn/runtime.h"
 #include "spawn/spec-settings.h"
@@ -99,7 +100,9 @@ int main(int argc, char **argv) {
                 report_warning("%s", *n);
         if (r == SPEC_READ_DONE)
                 return 0;
-        if (r >= 0 && spec.dry_run) {
+        if (r >= 0 && spec.join)
+                r = join_command(&spec, &status, &e);
+        else if (r >= 0 && spec.dry_run) {
                 r = dry_run(&engine, &e);
                 status = r < 0 ? EXIT_SETUP : 0;
         } else if (r >= 0 && spec.cleanup) {

@@ -225,7 +225,7 @@ static int look_for(const char *path) {
 }
 
 /* A later directory may have one that runs where an earlier one has one that does not. */
-static int search_path(const char *name, const char *path, char **ret) {
+int payload_search_path(const char *name, const char *path, char **ret) {
         int result = -ENOENT;
 
         if (strchr(name, '/')) {
@@ -286,13 +286,13 @@ static int find_program(const Spec *spec, const User *u, char *const *env, char 
                 return r < 0 ? r : strv_append_format(ret_argv, "-%s", path_last(*ret_program));
         }
         *ret_what = spec->argv[0];
-        r = search_path(spec->argv[0], strempty(strv_env_get(env, "PATH")), ret_program);
+        r = payload_search_path(spec->argv[0], strempty(strv_env_get(env, "PATH")), ret_program);
         return r < 0 ? r : strv_copy(spec->argv, ret_argv);
 }
 
 /* Not by chdir(): a symlink of the image to /proc/self/fd/N would lead to a directory of the host that we
  * still have open. */
-static int enter(int root_fd, const char *path) {
+int payload_enter(int root_fd, const char *path) {
         _cleanup_fd_ int fd = path_open_in_root(root_fd, path, O_PATH | O_DIRECTORY, 0);
 
         if (fd < 0)
@@ -308,7 +308,7 @@ static int enter_directory(const Spec *spec, const User *u, int root_fd, Error *
         /* We are in "/" since it became that. */
         if (!spec->working_directory && !shell)
                 return 0;
-        r = enter(root_fd, where);
+        r = payload_enter(root_fd, where);
         return r < 0 && spec->working_directory
                        ? error_set(e, r, "cannot enter '%s' of the image: %m", where)
                        : 0;
@@ -393,10 +393,10 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         return r < 0 ? r : execute_init(init_fd, all, env, e);
 }
 
-int payload_execute_stub(int init_fd, pid_t child, Error *e) {
+int payload_execute_stub(int init_fd, pid_t child, char **env, Error *e) {
         char pid[16];
-        char *argv[] = { (char *) "skep-init", (char *) "stub", pid, NULL }, *env[] = { NULL };
+        char *argv[] = { (char *) "skep-init", (char *) "stub", pid, NULL }, *none[] = { NULL };
 
         (void) snprintf(pid, sizeof pid, "%d", child);
-        return execute_init(init_fd, argv, env, e);
+        return execute_init(init_fd, argv, env ? env : none, e);
 }

@@ -42,6 +42,17 @@ int payload_open_init(Error *e);
 int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run *run, int init_fd,
                     int *ret_status, Error *e);
 
+/** payload_search_path() - find a program as a shell would, in the root that we are in
+ * @path:  of directories, separated by ':'; not used for a name with a '/'
+ * @ret:   new string; may be set on failure, too
+ * Return: 0; -ENOENT there is none; -EACCES and others: what there is cannot be executed; -ENOMEM. */
+int payload_search_path(const char *name, const char *path, char **ret);
+
+/** payload_enter() - make a directory of the image the working directory, wherever its links lead in there
+ * Return: 0 or -errno. */
+int payload_enter(int root_fd, const char *path);
+
 /** payload_execute_stub() - become PID 1 to a child that becomes the payload
+ * @env: has no use for it, but is where others learn what the machine was started with
  * Return: never on success; -errno. */
-int payload_execute_stub(int init_fd, pid_t child, Error *e);
+int payload_execute_stub(int init_fd, pid_t child, char **env, Error *e);

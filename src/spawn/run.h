@@ -54,6 +54,9 @@ typedef enum RunId {
         RUN_ID_EXECUTE, /* the payload was not executed: errno; from skep-init, which ends */
         RUN_ID_LABEL,   /* it could not be given its label: errno; the same */
         RUN_ID_HOOK, /* a startContainer hook failed: its number, which end it took and how, see RunHookEnd */
+        RUN_ID_JOINED,   /* see join.h: PID of the command, as its parent sees it */
+        RUN_ID_FORK,     /* it could not be made: errno */
+        RUN_ID_TERMINAL, /* it could not be given its terminal: errno */
         _RUN_ID_MAX,
 } RunId;
 

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/parse.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "image/lock.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
@@ -193,4 +195,143 @@ void runtime_sweep(const char *own) {
                 return;
         sweep_locks(ID_LOCK_DIR);
         sweep_locks(IMAGE_LOCK_DIR);
+}
+
+/* A line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 fe:01:12345 0 EOF". Who waits for a lock is in one
+ * with "->". Return: whether it is one of flock(2) that is held. */
+static bool parse_lock(const char *line, pid_t *ret_pid, uint64_t *ret_inode) {
+        unsigned major, minor;
+        unsigned long long inode;
+        int pid;
+
+        if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%llu", &pid, &major, &minor, &inode) != 4)
+                return false;
+        *ret_pid = (pid_t) pid;
+        *ret_inode = inode;
+        return pid > 0;
+}
+
+/* The numbers of a file system in there need not be those that stat(2) tells. Return: whether a process has
+ * the very file open. */
+static bool has_open(pid_t pid, const struct stat *file) {
+        char path[64];
+
+        (void) snprintf(path, sizeof path, "/proc/%d/fd", pid);
+        _cleanup_dir_ DIR *d = opendir(path);
+        for (struct dirent *entry = d ? readdir(d) : NULL; entry; entry = readdir(d)) {
+                struct stat st;
+                if (fstatat(dirfd(d), entry->d_name, &st, 0) >= 0 && st.st_ino == file->st_ino &&
+                    st.st_dev == file->st_dev)
+                        return true;
+        }
+        return false;
+}
+
+static const char *next_lock(const char *line) {
+        line += strcspn(line, "\n");
+        return *line ? line + 1 : line;
+}
+
+/* Leaves the locks of one process. */
+static int filter_locks(char **locks, pid_t wanted) {
+        _cleanup_(buf_done) Buf b = {};
+        uint64_t inode;
+        pid_t pid;
+
+        for (const char *line = *locks; *line; line = next_lock(line))
+                if (parse_lock(line, &pid, &inode) && pid == wanted &&
+                    buf_append(&b, line, (size_t) (next_lock(line) - line)) < 0)
+                        return -ENOMEM;
+        free(*locks);
+        *locks = buf_take(&b);
+        return *locks ? 0 : -ENOMEM;
+}
+
+static bool holds(const char *locks, const struct stat *file, pid_t *ret) {
+        uint64_t inode;
+        pid_t pid;
+
+        for (const char *line = locks; *line; line = next_lock(line))
+                if (parse_lock(line, &pid, &inode) && inode == file->st_ino &&
+                    has_open(pid, file)) {
+                        *ret = pid;
+                        return true;
+                }
+        return false;
+}
+
+int runtime_find(const char *name, pid_t *ret_pid, char **ret_name) {
+        _cleanup_free_ char *locks = NULL;
+        _cleanup_dir_ DIR *d = opendir(RUNTIME_DIR);
+        struct stat st;
+
+        if (!d)
+                return -errno;
+        if (name && fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        int r = file_read(AT_FDCWD, "/proc/locks", 64 << 20, &locks, NULL);
+        if (r < 0)
+                return r;
+        if (name)
+                return holds(locks, &st, ret_pid) ? 0 : -ENOENT;
+
+        r = filter_locks(&locks, *ret_pid);
+        if (r < 0)
+                return r;
+        for (struct dirent *entry = readdir(d); entry; entry = readdir(d)) {
+                if (entry->d_name[0] == '.' ||
+                    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !holds(locks, &st, ret_pid))
+                        continue;
+                *ret_name = strdup(entry->d_name);
+                return *ret_name ? 0 : -ENOMEM;
+        }
+        return -ENOENT;
+}
+
+int runtime_leader(pid_t supervisor, pid_t *ret) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **pids = NULL;
+        uint64_t ours, theirs;
+        char path[64];
+
+        (void) snprintf(path, sizeof path, "/proc/%d/task/%d/children", supervisor, supervisor);
+        int r = file_read(AT_FDCWD, path, 64 * 1024, &text, NULL);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        if (str_split(text, " ", &pids) < 0)
+                return -ENOMEM;
+        r = proc_ns_id(supervisor, "pid", &ours);
+        if (r < 0)
+                return r;
+        /* All its other children are beside it. */
+        STRV_FOREACH(word, pids) {
+                pid_t pid, parent;
+                if (parse_pid(*word, &pid) >= 0 && proc_ns_id(pid, "pid", &theirs) >= 0 &&
+                    theirs != ours && proc_parent(pid, &parent) >= 0 && parent == supervisor) {
+                        *ret = pid;
+                        return 0;
+                }
+        }
+        return -ESRCH;
+}
+
+int runtime_read_note(const char *machine, const char *kind, char **ret) {
+        _cleanup_free_ char *path = path_join(RUNTIME_DIR, machine), *text = NULL;
+        char *found = NULL, *save = NULL;
+
+        if (!path)
+                return -ENOMEM;
+        int r = file_read(AT_FDCWD, path, NOTES_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                const char *value = str_skip_prefix(line, kind);
+                if (value && *value == ' ')
+                        found = line + (value - line) + 1;
+        }
+        if (!found)
+                return -ENODATA;
+        *ret = strdup(found);
+        return *ret ? 0 : -ENOMEM;
 }

@@ -6,6 +6,9 @@
 
 #include "spawn/run.h"
 
+/* The system call filter of a machine that has not the default one: instructions in hexadecimal, or "none". */
+#define RUNTIME_NOTE_FILTER "filter"
+
 /** runtime_apply() - PHASE_HOST, once: make and lock the file of this machine
  * What a dead supervisor of the same name left is swept first.
  * Return: 0; -EBUSY when the machine is running; -errno. */
@@ -26,3 +29,17 @@ void runtime_revert(const Spec *spec, Run *run);
  * Looks at a few files only, so that its cost does not grow with what runs.
  * @own: name of the machine that is ours */
 void runtime_sweep(const char *own);
+
+/** runtime_find() - who runs a machine that we started: found by the lock that they hold
+ * @name:  of the machine, or NULL: whichever @ret_pid runs, which is given then
+ * @ret_pid:   PID of the supervisor
+ * @ret_name:  new string; may be NULL
+ * Return: 0; -ENOENT there is none; -errno. */
+int runtime_find(const char *name, pid_t *ret_pid, char **ret_name);
+/** runtime_leader() - the first process of a machine
+ * @supervisor: as runtime_find() gave it
+ * Return: 0; -ESRCH it has none at this moment; -errno. */
+int runtime_leader(pid_t supervisor, pid_t *ret);
+/** runtime_read_note() - what runtime_note() wrote down last under @kind
+ * Return: 0 and a new string; -ENODATA; -errno. */
+int runtime_read_note(const char *machine, const char *kind, char **ret);

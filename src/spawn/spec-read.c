@@ -34,7 +34,7 @@ static int resolve_command_line(Settings *s, SpecCommand *c, Error *e) {
         spec_init(&c->spec);
         int r = settings_apply(s, c, e);
 
-        if (r < 0 || c->help || c->version)
+        if (r < 0 || c->help || c->version || c->spec.join)
                 return r;
         return spec_resolve(&c->spec, NULL, e);
 }
@@ -202,6 +202,36 @@ static int take_cleanup(Spec *spec, const Settings *s, char *const *rest, Spec *
         return 0;
 }
 
+/* Nothing that makes a machine goes with a command in one that is there. */
+static int take_join(Spec *spec, const Settings *s, Spec *ret, Error *e) {
+        static const size_t fields[] = {
+                offsetof(Spec, join),    offsetof(Spec, argv),
+                offsetof(Spec, user),    offsetof(Spec, environment),
+                offsetof(Spec, console), offsetof(Spec, working_directory),
+                offsetof(Spec, quiet),   offsetof(SpecCommand, nothing),
+        };
+
+        for (size_t i = 0; i < s->n; i++) {
+                const Assignment *a = s->list + i;
+                char place[64];
+                bool known = a->rank == RANK_ENVIRONMENT;
+
+                for (size_t j = 0; j < ELEMENTSOF(fields); j++)
+                        known = known || a->row->at == fields[j];
+                if (!known)
+                        return error_set(e, EINVAL, "%s does not go with --join",
+                                         settings_place(a, place, sizeof place));
+        }
+        if (spec->console == CONSOLE_READ_ONLY || spec->console == CONSOLE_PASSIVE)
+                return error_set(e, EINVAL, "--join has the consoles interactive, pipe, autopipe");
+        if (!*spec->join)
+                return error_set(e, EINVAL, "--join needs a name or a PID");
+        spec_done(ret);
+        *ret = *spec;
+        spec_init(spec);
+        return 0;
+}
+
 int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         _cleanup_(settings_done) Settings s;
         _cleanup_(command_done) SpecCommand first = {}, final = {};
@@ -223,6 +253,8 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
                 return r;
         if (first.help || first.version)
                 return serve_help(&first, e);
+        if (first.spec.join)
+                return take_join(&first.spec, &s, ret, e);
         if (first.spec.cleanup)
                 return take_cleanup(&first.spec, &s, rest, ret, e);
 

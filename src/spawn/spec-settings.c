@@ -48,6 +48,10 @@ static const Setting rows[] = {
         { FLAG("cleanup"),
           .help = "Start nothing: remove what is left of a machine that was killed, and exit",
           .parse = setting_bool, AT(cleanup) },
+        { FLAG("join"), .metavar = "NAME|PID", .complete = "machines",
+          .help = "Start no machine: run the command in one that is running, whoever started it, by its"
+                  " name or the PID of a process in it",
+          .parse = setting_string, AT(join) },
         { FLAG("no-pager"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no pager",
           .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
         { FLAG("no-ask-password"), .help = "Ask for no passphrase of an encrypted image",
@@ -356,6 +360,8 @@ static const Setting rows[] = {
         { FLAG("set-credential"), .metavar = "ID:VALUE", .flags = SETTING_LIST,
           .help = "Hand in a credential with this value, in which C's escapes are read",
           .parse = credential_setting_set, AT(credentials) },
+        { FLAG("pty"), .implied = "interactive", .help = "The same as --console=interactive",
+          .parse = spec_parse_console, AT(console) },
         { LETTER("pipe", 'P'), .implied = "pipe", .help = "The same as --console=pipe",
           .parse = spec_parse_console, AT(console) },
 

@@ -21,6 +21,7 @@ void custom_mount_done(CustomMount *m) {
 }
 
 void spec_done(Spec *s) {
+        free(s->join);
         free(s->directory);
         free(s->mstack);
         free(s->template_path);

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/reboot.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -237,6 +239,47 @@ static long run_hook(char **argv, unsigned number) {
         return 6 + n_args + 1 + n_env + 1;
 }
 
+static bool has(const char *letters, char c) {
+        for (; *letters; letters++)
+                if (*letters == c)
+                        return true;
+        return false;
+}
+
+/* From outside of the PID namespace into it. Nobody in there sees more of us than the child: which executes
+ * nothing before whoever asked for it knows it, so that it can be ended with them. */
+__attribute__((noreturn)) static void join(int socket, const char *how, char **argv,
+                                           char **environment) {
+        HandshakeHead message = { .type = HANDSHAKE_ID, .number = RUN_ID_JOINED };
+        long r = system_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0);
+
+        if (r >= 0)
+                r = system_call(SYS_clone, CLONE_PARENT, 0, 0, 0);
+        if (r < 0)
+                fail(socket, RUN_ID_FORK, r);
+        if (r > 0) {
+                message.value = (uint64_t) r;
+                (void) system_call(SYS_write, socket, (long) &message, sizeof message, 0);
+                quit(0);
+        }
+
+        if (has(how, 'd'))
+                (void) system_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+        /* If they died before that, their end of the socket is closed. */
+        if (system_call(SYS_read, socket, (long) &message, sizeof message, 0) <= 0)
+                quit(EXIT_SETUP);
+        (void) system_call(SYS_setsid, 0, 0, 0, 0);
+        if (has(how, 't') && (r = system_call(SYS_ioctl, 0, TIOCSCTTY, 0, 0)) < 0)
+                fail(socket, RUN_ID_TERMINAL, r);
+        if (has(how, 'l')) {
+                r = set_label(argv[0], argv[1]);
+                if (r < 0)
+                        fail(socket, RUN_ID_LABEL, r);
+                argv += 2;
+        }
+        become(socket, argv[0], argv + 1, environment);
+}
+
 void init_main(long *stack) {
         long argc = stack[0];
         char **argv = (char **) (stack + 1), **environment = argv + argc + 1;
@@ -259,6 +302,8 @@ void init_main(long *stack) {
                 be_stub(number_of(argv[2]));
         if (argc > 4 && argv[1][0] == 'e')
                 become(number_of(argv[2]), argv[3], argv + 4, environment);
+        if (argc > (argc > 3 && has(argv[3], 'l') ? 7 : 5) && argv[1][0] == 'j')
+                join(number_of(argv[2]), argv[3], argv + 4, environment);
         if (argc > 6 && argv[1][0] == 'l') {
                 long r = set_label(argv[3], argv[4]);
                 if (r < 0)

@@ -12,6 +12,10 @@
  *                                         first run a program to its end, with the file STATE on its stdin,
  *                                         for no longer than SECONDS, unless that is 0; SOCKET learns when it
  *                                         fails
+ *   skep-init join SOCKET HOW [FILE TEXT] PROGRAM ARGV…
+ *                                         fork, and become the payload in the child once SOCKET says so;
+ *                                         HOW: 't' with the terminal on stdin, 'd' die with the parent,
+ *                                         'l' with a label; '-' nothing of that
  *   skep-init stub PID                    be PID 1 to the payload, which has this PID */
 #pragma once
 
