@@ -142,15 +142,16 @@ static void collect(const NodePlan *dev, const DeviceNodes *given, const DeviceN
 int device_policy_make(const NodePlan *dev, const DeviceNodes *given, const DeviceNodes *bound,
                        DevicePolicy *ret) {
         Rules rules = { .v = calloc(dev->n + given->n + bound->n + 3, sizeof *rules.v) };
-        _cleanup_free_ Rule *to_free = rules.v;
         DevicePolicy p = {};
 
         if (!rules.v)
                 return -ENOMEM;
         collect(dev, given, bound, &rules);
         p.insns = calloc(rules.n * RULE_MAX + 13, sizeof *p.insns);
-        if (!p.insns)
+        if (!p.insns) {
+                free(rules.v);
                 return -ENOMEM;
+        }
 
         add(&p, load(ACCESS, offsetof(struct bpf_cgroup_dev_ctx, access_type)));
         add(&p, load(KEY, offsetof(struct bpf_cgroup_dev_ctx, major)));
@@ -163,6 +164,7 @@ int device_policy_make(const NodePlan *dev, const DeviceNodes *given, const Devi
         add(&p, with(BPF_MOV, REFUSED, 1));
         for (size_t i = 0; i < rules.n; i++)
                 add_rule(&p, rules.v + i);
+        free(rules.v);
         add(&p, both(BPF_MOV, RESULT, REFUSED));
         add(&p, with(BPF_XOR, RESULT, 1));
         add(&p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });

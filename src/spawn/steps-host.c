@@ -300,4 +300,3 @@ int engine_plan(Engine *g, Error *e) {
                 r = apply_root_open(g, e);
         return r < 0 ? r : apply_plan(g, e);
 }
-
