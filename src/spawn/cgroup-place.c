@@ -8,6 +8,7 @@
 
 #include "base/cgroup.h"
 #include "base/path.h"
+#include "spawn/oci-cgroup.h"
 #include "spawn/runtime.h"
 
 #define CGROUP_REMOVE_USEC 2000000U /* longest wait for the kernel to let go of a killed group */
@@ -52,8 +53,7 @@ static int own_path(const Spec *spec, char **ret, Error *e) {
         return *ret ? 0 : error_oom(e);
 }
 
-/* Adds "+a +b" for what @from offers to @fd's children. What does not go is told in @missing. */
-static int enable_controllers(int fd, Buf *missing) {
+int cgroup_place_hand_down(int fd, Buf *missing) {
         _cleanup_free_ char *offered = NULL, *enabled = NULL;
         _cleanup_strv_ char **names = NULL;
 
@@ -116,7 +116,8 @@ static int locate(const Spec *spec, Run *run, bool *ret_move, Error *e) {
                 return 0;
         if (spec->keep_unit)
                 return unit_path(&run->cgroup, ret_move, e);
-        int r = own_path(spec, &run->cgroup, e);
+        int r = spec->cgroup ? str_replace(&run->cgroup, spec->cgroup)
+                             : own_path(spec, &run->cgroup, e);
         if (r >= 0)
                 run->cgroup_is_ours = true;
         return r;
@@ -124,7 +125,7 @@ static int locate(const Spec *spec, Run *run, bool *ret_move, Error *e) {
 
 /* Below a unit: the supervisor, or systemd, may have processes beside those of the payload. */
 static int open_payload(int unit_fd, Run *run, Buf *missing, Error *e) {
-        if (enable_controllers(unit_fd, missing) < 0)
+        if (cgroup_place_hand_down(unit_fd, missing) < 0)
                 return error_oom(e);
         if (mkdirat(unit_fd, "payload", 0755) < 0 && errno != EEXIST)
                 return error_set(e, errno, "cannot make the payload's control group: %m");
@@ -146,7 +147,8 @@ int cgroup_place_apply(const Spec *spec, Run *run, Buf *missing, Error *e) {
         if (r < 0)
                 return r;
 
-        _cleanup_fd_ int fd = open_group(run->cgroup, run->cgroup_is_ours, e);
+        _cleanup_fd_ int fd = spec->cgroup ? oci_cgroup_make(run->cgroup, missing, e)
+                                           : open_group(run->cgroup, run->cgroup_is_ours, e);
         if (fd == -ENOENT)
                 return 0;
         if (fd < 0)
@@ -226,7 +228,9 @@ int cgroup_place_format(const Spec *spec, Buf *out) {
         bool move;
         int r;
 
-        r = spec->keep_unit ? unit_path(&path, &move, NULL) : own_path(spec, &path, NULL);
+        r = spec->keep_unit ? unit_path(&path, &move, NULL)
+            : spec->cgroup  ? str_replace(&path, spec->cgroup)
+                            : own_path(spec, &path, NULL);
         return buf_printf(out, "%s%s\n", r < 0 ? "(none)" : path,
                           r >= 0 && spec->keep_unit ? "/payload" : "");
 }

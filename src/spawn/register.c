@@ -40,6 +40,10 @@ char *register_scope_name(const char *machine) {
         return r < 0 ? NULL : buf_take(&name);
 }
 
+static char *scope_name(const Spec *spec) {
+        return spec->scope ? strdup(spec->scope) : register_scope_name(spec->machine);
+}
+
 /* Neither comes while a machine starts; what has been found out once is not asked again. */
 
 static bool has_systemd(void) {
@@ -59,7 +63,7 @@ static bool has_bus(void) {
 }
 
 bool register_wants_scope(const Spec *spec) {
-        return !spec->keep_unit && has_systemd();
+        return !spec->keep_unit && !spec->cgroup && has_systemd();
 }
 
 /* The bus tells its peers who connected. That is to be the process that stays: the machine manager
@@ -159,7 +163,7 @@ static int settle_placeholder(Run *run, pid_t pid, Error *e) {
 }
 
 static int start_scope(const Spec *spec, char *const *devices, Run *run, pid_t pid, Error *e) {
-        _cleanup_free_ char *unit = register_scope_name(spec->machine);
+        _cleanup_free_ char *unit = scope_name(spec);
         _cleanup_strv_ char **words = NULL;
         char pid_text[16], signal_text[16];
         const char *const fixed[] = { BUS_AIDE_LENT,
@@ -254,7 +258,7 @@ int register_apply(const Spec *spec, Run *run, Error *e) {
 void register_revert(const Spec *spec, Run *run) {
         if (!run->is_registered && !run->has_scope)
                 return;
-        _cleanup_free_ char *unit = run->has_scope ? register_scope_name(spec->machine) : NULL;
+        _cleanup_free_ char *unit = run->has_scope ? scope_name(spec) : NULL;
         char *words[] = { (char *) BUS_AIDE_LENT, (char *) "revert",
                           run->is_registered ? spec->machine : (char *) "",
                           unit ? unit : (char *) "", NULL };

@@ -234,22 +234,38 @@ static const struct {
         char name[14], by[11];
         uint8_t number;
 } multiplexed[] = {
-        { "socket", "socketcall", 1 },       { "bind", "socketcall", 2 },
-        { "connect", "socketcall", 3 },      { "listen", "socketcall", 4 },
-        { "accept", "socketcall", 5 },       { "getsockname", "socketcall", 6 },
-        { "getpeername", "socketcall", 7 },  { "socketpair", "socketcall", 8 },
-        { "send", "socketcall", 9 },         { "recv", "socketcall", 10 },
-        { "sendto", "socketcall", 11 },      { "recvfrom", "socketcall", 12 },
-        { "shutdown", "socketcall", 13 },    { "setsockopt", "socketcall", 14 },
-        { "getsockopt", "socketcall", 15 },  { "sendmsg", "socketcall", 16 },
-        { "recvmsg", "socketcall", 17 },     { "accept4", "socketcall", 18 },
-        { "recvmmsg", "socketcall", 19 },    { "sendmmsg", "socketcall", 20 },
-        { "semop", "ipc", 1 },               { "semget", "ipc", 2 },
-        { "semctl", "ipc", 3 },              { "semtimedop", "ipc", 4 },
-        { "msgsnd", "ipc", 11 },             { "msgrcv", "ipc", 12 },
-        { "msgget", "ipc", 13 },             { "msgctl", "ipc", 14 },
-        { "shmat", "ipc", 21 },              { "shmdt", "ipc", 22 },
-        { "shmget", "ipc", 23 },             { "shmctl", "ipc", 24 },
+        { "socket", "socketcall", 1 },
+        { "bind", "socketcall", 2 },
+        { "connect", "socketcall", 3 },
+        { "listen", "socketcall", 4 },
+        { "accept", "socketcall", 5 },
+        { "getsockname", "socketcall", 6 },
+        { "getpeername", "socketcall", 7 },
+        { "socketpair", "socketcall", 8 },
+        { "send", "socketcall", 9 },
+        { "recv", "socketcall", 10 },
+        { "sendto", "socketcall", 11 },
+        { "recvfrom", "socketcall", 12 },
+        { "shutdown", "socketcall", 13 },
+        { "setsockopt", "socketcall", 14 },
+        { "getsockopt", "socketcall", 15 },
+        { "sendmsg", "socketcall", 16 },
+        { "recvmsg", "socketcall", 17 },
+        { "accept4", "socketcall", 18 },
+        { "recvmmsg", "socketcall", 19 },
+        { "sendmmsg", "socketcall", 20 },
+        { "semop", "ipc", 1 },
+        { "semget", "ipc", 2 },
+        { "semctl", "ipc", 3 },
+        { "semtimedop", "ipc", 4 },
+        { "msgsnd", "ipc", 11 },
+        { "msgrcv", "ipc", 12 },
+        { "msgget", "ipc", 13 },
+        { "msgctl", "ipc", 14 },
+        { "shmat", "ipc", 21 },
+        { "shmdt", "ipc", 22 },
+        { "shmget", "ipc", 23 },
+        { "shmctl", "ipc", 24 },
 };
 
 static int add_multiplexed(Maker *m, const char *name, size_t rule) {
@@ -432,10 +448,10 @@ static int write_arch(Maker *m, unsigned columns, size_t arch, size_t bad) {
 static int find_columns(char *const *arches, unsigned *ret, Error *e) {
         /* Those of other kernels are known by name alone. */
         static const char *const others[] = {
-                "X86",       "X86_64",   "X32",    "ARM",         "AARCH64", "MIPS",
-                "MIPS64",    "MIPS64N32", "MIPSEL", "MIPSEL64",   "MIPSEL64N32", "PPC",
-                "PPC64",     "PPC64LE",  "S390",   "S390X",       "PARISC",  "PARISC64",
-                "RISCV64",   "LOONGARCH64", "M68K", "SH",         "SHEB",
+                "X86",     "X86_64",      "X32",    "ARM",      "AARCH64",     "MIPS",
+                "MIPS64",  "MIPS64N32",   "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PPC",
+                "PPC64",   "PPC64LE",     "S390",   "S390X",    "PARISC",      "PARISC64",
+                "RISCV64", "LOONGARCH64", "M68K",   "SH",       "SHEB",
         };
 
         *ret = 1;
@@ -497,10 +513,11 @@ static int assemble(Maker *m, unsigned columns, SeccompProgram *ret, Error *e) {
         if (r == -ENOMEM)
                 return error_oom(e);
         if (r < 0)
-                return error_set(e, r,
-                                 "the system call filter does not fit into the %d instructions that "
-                                 "the kernel takes",
-                                 BPF_MAXINSNS);
+                return error_set(
+                        e, r,
+                        "the system call filter does not fit into the %d instructions that "
+                        "the kernel takes",
+                        BPF_MAXINSNS);
         kept = reallocarray(filter, (size_t) r, sizeof *filter);
         *ret = (SeccompProgram){ .n = (size_t) r, .filter = kept ? kept : filter };
         filter = NULL;

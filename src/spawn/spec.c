@@ -40,6 +40,8 @@ void spec_done(Spec *s) {
         free(s->machine);
         free(s->hostname);
         free(s->slice);
+        free(s->scope);
+        free(s->cgroup);
         strv_free(s->properties);
         free(s->cpu_affinity);
         free(s->selinux_context);

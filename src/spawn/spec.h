@@ -229,6 +229,8 @@ typedef struct Spec {
 
         /* unit */
         char *slice;
+        char *scope;       /* its name; NULL = after the machine */
+        char *cgroup;      /* below the cgroup2 mount, instead of a scope; NULL = below ours */
         char **properties; /* K=V for the scope */
         RegisterMode register_mode;
         bool keep_unit;

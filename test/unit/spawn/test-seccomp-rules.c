@@ -13,18 +13,22 @@
 #include "check.h"
 #include "seccomp-run.h"
 
-#define X32      0x40000000U
-#define ALLOW    SECCOMP_RET_ALLOW
-#define FAIL(e)  (SECCOMP_RET_ERRNO | (e))
-#define RULES    40U
-#define NAMES    12U
-#define ROUNDS   60U
-#define PROBES   24U
+#define X32     0x40000000U
+#define ALLOW   SECCOMP_RET_ALLOW
+#define FAIL(e) (SECCOMP_RET_ERRNO | (e))
+#define RULES   40U
+#define NAMES   12U
+#define ROUNDS  60U
+#define PROBES  24U
 
 #ifdef __x86_64__
 static const enum scmp_compare compares[_SECCOMP_COMPARE_MAX] = {
-        [SECCOMP_NE] = SCMP_CMP_NE, [SECCOMP_LT] = SCMP_CMP_LT, [SECCOMP_LE] = SCMP_CMP_LE,
-        [SECCOMP_EQ] = SCMP_CMP_EQ, [SECCOMP_GE] = SCMP_CMP_GE, [SECCOMP_GT] = SCMP_CMP_GT,
+        [SECCOMP_NE] = SCMP_CMP_NE,
+        [SECCOMP_LT] = SCMP_CMP_LT,
+        [SECCOMP_LE] = SCMP_CMP_LE,
+        [SECCOMP_EQ] = SCMP_CMP_EQ,
+        [SECCOMP_GE] = SCMP_CMP_GE,
+        [SECCOMP_GT] = SCMP_CMP_GT,
         [SECCOMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
 };
 
@@ -105,25 +109,96 @@ static size_t random_below(uint64_t *state, size_t n) {
 }
 
 static const uint64_t values[] = {
-        0,  1,          2,          9,           16,          0x7fffffff,  UINT32_MAX, 1ULL << 31,
-        8,  0x7e020000, 1ULL << 32, 1ULL << 33,  (1ULL << 32) + 1, (1ULL << 33) - 1, 0xfffffffffffffffe,
-        7,  UINT64_MAX, 0x20000,    0x200000008, 0x100000000, 0xf0f0f0f0f0f0f0f0,
+        0,
+        1,
+        2,
+        9,
+        16,
+        0x7fffffff,
+        UINT32_MAX,
+        1ULL << 31,
+        8,
+        0x7e020000,
+        1ULL << 32,
+        1ULL << 33,
+        (1ULL << 32) + 1,
+        (1ULL << 33) - 1,
+        0xfffffffffffffffe,
+        7,
+        UINT64_MAX,
+        0x20000,
+        0x200000008,
+        0x100000000,
+        0xf0f0f0f0f0f0f0f0,
 };
 
 /* Of all kinds: everywhere, on one architecture alone, multiplexed, far apart in number, and unknown. The same
  * whatever libseccomp is at hand. */
 static const char *const names[] = {
-        "read",        "write",     "open",        "openat",        "close",      "stat",
-        "fstat",       "mmap",      "mmap2",       "brk",           "ioctl",      "socket",
-        "bind",        "connect",   "accept4",     "sendmsg",       "recvmsg",    "socketpair",
-        "semget",      "semop",     "shmat",       "msgget",        "clone",      "clone3",
-        "execve",      "execveat",  "wait4",       "waitpid",       "kill",       "ptrace",
-        "personality", "mount",     "umount2",     "umount",        "chown",      "chown32",
-        "futex",       "futex_time64", "time",     "stime",         "setuid",     "setuid32",
-        "_llseek",     "lseek",     "arch_prctl",  "modify_ldt",    "io_uring_setup", "openat2",
-        "faccessat2",  "close_range", "pidfd_open", "statx",        "rseq",       "keyctl",
-        "bpf",         "perf_event_open", "preadv2", "rt_sigaction", "getrandom", "arm_fadvise64_64",
-        "no_such_call", "s390_pci_mmio_read", "",  "sync_file_range",
+        "read",
+        "write",
+        "open",
+        "openat",
+        "close",
+        "stat",
+        "fstat",
+        "mmap",
+        "mmap2",
+        "brk",
+        "ioctl",
+        "socket",
+        "bind",
+        "connect",
+        "accept4",
+        "sendmsg",
+        "recvmsg",
+        "socketpair",
+        "semget",
+        "semop",
+        "shmat",
+        "msgget",
+        "clone",
+        "clone3",
+        "execve",
+        "execveat",
+        "wait4",
+        "waitpid",
+        "kill",
+        "ptrace",
+        "personality",
+        "mount",
+        "umount2",
+        "umount",
+        "chown",
+        "chown32",
+        "futex",
+        "futex_time64",
+        "time",
+        "stime",
+        "setuid",
+        "setuid32",
+        "_llseek",
+        "lseek",
+        "arch_prctl",
+        "modify_ldt",
+        "io_uring_setup",
+        "openat2",
+        "faccessat2",
+        "close_range",
+        "pidfd_open",
+        "statx",
+        "rseq",
+        "keyctl",
+        "bpf",
+        "perf_event_open",
+        "preadv2",
+        "rt_sigaction",
+        "getrandom",
+        "arm_fadvise64_64",
+        "no_such_call",
+        "s390_pci_mmio_read",
+        "",
+        "sync_file_range",
 };
 
 typedef struct Profile {
@@ -134,8 +209,8 @@ typedef struct Profile {
         char *arches[4];
 } Profile;
 
-static const uint32_t verdicts[] = { SCMP_ACT_ALLOW,    SCMP_ACT_ERRNO(1), SCMP_ACT_ERRNO(38),
-                                     SCMP_ACT_TRAP,     SCMP_ACT_LOG,      SCMP_ACT_KILL_PROCESS,
+static const uint32_t verdicts[] = { SCMP_ACT_ALLOW,       SCMP_ACT_ERRNO(1), SCMP_ACT_ERRNO(38),
+                                     SCMP_ACT_TRAP,        SCMP_ACT_LOG,      SCMP_ACT_KILL_PROCESS,
                                      SCMP_ACT_KILL_THREAD, SCMP_ACT_TRACE(7), SCMP_ACT_NOTIFY,
                                      SCMP_ACT_ERRNO(4094) };
 
@@ -155,9 +230,9 @@ static void random_condition(uint64_t *state, Shape shape, size_t k, SeccompCond
                 .argument = (unsigned) (shape == SHAPE_UNEQUAL
                                                 ? k * 2 + random_below(state, 2)
                                                 : random_below(state, SECCOMP_ARGUMENTS)),
-                .compare = shape == SHAPE_EQUAL ? SECCOMP_EQ
-                                                : (SeccompCompare) random_below(
-                                                          state, _SECCOMP_COMPARE_MAX),
+                .compare = shape == SHAPE_EQUAL
+                                   ? SECCOMP_EQ
+                                   : (SeccompCompare) random_below(state, _SECCOMP_COMPARE_MAX),
                 .value = values[random_below(state, ELEMENTSOF(values))],
                 .second = values[random_below(state, ELEMENTSOF(values))],
         };
@@ -242,7 +317,8 @@ static void print_rules(const SeccompRules *rules, const char *call) {
 }
 
 static void compare_at(const SeccompRules *rules, const SeccompProgram *ours,
-                       const SeccompProgram *theirs, uint32_t arch, uint32_t nr, uint64_t *state, size_t probes, size_t round) {
+                       const SeccompProgram *theirs, uint32_t arch, uint32_t nr, uint64_t *state,
+                       size_t probes, size_t round) {
         for (size_t i = 0; i < probes; i++) {
                 struct seccomp_data d = { .arch = arch, .nr = (int) nr };
 
@@ -256,16 +332,17 @@ static void compare_at(const SeccompRules *rules, const SeccompProgram *ours,
                 uint32_t b = seccomp_run(theirs->filter, theirs->n, &d, NULL);
                 if (a != b)
                         print_rules(rules, name_of(arch, nr));
-                CHECK_EQ(a, b,
-                         "round %zu arch %x number %x args %llx %llx %llx %llx %llx %llx", round, arch,
-                         nr, d.args[0], d.args[1], d.args[2], d.args[3], d.args[4], d.args[5]);
+                CHECK_EQ(a, b, "round %zu arch %x number %x args %llx %llx %llx %llx %llx %llx",
+                         round, arch, nr, d.args[0], d.args[1], d.args[2], d.args[3], d.args[4],
+                         d.args[5]);
         }
 }
 
 /* Return: whether there was something to compare with. */
 static bool compare(const SeccompRules *rules, uint64_t *state, size_t probes, size_t round) {
-        static const uint32_t more[] = { 1000, 1023, 1024, 4000, 0xf0000, 0x3fffffff, 0x7fffffff,
-                                         0x80000000, X32 | 5000, UINT32_MAX - 1, UINT32_MAX };
+        static const uint32_t more[] = { 1000,       1023,           1024,       4000,
+                                         0xf0000,    0x3fffffff,     0x7fffffff, 0x80000000,
+                                         X32 | 5000, UINT32_MAX - 1, UINT32_MAX };
         static const uint32_t arches[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_PPC };
         SeccompProgram theirs = peer_program(rules), ours;
         Error e = {};
@@ -278,7 +355,8 @@ static bool compare(const SeccompRules *rules, uint64_t *state, size_t probes, s
         for (size_t a = 0; a < ELEMENTSOF(arches); a++) {
                 for (uint32_t nr = 0; nr < 560; nr++) {
                         compare_at(rules, &ours, &theirs, arches[a], nr, state, probes, round);
-                        compare_at(rules, &ours, &theirs, arches[a], nr | X32, state, probes / 2, round);
+                        compare_at(rules, &ours, &theirs, arches[a], nr | X32, state, probes / 2,
+                                   round);
                 }
                 for (size_t i = 0; i < ELEMENTSOF(more); i++)
                         compare_at(rules, &ours, &theirs, arches[a], more[i], state, 1, round);
