@@ -127,17 +127,41 @@ int link_altnames(int sock, int index, char ***names) {
         return 0;
 }
 
-static int is_port_of(const struct nlmsghdr *h, void *data) {
-        return netlink_u32(h, HEADER, IFLA_MASTER) == *(const uint32_t *) data;
+typedef struct Ports {
+        int master;
+        Link *v;
+        size_t n;
+} Ports;
+
+static int add_port(const struct nlmsghdr *h, void *data) {
+        Ports *p = data;
+        Link l;
+
+        read_link(h, &l);
+        if (l.master != p->master)
+                return 0;
+        Link *v = reallocarray(p->v, p->n + 1, sizeof *v);
+        if (!v)
+                return -ENOMEM;
+        p->v = v;
+        p->v[p->n++] = l;
+        return 0;
 }
 
-int link_has_ports(int sock, int index) {
-        uint32_t master = (uint32_t) index;
+int link_ports(int sock, int index, Link **ret, size_t *ret_n) {
+        Ports p = { .master = index };
         NetlinkRequest q;
 
         init(&q, RTM_GETLINK, 0, 0, false);
-        netlink_put_u32(&q, IFLA_MASTER, master); /* for kernels that can choose themselves */
-        return netlink_dump(sock, &q, HEADER, is_port_of, &master);
+        netlink_put_u32(&q, IFLA_MASTER, (uint32_t) index); /* for kernels that choose themselves */
+        int r = netlink_dump(sock, &q, HEADER, add_port, &p);
+        if (r < 0) {
+                free(p.v);
+                return r;
+        }
+        *ret = p.v;
+        *ret_n = p.n;
+        return 0;
 }
 
 static void put_end(NetlinkRequest *q, const LinkEnd *end) {

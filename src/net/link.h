@@ -52,8 +52,10 @@ int link_find(int sock, const char *name, Link *ret);
 int link_get(int sock, int index, Link *ret);
 /** link_altnames() - further names of an interface, appended. Return: 0; -ENODEV; -errno. */
 int link_altnames(int sock, int index, char ***names);
-/** link_has_ports() - whether an interface is the master of any. Return: 1 or 0; -errno. */
-int link_has_ports(int sock, int index);
+/** link_ports() - the interfaces that an interface is the master of
+ * @ret:  new array
+ * Return: 0; -errno. */
+int link_ports(int sock, int index, Link **ret, size_t *ret_n);
 
 /** link_create() - make one
  * Return: 0; -EEXIST the name is taken; -errno, all with the kernel's words. */

@@ -534,10 +534,10 @@ void engine_release_image(Engine *g) {
 
 void engine_stop(Engine *g) {
         Run *run = &g->run;
-        int *const fds[] = { &run->leader_fd, &run->console_fd,   &run->kmsg_fd,
-                             &run->netns_fd,  &run->handshake_fd, &run->root_fd,
-                             &run->upper_fd,  &run->old_root_fd,  &run->notify_fd,
-                             &run->bus_fd,    &run->gate_fd,      &run->outcome_fd };
+        int *const fds[] = { &run->leader_fd,   &run->console_fd,   &run->kmsg_fd, &run->netns_fd,
+                             &run->netns_sock,  &run->handshake_fd, &run->root_fd, &run->upper_fd,
+                             &run->old_root_fd, &run->notify_fd,    &run->bus_fd,  &run->gate_fd,
+                             &run->outcome_fd };
 
         steps_revert(g, false);
         disk_unmount(&g->disk);
@@ -552,7 +552,7 @@ void engine_stop(Engine *g) {
 void run_done(Run *r) {
         kill_and_reap(r->leader_fd);
         (void) bound_users_free(r->bound_users);
-        free(r->network_indices);
+        free(r->network);
         free(r->source_fds);
         free(r->runtime);
         free(r->cgroup);

@@ -11,23 +11,30 @@
 
 /* Each role has a key of its own, so that addresses differ where names are the same. */
 static const uint8_t key_name[16] = "skep ifname 001", key_host[16] = "skep mac host 1",
-                     key_inside[16] = "skep mac inside";
+                     key_inside[16] = "skep mac inside", key_extra_host[16] = "skep mac extra1",
+                     key_extra_inside[16] = "skep mac extra2", key_macvlan[16] = "skep mac macvln",
+                     key_bridge[16] = "skep mac bridge";
 
-static void mac_of(const uint8_t key[static 16], const char *name, const Id128 *id,
-                   uint8_t ret[static LINK_MAC_SIZE]) {
-        char text[sizeof *id + LINK_ALTNAME_MAX];
-        size_t n = strnlen(name, LINK_ALTNAME_MAX);
+/* @part: what of @name it is for; "" = the one that there is of this role */
+static void mac_of(const uint8_t key[static 16], const char *name, const char *part,
+                   const Id128 *id, uint8_t ret[static LINK_MAC_SIZE]) {
+        char text[sizeof *id + 2 * LINK_ALTNAME_MAX];
+        size_t n = strnlen(name, LINK_ALTNAME_MAX - 1), m = strnlen(part, LINK_ALTNAME_MAX);
 
         memcpy(text, id, sizeof *id);
         memcpy(text + sizeof *id, name, n);
-        uint64_t h = siphash24(text, sizeof *id + n, key);
+        if (m > 0) {
+                text[sizeof *id + n++] = '\0';
+                memcpy(text + sizeof *id + n, part, m);
+        }
+        uint64_t h = siphash24(text, sizeof *id + n + m, key);
         for (size_t i = 0; i < LINK_MAC_SIZE; i++)
                 ret[i] = (uint8_t) (h >> (8 * i));
         ret[0] = (uint8_t) ((ret[0] & 0xfe) | 0x02); /* one station, locally administered */
 }
 
-/* A name that the kernel takes, and the whole of it where it had to be cut. */
-static void name_of(const char *prefix, const char *rest, char name[static IFNAMSIZ],
+/* A name that the kernel takes, of at most IFNAMSIZ, and the whole of it where it had to be cut. */
+static void name_of(const char *prefix, const char *rest, char *name,
                     char altname[static LINK_ALTNAME_MAX]) {
         static const char
                 digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -59,24 +66,101 @@ static NetworkLink *add(NetworkPlan *p, NetworkKind kind) {
         return v + p->n++;
 }
 
-static int plan_veth(const Spec *spec, const Id128 *host_id, NetworkPlan *p) {
+static void copy_name(char *to, size_t size, const char *from) {
+        (void) snprintf(to, size, "%s", from);
+}
+
+static int plan_veth(const Spec *spec, const Id128 *id, NetworkPlan *p) {
+        const NetworkSpec *n = &spec->network;
         NetworkLink *l = add(p, NETWORK_VETH);
 
         if (!l)
                 return -ENOMEM;
-        name_of("ve-", spec->machine, l->host, l->host_altname);
-        (void) snprintf(l->inside, sizeof l->inside, INSIDE_NAME);
-        mac_of(key_host, spec->machine, host_id, l->host_mac);
-        mac_of(key_inside, spec->machine, host_id, l->inside_mac);
+        name_of(n->bridge || n->zone ? "vb-" : "ve-", spec->machine, l->host, l->host_altname);
+        copy_name(l->inside, sizeof l->inside, INSIDE_NAME);
+        mac_of(key_host, spec->machine, "", id, l->host_mac);
+        if (n->has_mac)
+                memcpy(l->inside_mac, n->mac, sizeof l->inside_mac);
+        else
+                mac_of(key_inside, spec->machine, "", id, l->inside_mac);
+
+        p->in_zone = n->zone;
+        if (n->zone) {
+                (void) snprintf(p->bridge, sizeof p->bridge, ZONE_PREFIX "%s", n->zone);
+                mac_of(key_bridge, p->bridge, "", id, p->bridge_mac);
+        } else if (n->bridge)
+                copy_name(p->bridge, sizeof p->bridge, n->bridge);
+        return 0;
+}
+
+/* The addresses follow from the names, and stay when one is added before. */
+static int plan_extra(const Spec *spec, const NetworkPair *pair, const Id128 *id, NetworkPlan *p) {
+        NetworkLink *l = add(p, NETWORK_EXTRA);
+
+        if (!l)
+                return -ENOMEM;
+        copy_name(l->host, sizeof l->host, pair->host);
+        copy_name(l->inside, sizeof l->inside, pair->inside ? pair->inside : pair->host);
+        mac_of(key_extra_host, spec->machine, l->host, id, l->host_mac);
+        mac_of(key_extra_inside, spec->machine, l->host, id, l->inside_mac);
+        return 0;
+}
+
+static int plan_on_top(const Spec *spec, NetworkKind kind, const NetworkPair *pair, const Id128 *id,
+                       NetworkPlan *p) {
+        NetworkLink *l = add(p, kind);
+
+        if (!l)
+                return -ENOMEM;
+        copy_name(l->host, sizeof l->host, pair->host);
+        if (pair->inside)
+                copy_name(l->inside, sizeof l->inside, pair->inside);
+        else
+                name_of(kind == NETWORK_MACVLAN ? "mv-" : "iv-", pair->host, l->inside,
+                        l->inside_altname);
+        if (kind == NETWORK_MACVLAN)
+                mac_of(key_macvlan, spec->machine, l->inside, id, l->inside_mac);
+        return 0;
+}
+
+static int plan_links(const Spec *spec, const Id128 *id, NetworkPlan *p) {
+        const NetworkSpec *n = &spec->network;
+        int r = network_spec_has_veth(n) ? plan_veth(spec, id, p) : 0;
+
+        for (size_t i = 0; i < n->veth_extra.n && r >= 0; i++)
+                r = plan_extra(spec, n->veth_extra.v + i, id, p);
+        for (size_t i = 0; i < n->macvlan.n && r >= 0; i++)
+                r = plan_on_top(spec, NETWORK_MACVLAN, n->macvlan.v + i, id, p);
+        for (size_t i = 0; i < n->ipvlan.n && r >= 0; i++)
+                r = plan_on_top(spec, NETWORK_IPVLAN, n->ipvlan.v + i, id, p);
+        return r;
+}
+
+static bool meet(const NetworkLink *a, const NetworkLink *b) {
+        return streq(a->inside, b->inside) ||
+               (network_is_pair(a->kind) && network_is_pair(b->kind) && streq(a->host, b->host));
+}
+
+static int check_names(const NetworkPlan *p, Error *e) {
+        for (size_t i = 0; i < p->n; i++)
+                for (size_t j = 0; j < i; j++)
+                        if (meet(p->links + i, p->links + j))
+                                return error_set(e, EEXIST,
+                                                 "two network interfaces of the machine have the"
+                                                 " same name: %s (%s) and %s (%s)",
+                                                 p->links[j].host, p->links[j].inside,
+                                                 p->links[i].host, p->links[i].inside);
         return 0;
 }
 
 int network_plan(const Spec *spec, const Id128 *host_id, NetworkPlan *ret, Error *e) {
         NetworkPlan p = {};
+        int r = plan_links(spec, host_id, &p);
 
-        if (spec->network.veth && plan_veth(spec, host_id, &p) < 0) {
+        r = r < 0 ? error_oom(e) : check_names(&p, e);
+        if (r < 0) {
                 network_plan_done(&p);
-                return error_oom(e);
+                return r;
         }
         *ret = p;
         return 0;
@@ -94,19 +178,35 @@ static int format_mac(const uint8_t mac[static LINK_MAC_SIZE], Buf *out) {
         return 0;
 }
 
-static int format_link(const NetworkLink *l, Buf *out) {
+static int format_pair(const NetworkPlan *p, const NetworkLink *l, Buf *out) {
         if (buf_printf(out, "  veth %s", l->host) < 0 || format_mac(l->host_mac, out) < 0 ||
             (*l->host_altname && buf_printf(out, " altname %s", l->host_altname) < 0) ||
             buf_printf(out, " peer %s", l->inside) < 0 || format_mac(l->inside_mac, out) < 0)
                 return -ENOMEM;
+        if (l->kind == NETWORK_VETH && *p->bridge && buf_printf(out, " bridge %s", p->bridge) < 0)
+                return -ENOMEM;
+        if (l->kind == NETWORK_VETH && p->in_zone && format_mac(p->bridge_mac, out) < 0)
+                return -ENOMEM;
         return buf_puts(out, "\n");
 }
 
+static int format_on_top(const NetworkLink *l, Buf *out) {
+        bool has_mac = l->kind == NETWORK_MACVLAN;
+
+        if (buf_printf(out, "  %s %s", has_mac ? "macvlan" : "ipvlan", l->inside) < 0 ||
+            (has_mac && format_mac(l->inside_mac, out) < 0) ||
+            (*l->inside_altname && buf_printf(out, " altname %s", l->inside_altname) < 0))
+                return -ENOMEM;
+        return buf_printf(out, " on %s\n", l->host);
+}
+
 int network_plan_format(const NetworkPlan *p, Buf *out) {
-        for (size_t i = 0; i < p->n; i++)
-                if (format_link(p->links + i, out) < 0)
-                        return -ENOMEM;
-        return 0;
+        int r = 0;
+
+        for (size_t i = 0; i < p->n && r >= 0; i++)
+                r = network_is_pair(p->links[i].kind) ? format_pair(p, p->links + i, out)
+                                                      : format_on_top(p->links + i, out);
+        return r;
 }
 
 Id128 network_host_id(void) {

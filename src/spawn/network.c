@@ -12,13 +12,21 @@
 
 #include "base/fd.h"
 #include "net/maker.h"
+#include "net/netns.h"
+#include "spawn/network-zone.h"
+#include "spawn/runtime.h"
 
-#define TRIES_MAX 50 /* of 10 ms: the kernel removes links of a dead machine in its own time */
+#define TRIES_MAX  50 /* of 10 ms: the kernel removes links of a dead machine in its own time */
+#define ZONE_TRIES 10
+/* Before it has its own; a name that is taken on the host is not always free for it. */
+#define FIRST_NAME "skep-new"
 
 /* What making links takes. */
 typedef struct Maker {
+        const NetworkPlan *plan;
+        Run *run;
         int sock;
-        int netns_fd;
+        int bridge; /* index; 0 = none */
         char alias[MAKER_MAX];
 } Maker;
 
@@ -47,12 +55,13 @@ static int clear_leftover(const Maker *m, const NetworkLink *l, Error *e) {
         return r < 0 ? error_wrap(e, r, "cannot remove network interface '%s'", l->host) : 0;
 }
 
-static int send_veth(const Maker *m, const NetworkLink *l, Error *e) {
+static int send_pair(const Maker *m, const NetworkLink *l, Error *e) {
         const LinkRequest request = {
                 .kind = "veth",
                 .end = { .name = l->host, .mac = l->host_mac, .netns_fd = -EBADF },
-                .peer = { .name = l->inside, .mac = l->inside_mac, .netns_fd = m->netns_fd },
+                .peer = { .name = l->inside, .mac = l->inside_mac, .netns_fd = m->run->netns_fd },
                 .alias = m->alias,
+                .master = l->kind == NETWORK_VETH ? m->bridge : 0,
                 .up = true,
         };
         int r;
@@ -71,28 +80,131 @@ static int send_veth(const Maker *m, const NetworkLink *l, Error *e) {
 }
 
 /* Not all versions of the kernel take an alias while they make a link, so it is set once more. */
-static int make_veth(const Maker *m, const NetworkLink *l, int *ret_index, Error *e) {
-        int r = send_veth(m, l, e);
+static int make_pair(const Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
+        int r = send_pair(m, l, e);
 
         if (r < 0)
                 return r;
-        int index = (int) if_nametoindex(l->host);
-        if (index == 0)
+        made->host = (int) if_nametoindex(l->host);
+        if (made->host == 0)
                 return error_set(e, errno, "cannot find network interface '%s': %m", l->host);
-        r = link_set(m->sock, index, NULL, m->alias, true, e);
+        r = link_set(m->sock, made->host, NULL, m->alias, true, e);
         if (r >= 0 && *l->host_altname)
-                r = link_add_altname(m->sock, index, l->host_altname, e);
-        if (r < 0) {
-                (void) link_remove(m->sock, index, NULL);
-                return error_wrap(e, r, "cannot set up network interface '%s'", l->host);
+                r = link_add_altname(m->sock, made->host, l->host_altname, e);
+        return r < 0 ? error_wrap(e, r, "cannot set up network interface '%s'", l->host) : 0;
+}
+
+static int make_port(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
+        Link bridge;
+        int r = link_find(m->sock, m->plan->bridge, &bridge);
+
+        if (r == -ENODEV)
+                return error_set(e, r, "the host has no bridge '%s'", m->plan->bridge);
+        if (r < 0)
+                return error_set(e, r, "cannot look at bridge '%s': %m", m->plan->bridge);
+        m->bridge = bridge.index;
+        r = make_pair(m, l, made, e);
+        return r < 0 ? error_wrap(e, r, "bridge '%s'", m->plan->bridge) : 0;
+}
+
+/* Whoever does not heed the lock may take the bridge away again before we are at it. */
+static int make_member(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
+        _cleanup_free_ char *noted = str_format("/%s", m->plan->bridge);
+        int r = 0, lock;
+
+        if (!noted)
+                return error_oom(e);
+        if (!m->run->zone_is_noted)
+                r = runtime_note(m->run, "zone", noted, e);
+        if (r < 0)
+                return r;
+        m->run->zone_is_noted = true;
+        lock = zone_lock(e);
+        if (lock < 0)
+                return lock;
+        for (unsigned i = 0; i < ZONE_TRIES; i++) {
+                r = zone_join(m->sock, m->plan->bridge, m->plan->bridge_mac, e);
+                if (r >= 0) {
+                        m->bridge = r;
+                        r = make_pair(m, l, made, e);
+                }
+                if (r != -ENODEV)
+                        break;
         }
-        *ret_index = index;
-        return 0;
+        zone_unlock(lock);
+        return r;
+}
+
+static int open_inside(Run *run, Error *e) {
+        if (run->netns_sock < 0)
+                run->netns_sock = netns_socket(run->netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE,
+                                               e);
+        return MIN(run->netns_sock, 0);
+}
+
+static int send_on_top(const Maker *m, const NetworkLink *l, Error *e) {
+        const bool is_macvlan = l->kind == NETWORK_MACVLAN;
+        Link below;
+        int r = link_find(m->sock, l->host, &below);
+
+        if (r == -ENODEV)
+                return error_set(e, r, "the host has no network interface '%s'", l->host);
+        if (r < 0)
+                return error_set(e, r, "cannot look at network interface '%s': %m", l->host);
+        const LinkRequest request = {
+                .kind = is_macvlan ? "macvlan" : "ipvlan",
+                .end = { .name = FIRST_NAME,
+                         .mac = is_macvlan ? l->inside_mac : NULL,
+                         .netns_fd = m->run->netns_fd },
+                .below = below.index,
+        };
+        r = link_create(m->sock, &request, e);
+        if (r == -EOPNOTSUPP)
+                return error_wrap(e, r,
+                                  "the kernel cannot make an interface of the kind %s on '%s'",
+                                  request.kind, l->host);
+        return r < 0 ? error_wrap(e, r, "cannot create network interface '%s' on '%s'", l->inside,
+                                  l->host)
+                     : 0;
+}
+
+static int make_on_top(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
+        int r = open_inside(m->run, e), sock = m->run->netns_sock;
+        Link new;
+
+        if (r >= 0)
+                r = send_on_top(m, l, e);
+        if (r < 0)
+                return r;
+        r = link_find(sock, FIRST_NAME, &new);
+        if (r < 0)
+                return error_set(e, r, "cannot find network interface '%s': %m", l->inside);
+        made->inside = new.index;
+        r = link_set(sock, new.index, l->inside, NULL, false, e);
+        if (r >= 0 && *l->inside_altname)
+                r = link_add_altname(sock, new.index, l->inside_altname, e);
+        return r < 0 ? error_wrap(e, r, "cannot name network interface '%s'", l->inside) : 0;
+}
+
+static int make(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
+        switch (l->kind) {
+        case NETWORK_VETH:
+                return m->plan->in_zone   ? make_member(m, l, made, e)
+                       : *m->plan->bridge ? make_port(m, l, made, e)
+                                          : make_pair(m, l, made, e);
+        case NETWORK_EXTRA:
+                return make_pair(m, l, made, e);
+        case NETWORK_MACVLAN:
+        case NETWORK_IPVLAN:
+                return make_on_top(m, l, made, e);
+        default:
+                return -EINVAL;
+        }
 }
 
 int network_apply(const NetworkPlan *plan, Run *run, Error *e) {
         _cleanup_fd_ int sock = netlink_open();
-        Maker m = { .sock = sock, .netns_fd = run->netns_fd };
+        Maker m = { .plan = plan, .run = run, .sock = sock };
         int r;
 
         if (sock < 0)
@@ -100,29 +212,35 @@ int network_apply(const NetworkPlan *plan, Run *run, Error *e) {
         r = maker_sign(m.alias);
         if (r < 0)
                 return error_set(e, r, "cannot read our own start time: %m");
-        free(run->network_indices);
-        run->network_indices = calloc(plan->n, sizeof *run->network_indices);
-        if (!run->network_indices)
+        free(run->network);
+        run->network = calloc(plan->n, sizeof *run->network);
+        if (!run->network)
                 return error_oom(e);
+        run->n_network = plan->n;
 
-        for (size_t i = 0; i < plan->n; i++) {
-                r = make_veth(&m, plan->links + i, run->network_indices + i, e);
-                if (r < 0) {
-                        network_revert(run);
-                        return r;
-                }
-                run->n_network++;
-        }
-        return 0;
+        for (size_t i = 0; i < plan->n && r >= 0; i++)
+                r = make(&m, plan->links + i, run->network + i, e);
+        if (r < 0)
+                network_revert(plan, run);
+        return MIN(r, 0);
 }
 
-void network_revert(Run *run) {
+/* Those inside as well: they would go with the namespace, but only some time after we have ended, and what they
+ * are on would stay in use until then. */
+void network_revert(const NetworkPlan *plan, Run *run) {
         _cleanup_fd_ int sock = run->n_network > 0 ? netlink_open() : -EBADF;
 
-        for (size_t i = 0; i < run->n_network && sock >= 0; i++)
-                (void) link_remove(sock, run->network_indices[i], NULL);
+        for (size_t i = run->n_network; i > 0; i--) {
+                const NetworkMade *made = run->network + i - 1;
+                if (made->host > 0 && sock >= 0)
+                        (void) link_remove(sock, made->host, NULL);
+                if (made->inside > 0)
+                        (void) link_remove(run->netns_sock, made->inside, NULL);
+        }
+        if (run->n_network > 0 && plan->in_zone)
+                zone_leave(plan->bridge);
         run->n_network = 0;
-        free(TAKE_PTR(run->network_indices));
+        free(TAKE_PTR(run->network));
 }
 
 int network_loopback_up(Error *e) {

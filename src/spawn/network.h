@@ -6,6 +6,12 @@
 #include "spawn/network-plan.h"
 #include "spawn/run.h"
 
+/* What was made of one link of the plan. */
+typedef struct NetworkMade {
+        int host; /* index of the end on the host; 0 = there is none */
+        int inside; /* in the machine's namespace, of what does not go with an end on the host; 0 = none */
+} NetworkMade;
+
 /** network_wants() - whether there is anything to make outside */
 static inline bool network_wants(const Spec *spec) {
         return network_spec_has_links(&spec->network);
@@ -13,11 +19,11 @@ static inline bool network_wants(const Spec *spec) {
 
 /** network_apply() - PHASE_ATTACH: make the links into run->netns_fd
  * A link of the same name whose maker is dead is replaced.
- * @run:  network_indices is filled
+ * @run:  network and netns_sock are filled
  * Return: 0 or -errno; nothing is left on failure. */
 int network_apply(const NetworkPlan *plan, Run *run, Error *e);
 /** network_revert() - delete what network_apply() made, as far as it is still there */
-void network_revert(Run *run);
+void network_revert(const NetworkPlan *plan, Run *run);
 
 /** network_loopback_up() - bring up `lo` in the network namespace we are in. Return: 0 or -errno. */
 int network_loopback_up(Error *e);

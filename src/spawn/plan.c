@@ -28,7 +28,7 @@ static const uint64_t default_capabilities = CAP(AUDIT_CONTROL) | CAP(AUDIT_WRIT
 uint64_t plan_capabilities(const Spec *spec) {
         uint64_t c = default_capabilities;
 
-        if (spec_has_private_network(spec))
+        if (spec_owns_network(spec))
                 c |= CAP(NET_ADMIN);
         else if (spec_has_private_users(spec))
                 c &= ~CAP(NET_BIND_SERVICE);

@@ -17,6 +17,7 @@
 #include "base/proc.h"
 #include "spawn/bus-aide.h"
 #include "spawn/keeper.h"
+#include "spawn/network.h"
 
 /* How long the bus may take. What is not taken back in time ends by itself, with its processes. */
 #define SCOPE_USEC    (60 * 1000 * 1000)
@@ -242,7 +243,8 @@ static int enter(const Spec *spec, const Run *run, Error *e) {
         for (size_t i = 0; i < ELEMENTSOF(fixed) && r >= 0; i++)
                 r = strv_append(&words, fixed[i]);
         for (size_t i = 0; i < run->n_network && r >= 0; i++)
-                r = strv_append_format(&words, "%d", run->network_indices[i]);
+                if (run->network[i].host > 0)
+                        r = strv_append_format(&words, "%d", run->network[i].host);
         return r < 0 ? error_oom(e) : on_the_bus(words, NULL, REGISTER_USEC, e);
 }
 

@@ -29,7 +29,7 @@ void register_scope_release(Run *run);
 bool register_wants(const Spec *spec);
 
 /** register_apply() - PHASE_ATTACH: enter the machine at machined (RegisterMachineWithNetwork)
- * @run:  leader, uuid and network_indices are set
+ * @run:  leader, uuid and network are set
  * Return: 0; REGISTER_WITHOUT (> 0) it failed and --register=auto is content with that, @e says why;
  * -errno (a name that is taken always is). */
 enum { REGISTER_WITHOUT = 1 };

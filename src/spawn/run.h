@@ -100,8 +100,9 @@ typedef struct Run {
         int bus_fd;             /* connection that is the scope's controller; -EBADF = none */
         uint64_t bus_manager;   /* the service manager is ":1.N" on it */
         int scope_pidfd;        /* that placeholder */
-        int *network_indices;   /* interfaces on the host that network_apply() made */
+        struct NetworkMade *network; /* interfaces, see network.h; as many as the plan has */
         size_t n_network;
+        bool zone_is_noted;      /* in the runtime file */
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;
         struct BoundUsers *bound_users; /* see bound-user.h */
@@ -119,6 +120,7 @@ typedef struct Run {
         int console_fd; /* see RunFd */
         int kmsg_fd;
         int netns_fd;
+        int netns_sock;     /* for netlink in it; -EBADF = nobody needs one */
         int incoming_fd;    /* see exchange.h */
         int export_fd;      /* the machine's, until it is attached */
         int export_view_fd; /* ours */
@@ -160,6 +162,7 @@ typedef struct Run {
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \
                 .netns_fd = -EBADF,                                                                \
+                .netns_sock = -EBADF,                                                              \
                 .incoming_fd = -EBADF,                                                             \
                 .export_fd = -EBADF,                                                               \
                 .export_view_fd = -EBADF,                                                          \

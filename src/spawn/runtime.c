@@ -19,6 +19,7 @@
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
 #include "spawn/id-lock.h"
+#include "spawn/network-zone.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
@@ -65,6 +66,7 @@ static const struct Leftover {
         { "cgroup ", cgroup_place_remove },
         { "tree ", remove_tree },
         { "exchange ", exchange_remove },
+        { "zone ", zone_remove_noted },
 };
 
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */

@@ -189,11 +189,25 @@ static int check_mounts(const Check *c, Error *e) {
         return 0;
 }
 
+static int check_network(const Check *c, Error *e) {
+        const NetworkSpec *n = &c->spec->network;
+        const Assignment *mac = c->origins ? settings_find(c->origins, FIELD(network.mac)) : NULL;
+
+        if (n->bridge && n->zone)
+                return refuse(c, FIELD(network.zone), e,
+                              "a machine's link is a port of one bridge, be it that of a zone");
+        /* A variable may be there for all machines. */
+        if (n->has_mac && !network_spec_has_veth(n) && !(mac && mac->origin.variable))
+                return refuse(c, FIELD(network.mac), e,
+                              "there is no link that it could be the address of");
+        return 0;
+}
+
 int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
-                check_image,        check_protection, check_execution,
-                check_capabilities, check_namespaces, check_unit,
-                check_users,        check_mounts,     check_journal,
+                check_image,      check_protection, check_execution, check_capabilities,
+                check_namespaces, check_unit,       check_users,     check_mounts,
+                check_journal,    check_network,
         };
         const Check c = { .spec = s, .origins = origins };
 

@@ -11,7 +11,6 @@ typedef enum KnobKind {
         KNOB_IF_YES,    /* if it is true, the word is the option's value */
         KNOB_NEVER_YES, /* true is refused; the word says why */
         KNOB_NEVER_NO,  /* false is refused */
-        KNOB_NEVER,     /* whatever it is */
 } KnobKind;
 
 static const struct {
@@ -21,6 +20,7 @@ static const struct {
 } knobs[] = {
         { "SYSTEMD_NSPAWN_API_VFS_WRITABLE", "api-vfs-writable", KNOB_VALUE, NULL },
         { "SYSTEMD_NSPAWN_CONTAINER_SERVICE", "container-service", KNOB_VALUE, NULL },
+        { "SYSTEMD_NSPAWN_NETWORK_MAC", "network-mac", KNOB_VALUE, NULL },
         { "SYSTEMD_NSPAWN_TMPFS_TMP", "tmpfs-tmp", KNOB_VALUE, NULL },
         { "SYSTEMD_SECCOMP", "seccomp", KNOB_VALUE, NULL },
         { "SYSTEMD_SUPPRESS_SYNC", "suppress-sync", KNOB_VALUE, NULL },
@@ -33,7 +33,6 @@ static const struct {
           "a machine has control groups of its own always" },
         { "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", NULL, KNOB_NEVER_NO,
           "a machine is never given control groups of version 1" },
-        { "SYSTEMD_NSPAWN_NETWORK_MAC", NULL, KNOB_NEVER, "not supported yet" },
 };
 
 /* Return: 1 the knob is set and to be passed on; 0 it is not; -EINVAL, -EOPNOTSUPP. */
@@ -42,8 +41,6 @@ static int judge(size_t i, const char *value, Error *e) {
 
         if (knobs[i].kind == KNOB_VALUE)
                 return 1;
-        if (knobs[i].kind == KNOB_NEVER)
-                return error_set(e, EOPNOTSUPP, "$%s: %s", knobs[i].variable, knobs[i].word);
         if (parse_bool(value, &on) < 0)
                 return error_set(e, EINVAL, "$%s: '%.60s' is neither yes nor no", knobs[i].variable,
                                  value);

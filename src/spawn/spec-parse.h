@@ -31,6 +31,14 @@ int spec_parse_register(const Setting *row, const char *value, void *at, Error *
 int spec_parse_console(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_api_vfs(const Setting *row, const char *value, void *at, Error *e);
 
+/* the network (spec-parse-network.c); NetworkPairs, of which those of a veth pair are new names on the host;
+ * char *: NULL = none; spec->network.mac */
+int spec_parse_network_links(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_network_extra(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_network_bridge(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_network_zone(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_network_mac(const Setting *row, const char *value, void *at, Error *e);
+
 /* users and their IDs (spec-parse-users.c); --user is an old word for --uid; at is spec->private_users */
 int spec_parse_image_policy(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_root_hash(const Setting *row, const char *value, void *at, Error *e);

@@ -33,6 +33,7 @@ void spec_done(Spec *s) {
         strv_free(s->argv);
         strv_free(s->environment);
         free(s->working_directory);
+        network_spec_done(&s->network);
         free(s->user);
         strv_free(s->bind_users);
         free(s->bind_user_shell);

@@ -329,9 +329,13 @@ static inline bool spec_upper_is_in_memory(const Spec *s) {
 static inline bool spec_upper_is_on_disk(const Spec *s) {
         return s->ephemeral == EPHEMERAL_DISK && s->volatile_mode == VOLATILE_NO;
 }
-/** spec_has_private_network() - whether the machine gets a network namespace of its own */
-static inline bool spec_has_private_network(const Spec *s) {
+/** spec_owns_network() - whether the machine may do with its network what it likes */
+static inline bool spec_owns_network(const Spec *s) {
         return s->network.private || network_spec_has_links(&s->network);
+}
+/** spec_has_private_network() - whether the network is not the host's, but its own or one it is lent */
+static inline bool spec_has_private_network(const Spec *s) {
+        return spec_owns_network(s) || s->network.namespace_path;
 }
 /** spec_has_private_users() - whether the machine gets a user namespace of its own */
 static inline bool spec_has_private_users(const Spec *s) {

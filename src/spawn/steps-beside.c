@@ -32,7 +32,7 @@ static int apply_network(Engine *g, Error *e) {
 }
 
 static void revert_network(Engine *g) {
-        network_revert(&g->run);
+        network_revert(&g->plan.network, &g->run);
 }
 
 static int apply_handover(Engine *g, Error *e) {

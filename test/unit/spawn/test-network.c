@@ -63,10 +63,67 @@ static void test_apart(void **state) {
         assert_memory_not_equal(a.host_mac, elsewhere.host_mac, 6);
 }
 
+/* Everything that links can be made of, as --dry-run shows it. */
+static void test_format(void **state) {
+        NetworkPair extra[] = { { (char *) "ex0", (char *) "in0" }, { (char *) "ex1", NULL } },
+                    macvlan[] = { { (char *) "eth0", NULL },
+                                  { (char *) "a-long-name-of-a-link", NULL } },
+                    ipvlan[] = { { (char *) "eth0", (char *) "ip0" } };
+        const NetworkSpec n = {
+                .zone = (char *) "z",
+                .has_mac = true,
+                .mac = { 2, 0, 0, 0, 0, 1 },
+                .veth_extra = { extra, ELEMENTSOF(extra) },
+                .macvlan = { macvlan, ELEMENTSOF(macvlan) },
+                .ipvlan = { ipvlan, ELEMENTSOF(ipvlan) },
+        };
+        _cleanup_(network_plan_done) NetworkPlan p = plan_of(&n, "web", 1);
+        _cleanup_(buf_done) Buf out = {};
+
+        assert_int_equal(network_plan_format(&p, &out), 0);
+        assert_string_equal(
+                out.p,
+                "  veth vb-web 6a:6d:d0:d9:2f:0a peer host0 02:00:00:00:00:01 bridge vz-z 3e:7e:24:30:3e:20\n"
+                "  veth ex0 7a:2c:84:20:77:19 peer in0 6e:e8:bc:22:04:ed\n"
+                "  veth ex1 5e:13:c5:00:e8:e1 peer ex1 ae:df:56:b3:25:d3\n"
+                "  macvlan mv-eth0 ea:3f:34:26:50:35 on eth0\n"
+                "  macvlan mv-a-long-nYuUP 4a:00:17:b1:c5:5d altname mv-a-long-name-of-a-link on a-long-name-of-a-link\n"
+                "  ipvlan ip0 on eth0\n");
+}
+
+static void test_same_names(void **state) {
+        NetworkPair a[] = { { (char *) "ve-web", (char *) "x" } },
+                    b[] = { { (char *) "ex", (char *) "host0" } },
+                    c[] = { { (char *) "eth0", NULL }, { (char *) "eth0", NULL } },
+                    d[] = { { (char *) "eth0", (char *) "e" } };
+        const NetworkSpec rows[] = {
+                { .veth = true, .veth_extra = { a, 1 } },
+                { .veth = true, .veth_extra = { b, 1 } },
+                { .macvlan = { c, 2 } },
+                { .macvlan = { d, 1 }, .ipvlan = { d, 1 } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                const Spec spec = { .machine = (char *) "web", .network = rows[i] };
+                NetworkPlan p = {};
+                Error e = {};
+
+                CHECK_EQ(network_plan(&spec, &(Id128){}, &p, &e), -EEXIST, "row %zu", i);
+                CHECK_EQ(strstr(e.text, "the same name") != NULL, true, "row %zu: %s", i, e.text);
+        }
+        /* With a bridge the name is another. */
+        _cleanup_(network_plan_done) NetworkPlan p = plan_of(
+                &(NetworkSpec){ .bridge = (char *) "br0", .veth_extra = { a, 1 } }, "web", 1);
+        assert_int_equal(p.n, 2);
+        assert_string_equal(p.links[0].host, "vb-web");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_apart),
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_same_names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bridges of zones, see network-zone.h. Which of them are ours, their alias says: one that somebody else made for
+ * machines to join is not ours to remove. */
+#include "spawn/network-zone.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "net/maker.h"
+#include "spawn/network-spec.h"
+
+#define LOCK_DIR   "/run/systemd"
+#define LOCK_PATH  LOCK_DIR "/nspawn-network-zone"
+#define LOCK_TRIES 1000 /* of 10 ms */
+#define ALIAS      "skep zone"
+
+/* Return: the lock; -EAGAIN somebody else has it, or has just removed it; -errno. */
+static int try_lock(void) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_fd_ int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+                                   0600);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+                return errno == EACCES ? -EAGAIN : -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return st.st_nlink == 0 ? -EAGAIN : TAKE_FD(fd);
+}
+
+int zone_lock(Error *e) {
+        int r = try_lock();
+
+        if (r == -ENOENT) {
+                r = path_mkdirs(LOCK_DIR, 0755);
+                if (r >= 0)
+                        r = try_lock();
+        }
+        for (unsigned i = 0; r == -EAGAIN && i < LOCK_TRIES; i++) {
+                (void) usleep(10 * 1000);
+                r = try_lock();
+        }
+        if (r == -EAGAIN)
+                return error_set(e, ETIMEDOUT, "somebody else keeps '%s' locked", LOCK_PATH);
+        return r < 0 ? error_set(e, r, "cannot lock '%s': %m", LOCK_PATH) : r;
+}
+
+void zone_unlock(int lock_fd) {
+        if (lock_fd < 0)
+                return;
+        (void) unlink(LOCK_PATH);
+        (void) close(lock_fd);
+}
+
+int zone_join(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE], Error *e) {
+        const LinkRequest request = {
+                .kind = "bridge",
+                .end = { .name = bridge, .mac = mac, .netns_fd = -EBADF },
+                .peer = { .netns_fd = -EBADF },
+                .alias = ALIAS,
+                .up = true,
+        };
+        Link found;
+        int r = link_find(sock, bridge, &found);
+
+        if (r == -ENODEV) {
+                r = link_create(sock, &request, e);
+                if (r < 0)
+                        return error_wrap(e, r, "cannot create bridge '%s'", bridge);
+                r = link_find(sock, bridge, &found);
+                /* Not all versions of the kernel take an alias while they make a link. */
+                if (r >= 0 && !*found.alias) {
+                        r = link_set(sock, found.index, NULL, ALIAS, true, e);
+                        if (r < 0)
+                                return error_wrap(e, r, "cannot set up bridge '%s'", bridge);
+                }
+        }
+        if (r < 0)
+                return error_set(e, r, "cannot look at bridge '%s': %m", bridge);
+        if (!streq(found.kind, "bridge"))
+                return error_set(e, EEXIST, "network interface '%s' exists and is no bridge",
+                                 bridge);
+        return found.index;
+}
+
+static void remove_empty(int sock, const char *bridge) {
+        _cleanup_free_ Link *ports = NULL;
+        size_t n = 0, left = 0;
+        Link found;
+
+        if (link_find(sock, bridge, &found) < 0 || !streq(found.kind, "bridge") ||
+            !streq(found.alias, ALIAS) || link_ports(sock, found.index, &ports, &n) < 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (!maker_is_dead(ports[i].alias) || link_remove(sock, ports[i].index, NULL) < 0)
+                        left++;
+        if (left == 0)
+                (void) link_remove(sock, found.index, NULL);
+}
+
+void zone_leave(const char *bridge) {
+        _cleanup_fd_ int sock = netlink_open();
+        int lock = sock < 0 ? sock : zone_lock(NULL);
+
+        if (lock >= 0)
+                remove_empty(sock, bridge);
+        zone_unlock(lock);
+}
+
+void zone_remove_noted(const char *value) {
+        const char *name = value + 1;
+
+        if (*value == '/' && link_name_is_valid(name, IFNAMSIZ) &&
+            str_skip_prefix(name, ZONE_PREFIX))
+                zone_leave(name);
+}
