@@ -19,7 +19,8 @@ int oci_cgroup_fill(Spec *s, const char *where, const char *id, bool systemd, Er
 int oci_cgroup_path(const char *where, const char *id, const char *own, char **ret, Error *e);
 /** oci_cgroup_scope() - slice and scope out of "SLICE:PREFIX:NAME"; without a slice it is system.slice
  * Return: 0; -EINVAL; -ENOMEM. */
-int oci_cgroup_scope(const char *where, const char *id, char **ret_slice, char **ret_scope, Error *e);
+int oci_cgroup_scope(const char *where, const char *id, char **ret_slice, char **ret_scope,
+                     Error *e);
 
 /** oci_cgroup_make() - make the group and those above it, and hand down to it the controllers that there are
  * One that is there and holds nobody is as good as a new one.
