@@ -271,27 +271,37 @@ int seccomp_plan_format(const SeccompPlan *p, Buf *out) {
 }
 
 int seccomp_plan_load(const struct sock_filter *filter, size_t n, Error *e) {
-        struct sock_fprog program = { .len = (unsigned short) n,
-                                      .filter = (struct sock_filter *) filter };
+        const SeccompProgram p = { .n = n, .filter = (struct sock_filter *) filter };
 
-        if (n == 0)
+        return seccomp_program_load(&p, NULL, e);
+}
+
+int seccomp_program_load(const SeccompProgram *p, int *ret_listener, Error *e) {
+        struct sock_fprog program = { .len = (unsigned short) p->n, .filter = p->filter };
+        long fd;
+
+        if (p->n == 0)
                 return 0;
-        if (n > BPF_MAXINSNS)
+        if (p->n > BPF_MAXINSNS)
                 return error_set(e, E2BIG,
                                  "the system call filter has %zu instructions, the kernel takes %d",
-                                 n, BPF_MAXINSNS);
+                                 p->n, BPF_MAXINSNS);
 
-        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, p->flags, &program);
+        if (fd < 0) {
                 if (errno == EINVAL)
-                        return error_set(e, EINVAL,
-                                         "cannot load the system call filter: "
-                                         "this kernel was built without seccomp filters");
+                        return error_set(
+                                e, EINVAL,
+                                "cannot load the system call filter: this kernel was built "
+                                "without %s",
+                                p->flags ? "all that it asks for" : "seccomp filters");
                 if (errno == EACCES)
                         return error_set(e, EACCES,
                                          "cannot load the system call filter: "
                                          "it needs no_new_privs or CAP_SYS_ADMIN");
                 return error_set(e, errno, "cannot load the system call filter: %m");
         }
-
+        if (p->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+                *ret_listener = (int) fd;
         return 0;
 }

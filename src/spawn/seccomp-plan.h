@@ -21,6 +21,7 @@ typedef struct SeccompPlan {
 typedef struct SeccompProgram {
         size_t n;
         struct sock_filter *filter; /* owned */
+        unsigned flags;             /* SECCOMP_FILTER_FLAG_* */
 } SeccompProgram;
 
 /* What a filter hangs on. All zero but for the capabilities is the default filter. */
@@ -59,3 +60,7 @@ int seccomp_plan_format(const SeccompPlan *p, Buf *out);
  * @n:       instructions in it; 0 does nothing
  * Return: 0 or -errno. */
 int seccomp_plan_load(const struct sock_filter *filter, size_t n, Error *e);
+/** seccomp_program_load() - the same with flags
+ * @ret_listener: with SECCOMP_FILTER_FLAG_NEW_LISTENER: where its questions are answered; else untouched
+ * Return: 0 or -errno. */
+int seccomp_program_load(const SeccompProgram *p, int *ret_listener, Error *e);
