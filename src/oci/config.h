@@ -371,7 +371,7 @@ DEFINE_CLEANUP(OciProcess *, oci_process_free)
 /** oci_resources_parse() - read resources alone, as update is given them. Return: as oci_config_parse(). */
 int oci_resources_parse(const char *text, OciResources **ret, Error *e);
 /** oci_resources_free() - Return: NULL. */
-OciResources *oci_resources_free(OciResources *r);
+OciResources *oci_resources_free(OciResources *p);
 DEFINE_CLEANUP(OciResources *, oci_resources_free)
 
 /** oci_namespace_find() - the namespace of a type; NULL = the container has the host's */

@@ -180,7 +180,7 @@ __attribute__((noreturn)) static void become_hook(int state, const char *program
 /* Return: status as of wait(2); -1 it took too long, and is dead. */
 static int wait_for_hook(long pid, int seconds) {
         const unsigned long child = CHILD_MASK;
-        struct timespec now, end, left = {};
+        struct timespec now = {}, end = {}, left = {};
         int status = 0;
 
         (void) system_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long) &end, 0, 0);
