@@ -18,14 +18,10 @@ static const struct {
         int clone;
         unsigned flag;
 } namespaces[] = {
-        { "user", CLONE_NEWUSER, NAMESPACE_USER },
-        { "mnt", CLONE_NEWNS, NAMESPACE_FILES },
-        { "pid", CLONE_NEWPID, NAMESPACE_PIDS },
-        { "uts", CLONE_NEWUTS, NAMESPACE_REST },
-        { "ipc", CLONE_NEWIPC, NAMESPACE_REST },
-        { "net", CLONE_NEWNET, NAMESPACE_REST },
-        { "cgroup", CLONE_NEWCGROUP, NAMESPACE_REST },
-        { "time", CLONE_NEWTIME, NAMESPACE_REST },
+        { "user", CLONE_NEWUSER, NAMESPACE_USER },     { "mnt", CLONE_NEWNS, NAMESPACE_FILES },
+        { "pid", CLONE_NEWPID, NAMESPACE_PIDS },       { "uts", CLONE_NEWUTS, NAMESPACE_REST },
+        { "ipc", CLONE_NEWIPC, NAMESPACE_REST },       { "net", CLONE_NEWNET, NAMESPACE_REST },
+        { "cgroup", CLONE_NEWCGROUP, NAMESPACE_REST }, { "time", CLONE_NEWTIME, NAMESPACE_REST },
 };
 
 int namespace_differing(pid_t pid, unsigned which, int *ret) {

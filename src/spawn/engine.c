@@ -156,7 +156,7 @@ _noreturn_ static void inner_main(Engine *g) {
 static uint64_t machine_flags(const Engine *g) {
         return CLONE_NEWPID | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
                (g->spec->share_uts ? 0 : CLONE_NEWUTS) | (g->spec->share_ipc ? 0 : CLONE_NEWIPC) |
-               (spec_has_private_network(g->spec) ? CLONE_NEWNET : 0) |
+               (spec_has_own_netns(g->spec) ? CLONE_NEWNET : 0) |
                (g->run.cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0);
 }
 
@@ -321,7 +321,7 @@ static int answer(Engine *g, Phase phase, Error *e) {
 static int attach(Engine *g, Error *e) {
         Run *run = &g->run;
 
-        if (spec_has_private_network(g->spec)) {
+        if (spec_has_own_netns(g->spec)) {
                 char path[64];
                 (void) snprintf(path, sizeof path, "/proc/%d/ns/net", run->leader);
                 run->netns_fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -17,9 +17,9 @@ static int choose_shell(const JoinTarget *t, const User *u, JoinRequest *q, Erro
         const char *shells[] = { u->shell, "/bin/bash", "/bin/sh" };
 
         for (size_t i = 0; i < ELEMENTSOF(shells); i++) {
-                _cleanup_fd_ int fd = shells[i] ? path_open_in_root(t->root_fd, shells[i], O_PATH,
-                                                                    0)
-                                                : -ENOENT;
+                _cleanup_fd_ int fd = shells[i]
+                                              ? path_open_in_root(t->root_fd, shells[i], O_PATH, 0)
+                                              : -ENOENT;
                 if (fd < 0 && i + 1 < ELEMENTSOF(shells))
                         continue;
                 q->program = strdup(shells[i]);

@@ -245,7 +245,7 @@ int join_target_confine(const JoinTarget *t, JoinRequest *q, Error *e) {
         if (r >= 0)
                 r = read_labels(t, q);
         if (r < 0)
-                return error_set(e, r == -ENOENT ? ESRCH : r,
-                                 "cannot look at what confines %s: %m", t->name);
+                return error_set(e, r == -ENOENT ? ESRCH : r, "cannot look at what confines %s: %m",
+                                 t->name);
         return confine_calls_alike(t, q, e);
 }

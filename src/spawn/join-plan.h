@@ -18,7 +18,7 @@ typedef struct JoinCapabilities {
 /* All strings and arrays belong to the request. All zero but for what join_request_init() sets. */
 typedef struct JoinRequest {
         char *program; /* NULL = argv[0]; without a '/' it is looked for in $PATH of the environment */
-        char **argv;   /* not empty */
+        char **argv;        /* not empty */
         char **environment; /* all of it; nothing is added */
         char *cwd;          /* absolute, in the machine; NULL = "/" */
         bool cwd_may_miss;  /* then it is "/" */

@@ -166,8 +166,7 @@ static pid_t supervisor_of(pid_t pid) {
         _cleanup_free_ char *name = NULL;
         pid_t parent;
 
-        if (proc_parent(pid, &parent) < 0 || parent <= 1 ||
-            runtime_find(NULL, &parent, &name) < 0)
+        if (proc_parent(pid, &parent) < 0 || parent <= 1 || runtime_find(NULL, &parent, &name) < 0)
                 return 0;
         return parent;
 }
@@ -186,11 +185,12 @@ static int open_cgroup(JoinTarget *t, Error *e) {
         if (!path)
                 return error_oom(e);
         if (!path_is_absolute_clean(path))
-                return error_set(e, ENXIO, "the control group of %s is outside of our own", t->name);
+                return error_set(e, ENXIO, "the control group of %s is outside of our own",
+                                 t->name);
         t->cgroup_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return t->cgroup_fd < 0 ? error_set(e, errno, "cannot open the control group of %s: %m",
-                                            t->name)
-                                : 0;
+        return t->cgroup_fd < 0
+                       ? error_set(e, errno, "cannot open the control group of %s: %m", t->name)
+                       : 0;
 }
 
 bool join_target_is_paused(const JoinTarget *t) {
@@ -210,15 +210,15 @@ static int look_at(JoinTarget *t, Error *e) {
         if (r < 0)
                 return r == -ESRCH ? r : error_set(e, r, "cannot look at %s: %m", t->name);
         if (t->clone == 0)
-                return error_set(e, EPERM,
-                                 "%s is in no machine: it shares all namespaces with us", t->name);
+                return error_set(e, EPERM, "%s is in no machine: it shares all namespaces with us",
+                                 t->name);
         (void) snprintf(path, sizeof path, "/proc/%d/root", t->pid);
         t->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (t->root_fd < 0)
-                return errno == ENOENT ? -ESRCH
-                                       : error_set(e, errno,
-                                                   "cannot open the root directory of %s: %m",
-                                                   t->name);
+                return errno == ENOENT
+                               ? -ESRCH
+                               : error_set(e, errno, "cannot open the root directory of %s: %m",
+                                           t->name);
         return open_cgroup(t, e);
 }
 

@@ -18,8 +18,7 @@ typedef struct JoinTarget {
         ProcessLimits limits;
 } JoinTarget;
 
-#define JOIN_TARGET_NULL                                                                           \
-        ((JoinTarget){ .pidfd = -EBADF, .root_fd = -EBADF, .cgroup_fd = -EBADF })
+#define JOIN_TARGET_NULL ((JoinTarget){ .pidfd = -EBADF, .root_fd = -EBADF, .cgroup_fd = -EBADF })
 
 /** join_target_done() - close and free */
 void join_target_done(JoinTarget *t);

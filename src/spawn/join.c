@@ -27,7 +27,8 @@
 #include "spawn/payload.h"
 #include "spawn/run.h"
 
-#define PAUSED_USEC ((uint64_t) 300 * 1000) /* how often a joiner that says nothing is looked after */
+#define PAUSED_USEC                                                                                \
+        ((uint64_t) 300 * 1000) /* how often a joiner that says nothing is looked after */
 
 void joined_done(Joined *j) {
         j->pidfd = fd_close(j->pidfd);
@@ -183,9 +184,8 @@ static int become_user(const JoinRequest *q, Error *e) {
         if (setgroups(q->n_groups, q->groups) < 0 && !(errno == EPERM && q->n_groups == 0))
                 return error_set(e, errno, "cannot become a member of groups: %m");
         if (setresgid(q->gid, q->gid, q->gid) < 0)
-                return errno == EINVAL
-                               ? error_set(e, ENXIO, "the machine has no group %u", q->gid)
-                               : error_set(e, errno, "cannot become group %u: %m", q->gid);
+                return errno == EINVAL ? error_set(e, ENXIO, "the machine has no group %u", q->gid)
+                                       : error_set(e, errno, "cannot become group %u: %m", q->gid);
         if (q->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot keep capabilities: %m");
         if (setresuid(q->uid, q->uid, q->uid) < 0)
@@ -445,7 +445,9 @@ static int let_go(const JoinRequest *q, Progress *p, int sock, Error *e) {
                         return error_oom(e);
                 if (slash)
                         *slash = '\0';
-                _cleanup_fd_ int dir = open(!slash ? "." : *folder ? folder : "/",
+                _cleanup_fd_ int dir = open(!slash    ? "."
+                                            : *folder ? folder
+                                                      : "/",
                                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = dir < 0 ? -errno
                             : file_write_atomic(dir, path_last(q->pid_file), text, strlen(text),
@@ -462,7 +464,8 @@ static int let_go(const JoinRequest *q, Progress *p, int sock, Error *e) {
 }
 
 /* Return: 0 the command executes; -errno. */
-static int await_execution(const JoinTarget *t, const JoinRequest *q, int sock, Progress *p, Error *e) {
+static int await_execution(const JoinTarget *t, const JoinRequest *q, int sock, Progress *p,
+                           Error *e) {
         HandshakeMessage m;
         int r;
 

@@ -82,8 +82,14 @@ static const MountItem closing_rows[] = {
 #undef B
 #undef I
 
+/* What belongs to a network that was there before is the host's, to users of the machine's own. */
+static bool owns_sysctl(const Spec *spec) {
+        return spec_owns_network(spec) &&
+               !(spec->network.namespace_path && spec_has_private_users(spec));
+}
+
 static bool row_applies(When when, const Spec *spec) {
-        bool own = spec_has_private_network(spec), writable = spec->api_vfs == API_VFS_WRITABLE;
+        bool own = owns_sysctl(spec), writable = spec->api_vfs == API_VFS_WRITABLE;
 
         switch (when) {
         case ALWAYS:

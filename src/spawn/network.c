@@ -6,6 +6,7 @@
  * from the link of a machine that runs. */
 #include "spawn/network.h"
 
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -241,6 +242,13 @@ void network_revert(const NetworkPlan *plan, Run *run) {
                 zone_leave(plan->bridge);
         run->n_network = 0;
         free(TAKE_PTR(run->network));
+}
+
+int network_join(const Spec *spec, const Run *run, Error *e) {
+        return setns(run->netns_fd, CLONE_NEWNET) < 0
+                       ? error_set(e, errno, "cannot join network namespace '%s': %m",
+                                   spec->network.namespace_path)
+                       : 0;
 }
 
 int network_loopback_up(Error *e) {

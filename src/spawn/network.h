@@ -17,6 +17,14 @@ static inline bool network_wants(const Spec *spec) {
         return network_spec_has_links(&spec->network);
 }
 
+/** network_is_joined() - whether the network is one that is there already */
+static inline bool network_is_joined(const Spec *spec) {
+        return spec->network.namespace_path;
+}
+/** network_join() - PHASE_BUILD: go into the namespace run->netns_fd, with the rights of the host
+ * Return: 0 or -errno. */
+int network_join(const Spec *spec, const Run *run, Error *e);
+
 /** network_apply() - PHASE_ATTACH: make the links into run->netns_fd
  * A link of the same name whose maker is dead is replaced.
  * @run:  network and netns_sock are filled

@@ -373,8 +373,11 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
         if (r >= 0)
                 r = node_plan_format(&p->run, out);
         if (r >= 0)
-                r = buf_puts(out, spec_has_private_network(spec) ? "network: its own\n"
-                                                                 : "network: the host's\n");
+                r = spec->network.namespace_path
+                            ? buf_printf(out, "network: %s\n", spec->network.namespace_path)
+                            : buf_puts(out, spec_has_private_network(spec)
+                                                    ? "network: its own\n"
+                                                    : "network: the host's\n");
         if (r >= 0)
                 r = network_plan_format(&p->network, out);
         if (r >= 0)

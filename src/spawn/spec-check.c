@@ -196,6 +196,9 @@ static int check_network(const Check *c, Error *e) {
         if (n->bridge && n->zone)
                 return refuse(c, FIELD(network.zone), e,
                               "a machine's link is a port of one bridge, be it that of a zone");
+        if (n->namespace_path && network_spec_has_links(n))
+                return refuse(c, FIELD(network.namespace_path), e,
+                              "only --private-network goes with a network that is there already");
         /* A variable may be there for all machines. */
         if (n->has_mac && !network_spec_has_veth(n) && !(mac && mac->origin.variable))
                 return refuse(c, FIELD(network.mac), e,

@@ -200,6 +200,11 @@ static const Setting rows[] = {
           .help = "As --network-bridge, with a bridge vz-NAME that is there while any machine is in"
                   " the zone",
           .parse = spec_parse_network_zone, AT(network.zone) },
+        { NETWORK("NamespacePath"), FLAG("network-namespace-path"), .metavar = "PATH",
+          .complete = "files",
+          .help = "Be in this network namespace, such as ip-netns(8) makes; with --private-network,"
+                  " as who may change it",
+          .parse = setting_path, AT(network.namespace_path) },
         { FLAG("network-mac"), .metavar = "MAC",
           .help = "MAC address of host0 (default: made of the names of host and machine); also"
                   " $SYSTEMD_NSPAWN_NETWORK_MAC",
@@ -393,8 +398,6 @@ static const Setting rows[] = {
         { FLAG("share-system"), UNSUPPORTED },
         { FLAG("oci-bundle"), .metavar = "PATH", UNSUPPORTED },
         { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:NAME]", UNSUPPORTED },
-        { NETWORK("NamespacePath"), FLAG("network-namespace-path"), .metavar = "PATH",
-          UNSUPPORTED },
         { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
           UNSUPPORTED },
         { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },

@@ -337,6 +337,10 @@ static inline bool spec_owns_network(const Spec *s) {
 static inline bool spec_has_private_network(const Spec *s) {
         return spec_owns_network(s) || s->network.namespace_path;
 }
+/** spec_has_own_netns() - whether that is a namespace that we make */
+static inline bool spec_has_own_netns(const Spec *s) {
+        return spec_owns_network(s) && !s->network.namespace_path;
+}
 /** spec_has_private_users() - whether the machine gets a user namespace of its own */
 static inline bool spec_has_private_users(const Spec *s) {
         return s->private_users != PRIVATE_USERS_NO;

@@ -4,6 +4,7 @@
 #include "spawn/steps.h"
 
 #include "spawn/capability.h"
+#include "net/netns.h"
 #include "spawn/bind-map.h"
 #include "spawn/bound-user.h"
 #include "spawn/cgroup-place.h"
@@ -13,6 +14,7 @@
 #include "spawn/keeper.h"
 #include "spawn/label.h"
 #include "spawn/mount.h"
+#include "spawn/network.h"
 #include "spawn/owners.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
@@ -263,6 +265,11 @@ static int apply_bound_users(Engine *g, Error *e) {
         return bound_users_read(g->spec, &g->run, e);
 }
 
+static int apply_namespace(Engine *g, Error *e) {
+        g->run.netns_fd = netns_open(g->spec->network.namespace_path, e);
+        return MIN(g->run.netns_fd, 0);
+}
+
 static const Step steps[] = {
         { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
         { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
@@ -288,6 +295,7 @@ static const Step steps[] = {
         { "exchange folders", PHASE_HOST, false, exchange_wants, apply_exchange_folders,
           revert_exchange_folders },
         { "users of the host", PHASE_HOST, false, spec_has_bound_users, apply_bound_users, NULL },
+        { "network namespace", PHASE_HOST, false, network_is_joined, apply_namespace, NULL },
         { "sources of mounts", PHASE_HOST, false, NULL, apply_sources, NULL },
 };
 

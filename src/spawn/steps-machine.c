@@ -25,6 +25,11 @@ static int apply_isolation(Engine *g, Error *e) {
         return root_isolate(&g->run, e);
 }
 
+/* Here it shows in the machine's /sys, and is the host's to enter, whose users the machine may not have. */
+static int apply_joined_network(Engine *g, Error *e) {
+        return network_join(g->spec, &g->run, e);
+}
+
 static int apply_pins(Engine *g, Error *e) {
         return root_pin_api(&g->run, e);
 }
@@ -190,6 +195,7 @@ static int apply_inner_hooks(Engine *g, Error *e) {
 
 static const Step steps[] = {
         { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
+        { "network namespace", PHASE_BUILD, false, network_is_joined, apply_joined_network, NULL },
         { "resources", PHASE_BUILD, false, NULL, apply_resources, NULL },
         { "user namespace", PHASE_BUILD, false, spec_has_private_users, engine_make_first_process,
           NULL },
@@ -214,7 +220,7 @@ static const Step steps[] = {
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
         { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },
         { "host name", PHASE_INNER, false, wants_host_name, apply_host_name, NULL },
-        { "loopback", PHASE_INNER, false, spec_has_private_network, apply_loopback, NULL },
+        { "loopback", PHASE_INNER, false, spec_has_own_netns, apply_loopback, NULL },
         { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
         { "use of devices", PHASE_INNER, false, step_wants_devices, apply_device_check, NULL },
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },

@@ -159,6 +159,41 @@ def test_ipvlan(spawn, busybox):
     assert names() == set()
 
 
+@pytest.fixture
+def namespace(network, scratch):
+    """A network namespace with a link "there" in it: the path of a file that is it."""
+    with subprocess.Popen(["unshare", "-n", "sh", "-c", "ip link add there type bridge; echo; cat"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        yield f"/proc/{holder.pid}/ns/net"
+        holder.stdin.close()
+
+
+@pytest.mark.parametrize("users", ["no", "pick"])
+@pytest.mark.parametrize("own", [(), ("--private-network",)], ids=["lent", "own"])
+def test_joined_namespace(spawn, busybox, namespace, users, own):
+    options = (f"--network-namespace-path={namespace}", f"--private-users={users}", *own)
+    script = "readlink /proc/self/ns/net; ls /sys/class/net; ip link set there up && echo changed; " \
+             "grep CapBnd /proc/self/status"
+    out = spawn.run(busybox, *options, "--", "/bin/sh", "-c", script).stdout.split()
+    assert out[0] == os.readlink(namespace)
+    assert {"lo", "there"} <= set(out) and "up0" not in out
+    may_change = bool(int(out[-1], 16) & 1 << 12)
+    assert may_change == bool(own)
+    # The namespace belongs to the host's users; those of the machine are nobody there.
+    assert ("changed" in out) == (bool(own) and users == "no")
+    assert names() == set()
+
+
+def test_what_is_no_network_namespace(spawn, busybox, scratch):
+    os.mkfifo(scratch / "fifo")     # opening it would wait for ever
+    for path in (scratch / "fifo", "/proc/self/ns/ipc", "/etc/passwd", "/dev/tty"):
+        line = spawn.refuse(busybox, f"--network-namespace-path={path}", "true")
+        assert f"'{path}' is not a network namespace" in line
+    line = spawn.refuse(busybox, "--network-namespace-path=/nowhere", "true")
+    assert "/nowhere" in line and os.strerror(2) in line
+
+
 # --- names and addresses --------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options, prefix", [(("-n",), "ve-"), (("--network-zone=z",), "vb-")])

@@ -368,6 +368,8 @@ static void test_refused(void **state) {
                   "--network-zone: a machine's" },
                 { NULL, "[Network]\nZone=a\nBridge=b\n", -EINVAL,
                   FILE_NAME ":2: Zone=: a machine's link" },
+                { "--network-namespace-path=/a --network-zone=b", NULL, -EINVAL,
+                  "--network-namespace-path: only" },
                 { "--network-veth-extra=a:b:c", NULL, -EINVAL,
                   "--network-veth-extra: 'b:c' is not" },
                 { "--network-veth-extra=sixteen-long-is-1", NULL, -EINVAL,
