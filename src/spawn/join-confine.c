@@ -120,6 +120,18 @@ static int noted_filter(const char *hex, JoinRequest *q) {
         return join_request_add_filter(q, program, n);
 }
 
+int join_note_filter(const SeccompProgram *filter, Run *run, Error *e) {
+        _cleanup_(buf_done) Buf hex = {};
+        const uint8_t *bytes = (const uint8_t *) filter->filter;
+        int r = 0;
+
+        if (filter->n == 0)
+                return runtime_note(run, RUNTIME_NOTE_FILTER, "none", e);
+        for (size_t i = 0; i < filter->n * sizeof *filter->filter && r >= 0; i++)
+                r = buf_printf(&hex, "%02x", bytes[i]);
+        return r < 0 ? error_oom(e) : runtime_note(run, RUNTIME_NOTE_FILTER, hex.p, e);
+}
+
 /* Return: 1 it is known what the machine was started with; 0 it is not; -errno. */
 static int own_filter(const JoinTarget *t, JoinRequest *q) {
         _cleanup_free_ char *name = NULL, *noted = NULL;

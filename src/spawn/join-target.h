@@ -6,6 +6,7 @@
 #include "base/namespace.h"
 #include "base/text.h"
 #include "spawn/join-plan.h"
+#include "spawn/run.h"
 
 typedef struct JoinTarget {
         char *name;       /* for messages: the machine's, or "process N" */
@@ -45,6 +46,11 @@ int join_target_confine(const JoinTarget *t, JoinRequest *q, Error *e);
 /** join_target_environment() - text of the first process's environment
  * Return: 0 or -errno. */
 int join_target_environment(const JoinTarget *t, char **ret, size_t *ret_n, Error *e);
+
+/** join_note_filter() - PHASE_HOST: write down the filter of a machine of ours, for join_target_confine()
+ * @filter: NULL or empty: it has none
+ * Return: 0 or -errno. */
+int join_note_filter(const SeccompProgram *filter, Run *run, Error *e);
 
 /* What machined writes down of a machine. */
 typedef struct JoinRecord {

@@ -10,6 +10,7 @@
 #include "spawn/join.h"
 
 #define KILL_AFTER_USEC ((uint64_t) 5 * 1000000)
+#define REAP_USEC       ((uint64_t) 3 * 1000000)
 
 /* The whole session: whatever has not left it. */
 static void signal_all(const Joined *j, int signal) {
@@ -19,12 +20,23 @@ static void signal_all(const Joined *j, int signal) {
                 (void) kill(-j->pid, SIGCONT);
 }
 
+/* Somebody in the machine who traces the command hears of its end before us, and may keep it. */
 static int reap(Joined *j, int *ret_status, Error *e) {
+        uint64_t until = 0;
         siginfo_t info = {};
-        int r = proc_wait(j->pidfd, &info);
 
-        if (r < 0)
-                return error_set(e, r, "cannot learn how the command ended: %m");
+        (void) fd_wait(j->pidfd, POLLIN, UINT64_MAX);
+        while (waitid(P_PIDFD, (id_t) j->pidfd, &info, WEXITED | WNOHANG | __WALL) >= 0 &&
+               info.si_pid == 0) {
+                until = until == 0 ? now_usec() + REAP_USEC : until;
+                if (now_usec() > until)
+                        return error_set(e, ETIMEDOUT,
+                                         "the command has ended, but is held in the machine by a"
+                                         " debugger");
+                (void) usleep(1000);
+        }
+        if (info.si_pid == 0)
+                return error_set(e, errno, "cannot learn how the command ended: %m");
         *ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
         j->pidfd = fd_close(j->pidfd);
         return 0;

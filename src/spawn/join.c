@@ -14,6 +14,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -27,8 +28,11 @@
 #include "spawn/payload.h"
 #include "spawn/run.h"
 
-#define PAUSED_USEC                                                                                \
-        ((uint64_t) 300 * 1000) /* how often a joiner that says nothing is looked after */
+/* The last one that there can be. */
+#define UNKNOWN_USER UINT32_C(0xfffffffe)
+
+/* How often a joiner that says nothing is looked after. */
+#define PAUSED_USEC ((uint64_t) 300 * 1000)
 
 void joined_done(Joined *j) {
         j->pidfd = fd_close(j->pidfd);
@@ -459,8 +463,8 @@ static int let_go(const JoinRequest *q, Progress *p, int sock, Error *e) {
                 return r;
         p->has_gone = true;
         /* If it has died meanwhile, its end tells. */
-        (void) handshake_send_phase(sock, 0);
-        return 0;
+        r = handshake_send_phase(sock, 0);
+        return r < 0 && r != -EPIPE ? error_set(e, r, "cannot let the command go: %m") : 0;
 }
 
 /* Return: 0 the command executes; -errno. */
@@ -552,6 +556,18 @@ static void kill_and_reap(int pidfd) {
         (void) proc_wait(pidfd, NULL);
 }
 
+/* Who executes what he may not read is nobody's to trace in a user namespace of his own, not even root's, if
+ * the file is of somebody unknown in there. Where we know no such user ourselves, it is root's. */
+static int open_init(Error *e) {
+        int fd = payload_open_init(e);
+
+        if (fd >= 0) {
+                (void) !fchown(fd, UNKNOWN_USER, UNKNOWN_USER);
+                (void) fchmod(fd, 0111);
+        }
+        return fd;
+}
+
 int join_start(const JoinTarget *t, const JoinRequest *q, Joined *ret, int *ret_status, Error *e) {
         Progress p = { .joined = JOINED_NULL };
         _cleanup_fd_ int init = -EBADF, joiner = -EBADF, sock = -EBADF;
@@ -559,7 +575,7 @@ int join_start(const JoinTarget *t, const JoinRequest *q, Joined *ret, int *ret_
 
         *ret_status = EXIT_SETUP;
         find_size(q, &j.size);
-        j.init_fd = init = payload_open_init(e);
+        j.init_fd = init = open_init(e);
         if (init < 0)
                 return init;
         int r = launch(&j, &joiner, &sock, e);

@@ -10,6 +10,7 @@
 #include "spawn/cgroup-place.h"
 #include "spawn/device-policy.h"
 #include "spawn/exchange.h"
+#include "spawn/join-target.h"
 #include "spawn/journal-forward.h"
 #include "spawn/keeper.h"
 #include "spawn/label.h"
@@ -137,6 +138,17 @@ static int apply_plan(Engine *g, Error *e) {
                 r = error_oom(e);
         g->run.uuid = facts.uuid;
         return r;
+}
+
+/* Who joins the machine makes the usual filter anew. */
+static bool wants_filter_note(const Spec *spec) {
+        return spec->system_calls || spec->families.mode != FAMILIES_ALL ||
+               spec->families_untrusted.mode != FAMILIES_ALL || spec->suppress_sync ||
+               spec->no_seccomp;
+}
+
+static int apply_filter_note(Engine *g, Error *e) {
+        return join_note_filter(&g->plan.seccomp, &g->run, e);
 }
 
 static void revert_plan(Engine *g) {
@@ -279,6 +291,7 @@ static const Step steps[] = {
         { "stack", PHASE_HOST, true, step_wants_stack, apply_stack, NULL },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
+        { "filter note", PHASE_HOST, true, wants_filter_note, apply_filter_note, NULL },
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
         { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
         { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The console of a machine."""
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
-import termios
-import time
 
 import pytest
+
+from skeplib.terminal import HostTerminal as Terminal
 
 
 def test_console_pipe_keeps_streams_apart(spawn, busybox):
@@ -47,44 +43,6 @@ def test_console_passive(spawn, busybox):
 
 def test_console_autopipe(spawn, busybox):
     assert spawn.out(busybox, "/probe", "tty", console="autopipe").splitlines()[1] == "1 other"
-
-
-class Terminal:
-    """A pseudo-terminal with skep-spawn on it."""
-
-    def __init__(self, spawn, tree, *args, rows=33, columns=101):
-        self.master, slave = pty.openpty()
-        self.slave_path = os.ttyname(slave)
-        self.resize(rows, columns)
-        self.before = termios.tcgetattr(slave)
-        self.process = spawn.start(tree, *args, stdin=slave, stdout=slave, stderr=slave,
-                                   console=None)
-        self.slave = slave
-        self.text = ""
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def expect(self, what, timeout=5):
-        end = time.monotonic() + timeout
-        while what not in self.text:
-            if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
-                pytest.fail(f"no {what!r} in {self.text!r}")
-            try:
-                self.text += os.read(self.master, 4096).decode(errors="replace")
-            except OSError:
-                pytest.fail(f"ended without {what!r}: {self.text!r}")
-
-    def send(self, data):
-        os.write(self.master, data)
-
-    def end(self, timeout=5):
-        self.process.wait(timeout)
-        after = termios.tcgetattr(self.slave)
-        os.close(self.slave)
-        os.close(self.master)
-        assert after == self.before, "the terminal was left in another mode"
-        return self.process.returncode
 
 
 def test_console_interactive(spawn, busybox):

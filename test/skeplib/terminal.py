@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Commands in a lab at a terminal that a test types into and reads from."""
+"""Commands at a terminal that a test types into and reads from."""
 
 import fcntl
 import os
@@ -9,6 +9,8 @@ import select
 import struct
 import termios
 import time
+
+import pytest
 
 
 class Terminal:
@@ -69,3 +71,41 @@ class Terminal:
             self.process.wait()
         os.close(self.inner)
         os.close(self.outer)
+
+
+class HostTerminal:
+    """A terminal on the host with skep-spawn on it; @spawn is a Spawner."""
+
+    def __init__(self, spawn, tree, *args, rows=33, columns=101):
+        self.master, slave = pty.openpty()
+        self.slave_path = os.ttyname(slave)
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(slave)
+        self.process = spawn.start(tree, *args, stdin=slave, stdout=slave, stderr=slave,
+                                   console=None)
+        self.slave = slave
+        self.text = ""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def expect(self, what, timeout=5):
+        end = time.monotonic() + timeout
+        while what not in self.text:
+            if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
+                pytest.fail(f"no {what!r} in {self.text!r}")
+            try:
+                self.text += os.read(self.master, 4096).decode(errors="replace")
+            except OSError:
+                pytest.fail(f"ended without {what!r}: {self.text!r}")
+
+    def send(self, data):
+        os.write(self.master, data)
+
+    def end(self, timeout=5):
+        self.process.wait(timeout)
+        after = termios.tcgetattr(self.slave)
+        os.close(self.slave)
+        os.close(self.master)
+        assert after == self.before, "the terminal was left in another mode"
+        return self.process.returncode
