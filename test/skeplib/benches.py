@@ -51,7 +51,7 @@ def _copied(folder, name):
     return tree
 
 
-def _timed(argv, prepare=None):
+def timed(argv, prepare=None):
     """A run: the time in ms from the start of a command to its end, which must be a success."""
     argv = [str(a) for a in argv]
     path = shutil.which(argv[0])
@@ -103,19 +103,19 @@ def _spawn(folder):
 
     def oci(runtime, *options):
         bundle = _oci_bundle(folder, tree, runtime)
-        return Contender(runtime, lambda: _timed(
+        return Contender(runtime, lambda: timed(
             [runtime, *options, "run", "-b", bundle, f"bench-{os.getpid()}-{next(_serial)}"])())
 
     return [
-        Contender("skep-spawn", _timed([*skep, "/bin/true"])),
-        Contender("bwrap --unshare-all", _timed([*bwrap, "/bin/true"])),
+        Contender("skep-spawn", timed([*skep, "/bin/true"])),
+        Contender("bwrap --unshare-all", timed([*bwrap, "/bin/true"])),
         # Its use of control groups needs CAP_SYS_RESOURCE, which containers rarely have: without,
         # it has less to do than the others.
         oci("crun", "--cgroup-manager=disabled"),
         oci("runc"),
-        Contender("systemd-nspawn", _timed([*nspawn, "/bin/true"])),
-        Contender("unshare+chroot (no sandbox)", _timed([*unshare, "/bin/true"])),
-        Contender("/bin/true alone", _timed(["/bin/true"])),
+        Contender("systemd-nspawn", timed([*nspawn, "/bin/true"])),
+        Contender("unshare+chroot (no sandbox)", timed([*unshare, "/bin/true"])),
+        Contender("/bin/true alone", timed(["/bin/true"])),
     ]
 
 
@@ -128,9 +128,9 @@ def _own_ids(folder):
     bwrap = ["bwrap", "--unshare-all", "--unshare-user", "--bind", tree, "/", "--proc", "/proc",
              "--dev", "/dev"]
     return [
-        Contender("skep-spawn -U --private-network", _timed([*skep, "/bin/true"])),
-        Contender("bwrap --unshare-all --unshare-user", _timed([*bwrap, "/bin/true"])),
-        Contender("systemd-nspawn -U --private-network", _timed([*nspawn, "/bin/true"])),
+        Contender("skep-spawn -U --private-network", timed([*skep, "/bin/true"])),
+        Contender("bwrap --unshare-all --unshare-user", timed([*bwrap, "/bin/true"])),
+        Contender("systemd-nspawn -U --private-network", timed([*nspawn, "/bin/true"])),
     ]
 
 
@@ -150,10 +150,10 @@ def _ephemeral(folder):
     skep = [build.program("skep-spawn"), "-q", "-D", tree, "--register=no"]
     nspawn = ["systemd-nspawn", "-q", "-D", tree, "--register=no", "--keep-unit"]
     return [
-        Contender("skep-spawn -x", _timed([*skep, "-x", "/bin/true"])),
-        Contender("skep-spawn --ephemeral=disk", _timed([*skep, "--ephemeral=disk", "/bin/true"])),
-        Contender("skep-spawn", _timed([*skep, "/bin/true"])),
-        Contender("systemd-nspawn -x", _timed([*nspawn, "-x", "/bin/true"])),
+        Contender("skep-spawn -x", timed([*skep, "-x", "/bin/true"])),
+        Contender("skep-spawn --ephemeral=disk", timed([*skep, "--ephemeral=disk", "/bin/true"])),
+        Contender("skep-spawn", timed([*skep, "/bin/true"])),
+        Contender("systemd-nspawn -x", timed([*nspawn, "-x", "/bin/true"])),
     ]
 
 
@@ -243,7 +243,7 @@ def _resident(folder, name, argv, env=None):
             time.sleep(8)       # the boot is over, nothing happens any more
             outside = [p for p in [process.pid, *kernel.descendants(process.pid)]
                        if not _inside(p, leader)]
-            return sum(_pss(p) for p in outside)
+            return sum(pss(p) for p in outside)
         finally:
             _end(process)
             kernel.umount(tree)
@@ -271,7 +271,7 @@ def _inside(pid, leader):
         return True
 
 
-def _pss(pid):
+def pss(pid):
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     return int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1])
 
@@ -343,13 +343,13 @@ def _import(packed):
         bsdtar = ["sh", "-c", 'mkdir "$1" && exec bsdtar -C "$1" --numeric-owner -xpf "$2"', "sh",
                   plain, archive]
         return [
-            Contender("skep-import", _timed(
+            Contender("skep-import", timed(
                 [build.program("skep-import"), "-q", "--sync=no", f"--image-root={pool}", "tar",
                  archive, "x"], prepare=clear)),
-            Contender("systemd-import", _timed(
+            Contender("systemd-import", timed(
                 ["/usr/lib/systemd/systemd-import", "--sync=no", f"--image-root={pool}", "tar",
                  archive, "x"], prepare=clear)),
-            Contender("bsdtar", _timed(bsdtar, prepare=clear)),
+            Contender("bsdtar", timed(bsdtar, prepare=clear)),
         ]
 
     return contenders

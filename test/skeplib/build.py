@@ -23,7 +23,7 @@ def build_dir():
 @functools.lru_cache(maxsize=None)
 def program(name):
     """Path of a program in the build folder under test."""
-    for found in sorted(build_dir().glob(f"src/*/{name}")):
+    for found in sorted(build_dir().glob(f"src/**/{name}")):
         if found.is_file() and os.access(found, os.X_OK):
             return found
     raise FileNotFoundError(f"{name} is not in {build_dir()}: build it first (ninja -C build)")

@@ -16,6 +16,7 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _state = {}
@@ -44,6 +45,22 @@ def umount(target):
 def die_with_parent(sig=signal.SIGKILL):
     """For preexec_fn: the child gets @sig when we are gone, however we go."""
     _libc.prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
+
+
+def adopt_orphans():
+    """From now on, processes whose parents have ended are children of this one."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap_orphans(pids, patience=5):
+    """Wait for the end of adopted processes; @patience in seconds."""
+    end = time.monotonic() + patience
+    for pid in pids:
+        try:
+            while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+                time.sleep(0.01)
+        except ChildProcessError:
+            pass
 
 
 def cache_dir():
