@@ -8,7 +8,7 @@
 #define SUBNET_TRIES 256  /* in each range */
 #define HOSTS_MAX    1024 /* addresses of a subnet that are picked from */
 
-static const uint8_t key_subnet[16] = "skep net subnet", key_address[16] = "skep net addres",
+static const uint8_t key_subnet[16] = "skep net subnet", key_address[16] = "skep net host 01",
                      key_prefix[16] = "skep net prefix";
 
 /* In this order: the first is where the fewest networks are that come out of somebody's box. */
