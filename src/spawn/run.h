@@ -101,6 +101,8 @@ typedef struct Run {
         uint64_t bus_manager;   /* the service manager is ":1.N" on it */
         int scope_pidfd;        /* that placeholder */
         struct NetworkMade *network; /* interfaces, see network.h; as many as the plan has */
+        struct Member *member; /* addresses of the machine, see network-address.h; NULL = none */
+        bool address_is_noted; /* in the runtime file */
         size_t n_network;
         bool zone_is_noted;      /* in the runtime file */
         struct Scratch *scratch; /* throw-away directories, see scratch.h */

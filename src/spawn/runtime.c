@@ -20,6 +20,7 @@
 #include "spawn/exchange.h"
 #include "spawn/id-lock.h"
 #include "spawn/network-zone.h"
+#include "spawn/network-address.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
@@ -63,10 +64,9 @@ static const struct Leftover {
         const char *kind;
         void (*remove)(const char *value);
 } kinds[] = {
-        { "cgroup ", cgroup_place_remove },
-        { "tree ", remove_tree },
-        { "exchange ", exchange_remove },
-        { "zone ", zone_remove_noted },
+        { "cgroup ", cgroup_place_remove },     { "tree ", remove_tree },
+        { "exchange ", exchange_remove },       { "zone ", zone_remove_noted },
+        { "network ", network_address_remove },
 };
 
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */

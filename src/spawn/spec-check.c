@@ -51,6 +51,14 @@ static int check_image(const Check *c, Error *e) {
         return 0;
 }
 
+static int check_addresses(const Check *c, Error *e) {
+        Error why = {};
+
+        if (address_list_check(&c->spec->addresses, &why) < 0)
+                return refuse(c, FIELD(addresses), e, why.text);
+        return 0;
+}
+
 static int check_journal(const Check *c, Error *e) {
         const Spec *s = c->spec;
 
@@ -210,7 +218,7 @@ int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
                 check_image,      check_protection, check_execution, check_capabilities,
                 check_namespaces, check_unit,       check_users,     check_mounts,
-                check_journal,    check_network,
+                check_journal,    check_network,    check_journal,   check_addresses,
         };
         const Check c = { .spec = s, .origins = origins };
 

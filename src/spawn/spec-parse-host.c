@@ -39,6 +39,15 @@ int spec_parse_timezone(const Setting *row, const char *value, void *at, Error *
         return setting_choice(&choice, value, at, e);
 }
 
+int spec_parse_network_address(const Setting *row, const char *value, void *at, Error *e) {
+        Address a;
+        int r = address_parse(value, &a, e);
+
+        if (r < 0)
+                return r;
+        return address_list_add(at, &a) < 0 ? error_oom(e) : 0;
+}
+
 int spec_parse_link_journal(const Setting *row, const char *value, void *at, Error *e) {
         static const char *const words[] = {
                 [LINK_JOURNAL_AUTO] = "auto",   [LINK_JOURNAL_NO] = "no",

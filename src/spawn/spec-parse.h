@@ -58,6 +58,7 @@ int spec_parse_delegate(const Setting *row, const char *value, void *at, Error *
 
 /* what joins a machine with the host (spec-parse-host.c) */
 int spec_parse_resolv_conf(const Setting *row, const char *value, void *at, Error *e);
+int spec_parse_network_address(const Setting *row, const char *value, void *at, Error *e);
 int spec_parse_timezone(const Setting *row, const char *value, void *at, Error *e);
 /* char *: numbers of a colour; empty = none */
 int spec_parse_background(const Setting *row, const char *value, void *at, Error *e);

@@ -136,6 +136,9 @@ int spec_resolve(Spec *s, const Spec *found, Error *e) {
                         return r;
         }
         s->console = console_resolve(s->console);
+        /* An address is one of a link. */
+        if (s->addresses.n > 0 && !network_spec_has_links(&s->network))
+                s->network.veth = true;
         /* What a journald inside is told of it by. */
         return s->forward_journal ? credentials_add(&s->credentials, "journal.forward_to_socket",
                                                     JOURNAL_FORWARD_SOCKET, e)

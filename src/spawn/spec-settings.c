@@ -218,6 +218,12 @@ static const Setting rows[] = {
           .flags = SETTING_LIST,
           .help = "The same with the MAC address of HOST, called INSIDE (default: iv-HOST)",
           .parse = spec_parse_network_links, AT(network.ipvlan) },
+        { NETWORK("Address"), FLAG("network-address"),
+          .metavar = "auto|ADDRESS/LENGTH[,GATEWAY][,DNS]", .flags = SETTING_LIST,
+          .complete = "auto auto4 auto6",
+          .help = "Give the machine's link an address before the payload starts, with a route, name"
+                  " servers and translation to the host's",
+          .parse = spec_parse_network_address, AT(addresses) },
 
         { EXEC("Capability"), FLAG("capability"), .group = "Security", .metavar = "LIST",
           .flags = SETTING_LIST, .help = "Capabilities to keep besides the usual ones, or 'all'",

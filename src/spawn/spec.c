@@ -58,6 +58,7 @@ void spec_done(Spec *s) {
         free(s->background);
         credentials_done(&s->credentials);
         device_list_done(&s->devices);
+        address_list_done(&s->addresses);
         spec_init(s);
 }
 

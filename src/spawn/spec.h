@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "image/image-policy.h"
 #include "image/root-hash.h"
+#include "net/address.h"
 #include "spawn/credential.h"
 #include "spawn/id-ranges.h"
 #include "spawn/device.h"
@@ -244,6 +245,7 @@ typedef struct Spec {
         Ownership ownership;
 
         NetworkSpec network;
+        AddressList addresses; /* that the machine is given */
 
         /* security */
         uint64_t capabilities_add;  /* 1 << CAP_* */

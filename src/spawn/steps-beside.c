@@ -5,6 +5,7 @@
 #include "spawn/exchange.h"
 #include "spawn/journal-forward.h"
 #include "spawn/network.h"
+#include "spawn/network-address.h"
 #include "spawn/oci-hooks.h"
 #include "spawn/register.h"
 
@@ -35,6 +36,10 @@ static void revert_network(Engine *g) {
         network_revert(&g->plan.network, &g->run);
 }
 
+static int apply_addresses(Engine *g, Error *e) {
+        return network_address_apply(&g->run, e);
+}
+
 static int apply_handover(Engine *g, Error *e) {
         (void) e;
         register_scope_release(&g->run);
@@ -60,6 +65,7 @@ static const Step steps[] = {
         { "start of the journal receiver", PHASE_ATTACH, false, journal_forward_wants,
           apply_receiver_start, NULL },
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
+        { "addresses", PHASE_ATTACH, false, network_address_wants, apply_addresses, NULL },
         { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },
         { "registration", PHASE_ATTACH, false, register_wants, apply_registration,
           revert_registration },

@@ -16,6 +16,7 @@
 #include "spawn/label.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
+#include "spawn/network-address.h"
 #include "spawn/owners.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
@@ -149,6 +150,14 @@ static bool wants_filter_note(const Spec *spec) {
 
 static int apply_filter_note(Engine *g, Error *e) {
         return join_note_filter(&g->plan.seccomp, &g->run, e);
+}
+
+static int apply_address_claim(Engine *g, Error *e) {
+        return network_address_claim(g->spec, &g->plan.network, &g->run, e);
+}
+
+static void revert_address_claim(Engine *g) {
+        network_address_revert(&g->run);
 }
 
 static void revert_plan(Engine *g) {
@@ -293,6 +302,8 @@ static const Step steps[] = {
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
         { "filter note", PHASE_HOST, true, wants_filter_note, apply_filter_note, NULL },
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
+        { "network addresses", PHASE_HOST, false, network_address_wants, apply_address_claim,
+          revert_address_claim },
         { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
         { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,
           revert_scratch },

@@ -17,6 +17,7 @@
 #include "spawn/journal-link.h"
 #include "spawn/mount.h"
 #include "spawn/network.h"
+#include "spawn/network-address.h"
 #include "spawn/oci-hooks.h"
 #include "spawn/payload.h"
 #include "spawn/root.h"
@@ -93,6 +94,12 @@ static int apply_exchange(Engine *g, Error *e) {
 
 static int apply_journal(Engine *g, Error *e) {
         return journal_link_apply(g->spec, &g->run, e);
+}
+
+static int apply_address_files(Engine *g, Error *e) {
+        (void) e;
+        network_address_tell(g->spec, &g->run);
+        return 0;
 }
 
 static int apply_host_files(Engine *g, Error *e) {
@@ -215,6 +222,8 @@ static const Step steps[] = {
         { "exchange", PHASE_BUILD, false, exchange_may_want, apply_exchange, NULL },
         { "devices", PHASE_BUILD, false, step_wants_devices, apply_devices, NULL },
         { "files of the host", PHASE_BUILD, false, host_files_wants, apply_host_files, NULL },
+        { "files of the network", PHASE_BUILD, false, network_address_wants, apply_address_files,
+          NULL },
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
 
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Addresses of a machine: claimed before it is built, told to what is in it, given to its links once those
+ * are there. What another supervisor left undone is undone with the next claim. */
+#pragma once
+
+#include "spawn/network-plan.h"
+#include "spawn/run.h"
+
+/** network_address_wants() - whether the machine is given any */
+static inline bool network_address_wants(const Spec *spec) {
+        return spec->addresses.n > 0;
+}
+
+/** network_address_claim() - PHASE_HOST: choose the addresses and write them down
+ * @run: member is filled
+ * Return: 0; -EADDRINUSE with the other party in @e; -errno. */
+int network_address_claim(const Spec *spec, const NetworkPlan *plan, Run *run, Error *e);
+/** network_address_tell() - PHASE_BUILD: hosts file, name servers, and what a network manager inside reads
+ * What cannot be told is a note. */
+void network_address_tell(const Spec *spec, const Run *run);
+/** network_address_apply() - PHASE_ATTACH, when the links are there: give both ends what was claimed
+ * @run: network_indices and netns_fd are set
+ * Return: 0 or -errno. */
+int network_address_apply(Run *run, Error *e);
+/** network_address_revert() - take all of it back */
+void network_address_revert(Run *run);
+/** network_address_remove() - the same for a machine that does not run
+ * @path: "…/NAME"; only its last component counts */
+void network_address_remove(const char *path);
