@@ -12,6 +12,8 @@
 #include "base/proc.h"
 #include "spawn/bound-user.h"
 #include "spawn/oci-hooks.h"
+#include "spawn/oci-join.h"
+#include "spawn/oci-payload.h"
 #include "spawn/payload.h"
 #include "spawn/register.h"
 #include "spawn/steps.h"
@@ -46,6 +48,8 @@ static int check_mapped(const Engine *g, const User *u, Error *e) {
 static int find_user(const Engine *g, User *ret, Error *e) {
         const Spec *s = g->spec;
 
+        if (s->oci)
+                return oci_payload_user(s, &g->run, ret, e);
         if (s->user || (!s->argv && s->start != START_BOOT)) {
                 int r = users_find(g->run.root_fd, s->user ? s->user : "root", ret, e);
                 return r < 0 ? r : check_mapped(g, ret, e);
@@ -100,6 +104,8 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
                 r = run_stub(g, init_fd, e);
         if (r >= 0)
                 r = payload_session(g->spec, &g->run, e);
+        if (r >= 0 && g->spec->oci)
+                oci_payload_prepare(g->spec, &user, &g->run);
         if (r >= 0 && g->run.stays)
                 r = payload_outlive_parent(e);
         if (r >= 0)
@@ -154,7 +160,7 @@ _noreturn_ static void inner_main(Engine *g) {
 }
 
 static uint64_t machine_flags(const Engine *g) {
-        return CLONE_NEWPID | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+        return CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (g->spec->share_pid ? 0 : CLONE_NEWPID) |
                (g->spec->share_uts ? 0 : CLONE_NEWUTS) | (g->spec->share_ipc ? 0 : CLONE_NEWIPC) |
                (spec_has_own_netns(g->spec) ? CLONE_NEWNET : 0) |
                (g->run.cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0);
@@ -186,7 +192,7 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
 
 static int set_maps(Engine *g, pid_t pid, Error *e) {
         const IdPlan *ids = &g->plan.ids;
-        int r = userns_write_maps(pid, &ids->map, &ids->map, e);
+        int r = userns_write_maps(pid, &ids->map, &ids->groups, e);
 
         if (r < 0)
                 return r;
@@ -205,7 +211,12 @@ int engine_make_first_process(Engine *g, Error *e) {
 
         if (r < 0)
                 return error_set(e, r, "cannot make a socket pair: %m");
+        r = oci_join_pid(&g->run, true, e);
+        if (r < 0)
+                return r;
         pid_t pid = proc_clone3(&args);
+        if (pid != 0 && (r = oci_join_pid(&g->run, false, e)) < 0)
+                return r;
         if (pid == -ENOSPC)
                 return error_set(e, pid,
                                  "cannot make PID 1: %m; /proc/sys/user says how many namespaces"
@@ -415,7 +426,13 @@ static int launch(Engine *g, Error *e) {
         g->run.handshake_fd = pair[0];
         g->attaches = steps_want(g, PHASE_ATTACH);
         g->pauses = g->run.stays || steps_want(g, PHASE_HOOKS);
+        r = two ? 0 : oci_join_pid(&g->run, true, e);
+        if (r < 0)
+                return r;
         pid_t pid = proc_clone3(&args);
+        r = two || pid == 0 ? 0 : oci_join_pid(&g->run, false, e);
+        if (r < 0)
+                return r;
         if (pid < 0) {
                 (void) close(pair[1]);
                 return error_set(e, pid, "cannot make a process in namespaces of its own: %m");

@@ -31,11 +31,11 @@ static const char *join(Path path, const char *folder, const char *name) {
 }
 
 bool exchange_may_want(const Spec *spec) {
-        return spec->register_mode != REGISTER_NO;
+        return spec_is_machine(spec) && spec->register_mode != REGISTER_NO;
 }
 
 bool exchange_wants(const Spec *spec) {
-        return register_wants(spec);
+        return spec_is_machine(spec) && register_wants(spec);
 }
 
 /* A supervisor that was killed can have left mounts in it. */

@@ -107,7 +107,9 @@ int id_plan_make(const Spec *spec, uid_t owner_uid, gid_t owner_gid, uid_t base,
         r = plan_map(spec, owner_uid, owner_gid, base, &p.map, e);
         if (r < 0)
                 return r;
-        if (id_ranges_to_outside(&p.map, 0, &p.base) < 0)
+        p.groups = spec->private_groups_map.n > 0 ? spec->private_groups_map : p.map;
+        if (id_ranges_to_outside(&p.map, 0, &p.base) < 0 ||
+            id_ranges_to_outside(&p.groups, 0, &(uint32_t){ 0 }) < 0)
                 return error_set(e, EINVAL, "no ID of the host stands for root");
         r = plan_owners(spec, owner_uid, owner_gid, &p, e);
         if (r < 0)
@@ -200,7 +202,8 @@ int id_plan_apply(const Spec *spec, Run *run, IdPlan *ret, Error *e) {
                         return r;
         }
         r = id_plan_make(spec, st.st_uid, st.st_gid, run->uid_base, &p, e);
-        if (r >= 0 && !picks)
+        /* Whoever makes bundles keeps a book of its own. */
+        if (r >= 0 && !picks && spec_is_machine(spec))
                 r = share(&p, run, e);
         if (r < 0)
                 return r;

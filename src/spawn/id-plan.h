@@ -7,7 +7,8 @@
 typedef struct IdPlan {
         bool private; /* a user namespace is made */
         IdRanges map;
-        uid_t base; /* host's ID of root inside */
+        IdRanges groups; /* the same of groups, mostly equal */
+        uid_t base;      /* host's ID of root inside */
 
         /* At most one of idmapped and chown; neither: files are as they are. */
         bool idmapped;

@@ -141,6 +141,7 @@ static bool is_unmasked(const Row *row, const Spec *spec) {
 
 void mount_plan_done(MountPlan *p) {
         free(p->items);
+        free(p->views);
         strv_free(p->owned);
         *p = (MountPlan){};
 }
@@ -405,6 +406,9 @@ static const char *const type_names[_MOUNT_TYPE_MAX] = {
         [MOUNT_LAYER] = "layer",
         [MOUNT_OVERLAY] = "overlay",
         [MOUNT_INACCESSIBLE] = "inaccessible",
+        [MOUNT_NODES] = "devices",
+        [MOUNT_COVER] = "cover",
+        [MOUNT_CLOSE] = "close",
 };
 
 static const char *const idmap_names[_MOUNT_IDMAP_MAX] = {

@@ -3,6 +3,7 @@
  * Spec, printed by --dry-run, carried out by mount.c. */
 #pragma once
 
+#include "spawn/oci-mount-options.h"
 #include "spawn/run.h"
 
 typedef enum MountType {
@@ -19,6 +20,11 @@ typedef enum MountType {
         MOUNT_LAYER,     /* no mount, but a lower layer of the overlay after it */
         MOUNT_OVERLAY,   /* source: the upper layer; NULL = read-only */
         MOUNT_INACCESSIBLE,
+        /* of containers */
+        MOUNT_OTHER, /* a file system of some other type */
+        MOUNT_NODES, /* no mount: devices and links are made there */
+        MOUNT_COVER, /* hidden: an empty folder or file over it */
+        MOUNT_CLOSE, /* no new mount: the one of another item, or the root, becomes read-only */
         _MOUNT_TYPE_MAX,
 } MountType;
 
@@ -31,6 +37,8 @@ typedef enum MountFlags {
         MOUNT_FILL_RUN = 1 << 5,    /* put the run plan into it */
         MOUNT_MASK = 1 << 6,        /* afterwards it must be seen to be inaccessible */
         MOUNT_PLAIN = 1 << 7,       /* nothing is put into it, and its options need no explaining */
+        MOUNT_OWN_GROUP = 1 << 8,   /* cgroup: what is seen of it without a namespace */
+        MOUNT_CLOSE_LATER = 1 << 9, /* another item makes it read-only */
 } MountFlags;
 
 typedef struct MountItem {
@@ -43,12 +51,19 @@ typedef struct MountItem {
         const char *source;  /* NULL where the type has none; "" = a throw-away directory */
         const char *options; /* of the file system, "a=b,c"; NULL = none */
         size_t n_layers;     /* overlay: how many items before this are its lower layers */
+        /* of containers */
+        const char *fs;                  /* MOUNT_OTHER: type of the file system */
+        const MountView *view;           /* NULL = of a machine: attributes are all there is */
+        const struct OciMount *mapping;  /* bind: has ID mappings of its own; NULL = none */
+        const struct OciLinux *document; /* MOUNT_NODES: devices beside those that all have */
+        size_t of;                       /* MOUNT_CLOSE: index of an item; SIZE_MAX = the root */
 } MountItem;
 
 typedef struct MountPlan {
         MountItem *items;
         size_t n;
         char **owned; /* strings that items point to */
+        MountView *views;
 } MountPlan;
 
 /** mount_plan_done() - free it */

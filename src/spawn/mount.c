@@ -17,6 +17,8 @@
 #include "base/path.h"
 #include "spawn/bind-map.h"
 #include "spawn/inaccessible.h"
+#include "spawn/oci-mount.h"
+#include "spawn/oci-nodes.h"
 #include "spawn/overlay.h"
 #include "spawn/root.h"
 #include "spawn/scratch.h"
@@ -125,6 +127,12 @@ static int open_source(const MountPlan *plan, size_t index, const Run *run, int 
         char number[32];
 
         *ret = -EBADF;
+        if (m->flags & MOUNT_OWN_GROUP) {
+                *ret = open_tree(run->cgroup_fd, "", CLONE_TREE | AT_EMPTY_PATH);
+                return *ret < 0 ? error_set(e, errno,
+                                            "cannot copy the mount of the control group: %m")
+                                : 0;
+        }
         if (m->type == MOUNT_LAYER || m->type == MOUNT_OVERLAY)
                 return overlay_open_source(plan, index, run, ret, e);
         if (m->type != MOUNT_HOST)
@@ -380,7 +388,9 @@ static int make_mount(const MountPlan *plan, size_t index, int source_fd, const 
         case MOUNT_OVERLAY:
                 return overlay_mount(plan, index, run, e);
         default:
-                return mount_new(fs_types[m->type], m->options, m->attributes, e);
+                if (m->flags & MOUNT_OWN_GROUP)
+                        return run->source_fds[index];
+                return mount_new(m->fs ? m->fs : fs_types[m->type], m->options, m->attributes, e);
         }
 }
 
@@ -419,7 +429,7 @@ static int mount_at_once(const MountItem *m, const Place *target, Run *run) {
                         return -errno;
                 return 1;
         }
-        if (!target->name[0] || m->flags & MOUNT_MAKE_TARGET)
+        if (!target->name[0] || m->flags & MOUNT_MAKE_TARGET || m->view)
                 return 0;
         if (m->type == MOUNT_IMAGE && find_in_base(run, m->source, &from)) {
                 (void) snprintf(source, sizeof source, "%s/%s", fd_path(from.fd, fd_text),
@@ -475,7 +485,7 @@ static int check_read_only(const Place *p, Run *run, Error *e) {
 static int verify(const MountItem *m, int fd, const Place *p, Run *run, Error *e) {
         struct stat st, seen;
 
-        if (m->type == MOUNT_PROC) {
+        if (m->type == MOUNT_PROC && streq(m->target, "/proc")) {
                 if (fstat(fd, &st) < 0 ||
                     fstatat(run->root_fd, "proc", &seen, AT_SYMLINK_NOFOLLOW) < 0)
                         return error_set(e, errno, "cannot check it: %m");
@@ -486,6 +496,8 @@ static int verify(const MountItem *m, int fd, const Place *p, Run *run, Error *e
                         return error_set(e, errno, "cannot check the mask: %m");
                 if (!S_ISREG(st.st_mode) || st.st_mode & 07777 || st.st_size != 0)
                         return error_set(e, EPERM, "the mask did not take hold");
+        } else if (m->type == MOUNT_SELF && m->view) {
+                return oci_mount_see(fd, m->target, run, e);
         } else if (m->type == MOUNT_SELF && m->attributes & MOUNT_ATTR_RDONLY) {
                 return check_read_only(p, run, e);
         } else if (m->type == MOUNT_HOST && m->attributes & MOUNT_ATTR_RDONLY) {
@@ -546,6 +558,23 @@ static int explain_place(const Place *p, int r, const char *verb, Error *e) {
         return error_set(e, r, "cannot %s it: %m", verb);
 }
 
+static bool is_there(const MountItem *m, const Run *run) {
+        _cleanup_fd_ int fd = path_open_in_root(run->root_fd, m->target, O_PATH, 0);
+
+        return fd >= 0;
+}
+
+/* Users of a container that has the network of others may not mount a sysfs. They see ours, which was mounted
+ * for that. */
+static int copy_host_sys(const MountItem *m, Error *e) {
+        int fd = open_tree(AT_FDCWD, "/sys", CLONE_TREE);
+
+        if (fd < 0)
+                return error_set(e, errno, "cannot copy the mount at /sys: %m");
+        int r = set_attributes(fd, m->attributes, 0, false);
+        return r < 0 ? error_set(e, r, "cannot set its attributes: %m") : fd;
+}
+
 static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                       const NodePlan *fill_run, Run *run, Error *e) {
         const MountItem *m = plan->items + index;
@@ -557,10 +586,17 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
 
         if (m->type == MOUNT_LAYER || (m->type == MOUNT_HOST && source < 0))
                 return 0;
+        if (m->type == MOUNT_CLOSE)
+                return oci_mount_close(m, run, e);
+        if (m->type == MOUNT_COVER)
+                return oci_mount_cover(m, run, e);
+        if (m->type == MOUNT_NODES)
+                return oci_nodes_apply(dev, m->document, run, e);
         if (streq(m->target, "/"))
                 return replace_root(plan, index, run, e);
         if (m->type == MOUNT_INACCESSIBLE)
                 return inaccessible_apply(m->target, m->attributes, run, e);
+        bool existed = m->view && m->type == MOUNT_TMPFS && is_there(m, run);
         r = find_target(m, source, uid, run, &target, &to_close, e);
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
                 return 0;
@@ -583,11 +619,15 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
         int fd = make_mount(plan, index, source, &target, run, e);
         if (fd == -EPERM && m->type == MOUNT_SYSFS && is_in_machine(m, run))
                 return make_sys_parts(m, &target, run, e);
+        if (fd == -EPERM && m->type == MOUNT_SYSFS && m->view)
+                fd = copy_host_sys(m, e);
         if (fd == -ENOENT && m->flags & MOUNT_IF_PRESENT && m->type == MOUNT_SELF)
                 return 0;
         if (fd < 0)
                 return fd;
-        r = dress(m, fd, &target, run, e);
+        if (m->flags & MOUNT_CLOSE_LATER)
+                run->source_fds[index] = fd;
+        r = m->view ? oci_mount_dress(m, fd, target.fd, existed, e) : dress(m, fd, &target, run, e);
         if (r >= 0)
                 r = fill(m, fd, uid, dev, fill_run, run, e);
         if (r < 0)

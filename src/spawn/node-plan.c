@@ -41,6 +41,14 @@ static void add_device(NodePlan *p, const char *path, unsigned major, unsigned m
         add_text(p, link, S_IFLNK, target);
 }
 
+void node_plan_add_device(NodePlan *p, const char *path, unsigned major, unsigned minor) {
+        add_device(p, path, major, minor, false);
+}
+
+void node_plan_add_link(NodePlan *p, const char *path, const char *target) {
+        add_text(p, path, S_IFLNK, target);
+}
+
 void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret) {
         static const struct {
                 const char *path;

@@ -32,6 +32,10 @@ typedef struct DeviceFacts {
 
 /** device_plan() - nodes of /dev */
 void device_plan(const Spec *spec, const DeviceFacts *facts, NodePlan *ret);
+/** node_plan_add_device() - a character device that all may use */
+void node_plan_add_device(NodePlan *p, const char *path, unsigned major, unsigned minor);
+/** node_plan_add_link() - a symlink */
+void node_plan_add_link(NodePlan *p, const char *path, const char *target);
 /** run_plan() - nodes of /run
  * @uuid:     as the payload sees it
  * @boot_id:  what its /proc/sys/kernel/random/boot_id will say */

@@ -20,6 +20,7 @@
 #include "spawn/init/init.h"
 #include "spawn/label.h"
 #include "spawn/oci-hooks.h"
+#include "spawn/oci-payload.h"
 
 /* Whoever asks first must not find a terminal of no size: the keeper comes later. */
 static void copy_size(int terminal_fd) {
@@ -72,9 +73,8 @@ int payload_session(const Spec *spec, Run *run, Error *e) {
         return 0;
 }
 
-/* Only the capabilities to be lost cost a call.
- * @have: the bounding set as it is; 0 = nobody looked */
-static int drop_bounding(uint64_t keep, uint64_t have, Error *e) {
+/* Only the capabilities to be lost cost a call. */
+int payload_drop_bounding(uint64_t keep, uint64_t have, Error *e) {
         uint64_t drop = (have ? have : UINT64_MAX) & ~keep;
 
         for (unsigned long c = 0; c < 64; c++) {
@@ -185,9 +185,11 @@ static bool is_in_group(const Spec *spec, gid_t gid) {
 int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
         int r;
 
+        if (plan->rights.exact)
+                return oci_payload_confine(spec, plan, u, run, e);
         if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot set no_new_privs: %m");
-        r = drop_bounding(plan->capabilities, run->bounding, e);
+        r = payload_drop_bounding(plan->capabilities, run->bounding, e);
         if (r < 0)
                 return r;
         if (setgroups(u->n_groups, u->groups) < 0 ||
@@ -197,7 +199,7 @@ int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run,
                            : become_user(spec, plan, u, run, e);
 }
 
-static int complete_environment(const Plan *plan, const User *u, char ***ret) {
+static int complete_environment(const Spec *spec, const Plan *plan, const User *u, char ***ret) {
         _cleanup_strv_ char **env = NULL;
         const struct {
                 const char *name, *value;
@@ -208,7 +210,7 @@ static int complete_environment(const Plan *plan, const User *u, char ***ret) {
         };
         int r = strv_copy(plan->environment, &env);
 
-        for (size_t i = 0; i < ELEMENTSOF(from_user) && r >= 0; i++)
+        for (size_t i = 0; i < (spec_is_machine(spec) ? ELEMENTSOF(from_user) : 1) && r >= 0; i++)
                 if (!strv_env_get(env, from_user[i].name))
                         r = strv_append_format(&env, "%s=%s", from_user[i].name,
                                                from_user[i].value);
@@ -341,11 +343,11 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         _cleanup_free_ char *program = NULL, *label = NULL;
         const char *what = NULL, *label_file = NULL;
         int sock = run->gate_fd < 0 ? run->handshake_fd : run->outcome_fd;
-        int r = enter_directory(spec, u, run->root_fd, e);
+        int r = run->is_in_directory ? 0 : enter_directory(spec, u, run->root_fd, e);
 
         if (r < 0)
                 return r;
-        if (complete_environment(plan, u, &env) < 0)
+        if (complete_environment(spec, plan, u, &env) < 0)
                 return error_oom(e);
         r = find_program(spec, u, env, &program, &argv, &what);
         if (r < 0) {
@@ -378,7 +380,7 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         if (r < 0)
                 return error_oom(e);
 
-        (void) umask(0022);
+        (void) umask(oci_payload_umask(spec));
         if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
                 return error_set(e, errno, "cannot keep our descriptors to ourselves: %m");
         r = listen_fds_pass(&plan->listen, e);

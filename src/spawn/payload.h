@@ -20,6 +20,11 @@ int payload_session(const Spec *spec, Run *run, Error *e);
  * Return: 0 or -errno. */
 int payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e);
 
+/** payload_drop_bounding() - lose all but these capabilities for good
+ * @have: the bounding set as it is; 0 = nobody looked
+ * Return: 0 or -errno. */
+int payload_drop_bounding(uint64_t keep, uint64_t have, Error *e);
+
 /** payload_die_with_parent() - after everything that changes credentials: be killed when the
  * supervisor dies
  * Return: 0 or -errno. */

@@ -11,6 +11,7 @@
 #include "image/os-release.h"
 #include "spawn/capability.h"
 #include "spawn/cgroup-place.h"
+#include "spawn/oci-plan.h"
 
 #define CAP(x) (UINT64_C(1) << CAP_##x)
 
@@ -104,6 +105,8 @@ void plan_done(Plan *p) {
 int plan_make(const Spec *spec, const Facts *facts, const IdPlan *ids, Plan *ret, Error *e) {
         int r;
 
+        if (spec->oci)
+                return oci_plan_make(spec, facts, ids, ret, e);
         ret->ids = *ids;
         ret->listen = facts->listen;
         ret->mounts = (MountPlan){};
@@ -229,6 +232,13 @@ int facts_read(const Spec *spec, const Run *run, Facts *ret, Error *e) {
         Facts f = {};
         int r;
 
+        if (spec->oci) {
+                *ret = (Facts){ .devices.has_kcore = access("/proc/kcore", F_OK) >= 0,
+                                .listen = listen_fds_get(),
+                                .uuid = spec->uuid };
+                r = id128_is_null(&ret->uuid) ? id128_random(&ret->uuid) : 0;
+                return r < 0 ? error_set(e, r, "no random numbers: %m") : 0;
+        }
         f.devices = (DeviceFacts){ .has_fuse = can_use("/dev/fuse"),
                                    .has_tun = can_use("/dev/net/tun"),
                                    .has_kcore = access("/proc/kcore", F_OK) >= 0 };

@@ -23,6 +23,12 @@ typedef struct Facts {
         int personality; /* that the image's init or shell asks for */
 } Facts;
 
+/* What a payload may, set by set, as a container's document says it. 1 << CAP_*. */
+typedef struct PlanRights {
+        bool exact; /* else bounding set and ambient capabilities say all */
+        uint64_t bounding, effective, permitted, inheritable, ambient;
+} PlanRights;
+
 typedef struct Plan {
         IdPlan ids;
         NodePlan dev;
@@ -32,7 +38,8 @@ typedef struct Plan {
         MountPlan mounts;
         NetworkPlan network;
         ListenFds listen;
-        uint64_t capabilities;  /* bounding set, 1 << CAP_* */
+        uint64_t capabilities; /* bounding set, 1 << CAP_* */
+        PlanRights rights;
         SeccompProgram seccomp; /* n == 0: no filter */
         char **environment;     /* but for what depends on the user inside */
         int personality;        /* PERSONALITY_UNSET = leave it */

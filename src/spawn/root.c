@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "oci/config.h"
 #include "spawn/mount-child.h"
 #include "spawn/mount.h"
 #include "spawn/owners.h"
@@ -25,6 +26,8 @@ static int check_system(const Spec *spec, int root_fd, int usr_fd, Error *e) {
         bool boot = spec->start == START_BOOT;
         struct stat st;
 
+        if (!spec_is_machine(spec))
+                return 0;
         if (boot ? has(root_fd, "/etc/os-release", 0) || has(root_fd, "/usr/lib/os-release", 0) ||
                             (usr_fd >= 0 && has(usr_fd, "/lib/os-release", 0))
                  : has(root_fd, "/usr", O_DIRECTORY) || has(root_fd, "/bin", O_DIRECTORY))
@@ -134,9 +137,24 @@ static int make_base_directories(int root_fd) {
         return 0;
 }
 
+/* How the root of a container is tied to the host's mount that it is a copy of, which is shared or is not.
+ * Return: MS_*; 0 = as it is. */
+static uint64_t propagation_of(const Spec *spec) {
+        switch (spec->oci ? spec->oci->linux_.rootfs_propagation : OCI_PROPAGATION_UNSET) {
+        case OCI_PROPAGATION_SHARED:
+        case OCI_PROPAGATION_RSHARED:
+                return 0;
+        case OCI_PROPAGATION_SLAVE:
+        case OCI_PROPAGATION_RSLAVE:
+                return MS_SLAVE;
+        default:
+                return MS_PRIVATE;
+        }
+}
+
 /* Gives all mounts of a tree that is still detached what they are to have. */
 static int dress(int fd, const Spec *spec, const IdPlan *ids, const Run *run, Error *e) {
-        struct mount_attr attr = { .propagation = MS_PRIVATE };
+        struct mount_attr attr = { .propagation = propagation_of(spec) };
 
         if (!spec_writes_image(spec))
                 attr.attr_set |= MOUNT_ATTR_RDONLY;
@@ -181,7 +199,7 @@ int root_attach(const Spec *spec, const IdPlan *ids, Run *run, Error *e) {
         /* A stack is mapped already. */
         if (spec_writes_image(spec) && spec->is_stack)
                 r = root_make_base(run, e);
-        else if (spec_writes_image(spec) && spec_has_private_users(spec) &&
+        else if (spec_writes_image(spec) && spec_has_private_users(spec) && spec_is_machine(spec) &&
                  (r = make_base_directories(run->root_fd)) < 0)
                 (void) error_set(e, r, "cannot make base directories in '%s': %m",
                                  spec_place(spec));
@@ -233,7 +251,29 @@ static int make_shared(Error *e) {
                        : 0;
 }
 
-int root_pivot(Run *run, Error *e) {
+/* What a container that says so has its mounts be, once they are all there. */
+static int settle(const Spec *spec, Error *e) {
+        static const struct {
+                uint64_t propagation;
+                bool deep;
+        } ways[_OCI_PROPAGATION_MAX] = {
+                [OCI_PROPAGATION_SHARED] = { MS_SHARED, false },
+                [OCI_PROPAGATION_RSHARED] = { MS_SHARED, true },
+                [OCI_PROPAGATION_UNBINDABLE] = { MS_UNBINDABLE, false },
+                [OCI_PROPAGATION_RUNBINDABLE] = { MS_UNBINDABLE, true },
+        };
+
+        if (!spec->oci)
+                return make_shared(e);
+        int way = spec->oci->linux_.rootfs_propagation;
+        struct mount_attr attr = { .propagation = ways[way].propagation };
+        if (attr.propagation &&
+            mount_setattr(AT_FDCWD, "/", ways[way].deep ? AT_RECURSIVE : 0, &attr, sizeof attr) < 0)
+                return error_set(e, errno, "linux.rootfsPropagation: %m");
+        return 0;
+}
+
+int root_pivot(const Spec *spec, Run *run, Error *e) {
         if (fchdir(run->root_fd) < 0)
                 return error_set(e, errno, "cannot enter the root: %m");
 
@@ -242,12 +282,12 @@ int root_pivot(Run *run, Error *e) {
                         return error_set(e, errno, "cannot detach the host's root: %m");
                 if (chdir("/") < 0)
                         return error_set(e, errno, "cannot enter the root: %m");
-                return make_shared(e);
+                return settle(spec, e);
         }
 
         /* The initial ramfs cannot be pivoted away; our root goes on top of it, which is as good. */
         if (errno != EINVAL || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
             chdir("/") < 0)
                 return error_set(e, errno, "cannot change the root: %m");
-        return make_shared(e);
+        return settle(spec, e);
 }

@@ -41,4 +41,4 @@ int root_adopt(Run *run, Error *e);
 
 /** root_pivot() - PHASE_INNER: the root becomes "/", everything of the host goes
  * Return: 0 or -errno. */
-int root_pivot(Run *run, Error *e);
+int root_pivot(const Spec *spec, Run *run, Error *e);

@@ -107,6 +107,7 @@ typedef struct Run {
         bool zone_is_noted;      /* in the runtime file */
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;
+        struct Joined *joined;          /* see oci-join.h */
         struct BoundUsers *bound_users; /* see bound-user.h */
         bool cgroup_is_noted;           /* in the runtime file */
 
@@ -142,7 +143,8 @@ typedef struct Run {
         int userns_fd;           /* with the ID map of the machine, for idmapped mounts */
         int creating_fd;         /* see RunFd */
         int created_fd;
-        int terminal_fd; /* the payload's side of the console */
+        bool is_in_directory; /* the payload's working directory is ours already */
+        int terminal_fd;      /* the payload's side of the console */
         /* capabilities, 1 << CAP_*, as they were found; 0 = not known */
         uint64_t bounding, permitted;
 } Run;

@@ -258,6 +258,16 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         if (first.spec.cleanup)
                 return take_cleanup(&first.spec, &s, rest, ret, e);
 
+        if (first.spec.oci_bundle) {
+                r = spec_take_bundle(&first.spec, &s, ret_notes, e);
+                if (r < 0)
+                        return r;
+                spec_done(ret);
+                *ret = first.spec;
+                spec_init(&first.spec);
+                return 0;
+        }
+
         for (size_t i = 0; i < s.n && first.spec.settings_mode == SETTINGS_OVERRIDE; i++)
                 if (s.list[i].rank == RANK_TYPED)
                         s.list[i].rank = RANK_TYPED_BELOW;

@@ -63,6 +63,8 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
 
         if (s->cleanup && s->machine)
                 return 0; /* its image may be gone */
+        if (s->oci_bundle)
+                return 0; /* it says itself where its root is */
         if (s->image)
                 return resolve_image(s, e);
         if (s->mstack)
@@ -86,7 +88,7 @@ static int resolve_directory(Spec *s, const Spec *found, Error *e) {
 
 static int resolve_name(Spec *s, Error *e) {
         char host[HOST_NAME_LENGTH_MAX + 1] = {};
-        const char *from = path_last(spec_place(s));
+        const char *from = path_last(s->oci_bundle ? s->oci_bundle : spec_place(s));
         _cleanup_free_ char *stem = NULL;
 
         if (!*from) {
@@ -102,7 +104,7 @@ static int resolve_name(Spec *s, Error *e) {
         if (!hostname_is_valid(s->machine))
                 return error_set(e, EINVAL,
                                  "no machine name can be made of '%s'; choose one with --machine=",
-                                 spec_place(s));
+                                 s->oci_bundle ? s->oci_bundle : spec_place(s));
         return 0;
 }
 

@@ -61,6 +61,9 @@ static const Setting rows[] = {
 
         { LETTER("directory", 'D'), .group = "Image", .metavar = "PATH", .complete = "directories",
           .help = "Root directory of the machine", .parse = setting_path, AT(directory) },
+        { FLAG("oci-bundle"), .metavar = "PATH", .complete = "directories",
+          .help = "Run the container that a bundle of an OCI runtime describes",
+          .parse = setting_path, AT(oci_bundle) },
         { FLAG("mstack"), .metavar = "PATH", .complete = "directories",
           .help = "Directory whose entries say what the tree is put together of: layer@ID, rw, root,"
                   " bind@PLACE, robind@PLACE",
@@ -402,7 +405,6 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { FLAG("oci-bundle"), .metavar = "PATH", UNSUPPORTED },
         { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:NAME]", UNSUPPORTED },
         { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
           UNSUPPORTED },

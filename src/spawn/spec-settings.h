@@ -43,3 +43,9 @@ int spec_read_environment(Settings *s, unsigned rank, Error *e);
  * @origins: where the settings came from, for the messages
  * Return: 0 or -errno. */
 int spec_check(const Spec *s, const Settings *origins, Error *e);
+
+/** spec_take_bundle() - (spec-bundle.c) make the Spec of --oci-bundle= what its document says
+ * @s:      what was said besides
+ * @notes:  sentences for the user, added
+ * Return: 0 or -errno. */
+int spec_take_bundle(Spec *spec, const Settings *s, char ***notes, Error *e);

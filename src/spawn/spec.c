@@ -3,6 +3,8 @@
  * it, check refuses it. */
 #include "spawn/spec.h"
 
+#include "oci/config.h"
+
 void spec_init(Spec *s) {
         *s = (Spec){
                 .kill_signal = KILL_SIGNAL_UNSET,
@@ -26,6 +28,8 @@ void spec_done(Spec *s) {
         free(s->mstack);
         free(s->template_path);
         free(s->image);
+        free(s->oci_bundle);
+        (void) oci_config_free(s->oci);
         free(s->pivot_new);
         free(s->pivot_old);
         free(s->root_hash_sig);

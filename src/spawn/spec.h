@@ -213,6 +213,10 @@ typedef struct Spec {
         char *pivot_old;     /* where in that the image's own root goes; NULL = nowhere */
         bool read_only;
 
+        /* a bundle of an OCI runtime, which says all of what follows but for names, unit and console */
+        char *oci_bundle;      /* absolute; NULL = none */
+        struct OciConfig *oci; /* its document */
+
         /* execution */
         StartMode start;
         char **argv;        /* parameters; NULL = none */
@@ -239,7 +243,8 @@ typedef struct Spec {
         /* users */
         PrivateUsers private_users;
         IdRanges private_users_map;
-        char **bind_users;     /* names of users of the host that the machine knows too */
+        IdRanges private_groups_map; /* empty = as those of users */
+        char **bind_users;           /* names of users of the host that the machine knows too */
         char *bind_user_shell; /* "yes" = as on the host, a path; NULL = the machine's usual one */
         char **bind_user_groups; /* groups of the machine that they are in */
         Ownership ownership;
@@ -256,9 +261,10 @@ typedef struct Spec {
         FamilyList
                 families_untrusted; /* of a file beside the image: takes more away, gives nothing */
         bool suppress_sync;
-        bool share_ipc, share_uts;   /* have the host's instead of an own namespace */
-        char **unmask;               /* paths below /proc that are not covered; "all" = none is */
-        bool no_tmpfs_tmp;           /* /tmp is the image's */
+        bool share_ipc, share_uts;    /* have the host's instead of an own namespace */
+        bool share_pid, share_cgroup; /* a container's: the same */
+        char **unmask;                /* paths below /proc that are not covered; "all" = none is */
+        bool no_tmpfs_tmp;            /* /tmp is the image's */
         char *container_service;     /* what the payload is told runs it; NULL = as the reference */
         char *selinux_context;       /* of the payload; NULL = as the kernel decides */
         char *selinux_apifs_context; /* of files on the file systems that we make */
@@ -360,6 +366,10 @@ static inline bool spec_has_bound_users(const Spec *s) {
 /** spec_has_credentials() - whether the machine is handed any */
 static inline bool spec_has_credentials(const Spec *s) {
         return s->credentials.n > 0;
+}
+/** spec_is_machine() - whether it is a machine of ours, and not a container that brings all with it */
+static inline bool spec_is_machine(const Spec *s) {
+        return !s->oci;
 }
 /** spec_container_service() - what the payload is told that it runs in */
 static inline const char *spec_container_service(const Spec *s) {

@@ -17,6 +17,7 @@
 #include "spawn/mount.h"
 #include "spawn/network.h"
 #include "spawn/network-address.h"
+#include "spawn/oci-join.h"
 #include "spawn/owners.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
@@ -282,6 +283,14 @@ static int apply_device_policy(Engine *g, Error *e) {
         return r == -EPERM && (!step_wants_devices(g->spec) || !userns_is_first()) ? 0 : r;
 }
 
+static int apply_joined(Engine *g, Error *e) {
+        return oci_join_open(g->spec->oci, &g->run, e);
+}
+
+static void revert_joined(Engine *g) {
+        oci_join_close(&g->run);
+}
+
 static int apply_bound_users(Engine *g, Error *e) {
         return bound_users_read(g->spec, &g->run, e);
 }
@@ -295,7 +304,7 @@ static const Step steps[] = {
         { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
         { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
         { "labels", PHASE_HOST, true, label_wants, apply_label_check, NULL },
-        { "image lock", PHASE_HOST, true, NULL, apply_image_lock, revert_image_lock },
+        { "image lock", PHASE_HOST, true, spec_is_machine, apply_image_lock, revert_image_lock },
         { "disk image", PHASE_HOST, true, step_wants_disk, apply_disk, NULL },
         { "stack", PHASE_HOST, true, step_wants_stack, apply_stack, NULL },
         { "root directory", PHASE_HOST, false, NULL, apply_root_open, NULL },
@@ -304,7 +313,7 @@ static const Step steps[] = {
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
         { "network addresses", PHASE_HOST, false, network_address_wants, apply_address_claim,
           revert_address_claim },
-        { "boot ID", PHASE_HOST, false, NULL, apply_boot_id, NULL },
+        { "boot ID", PHASE_HOST, false, spec_is_machine, apply_boot_id, NULL },
         { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,
           revert_scratch },
         { "upper layer in memory", PHASE_HOST, true, spec_upper_is_in_memory, apply_upper_in_memory,
@@ -314,6 +323,7 @@ static const Step steps[] = {
         { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
         { "device policy", PHASE_HOST, false, wants_device_policy, apply_device_policy, NULL },
         { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
+        { "namespaces of others", PHASE_HOST, false, oci_joins, apply_joined, revert_joined },
         { "journal receiver", PHASE_HOST, false, journal_forward_wants, apply_receiver,
           revert_receiver },
         { "exchange folders", PHASE_HOST, false, exchange_wants, apply_exchange_folders,

@@ -19,6 +19,11 @@
 #include "spawn/network.h"
 #include "spawn/network-address.h"
 #include "spawn/oci-hooks.h"
+#include "spawn/oci-join.h"
+#include "spawn/oci-kernel.h"
+#include "spawn/oci-mount.h"
+#include "spawn/oci-nodes.h"
+#include "spawn/oci-payload.h"
 #include "spawn/payload.h"
 #include "spawn/root.h"
 
@@ -124,6 +129,10 @@ static int apply_adoption(Engine *g, Error *e) {
         return root_adopt(&g->run, e);
 }
 
+static bool wants_cgroup_namespace(const Spec *spec) {
+        return !spec->share_cgroup;
+}
+
 static int apply_cgroup_namespace(Engine *g, Error *e) {
         (void) g;
         return unshare(CLONE_NEWCGROUP) < 0
@@ -132,7 +141,7 @@ static int apply_cgroup_namespace(Engine *g, Error *e) {
 }
 
 static bool wants_host_name(const Spec *spec) {
-        return !spec->share_uts;
+        return spec_is_machine(spec) ? !spec->share_uts : spec->hostname != NULL;
 }
 
 static int apply_host_name(Engine *g, Error *e) {
@@ -169,6 +178,11 @@ static int apply_terminal(Engine *g, Error *e) {
 
         if (r < 0)
                 return r;
+        if (g->spec->oci) {
+                r = oci_nodes_console(&g->run, e);
+                if (r < 0)
+                        return r;
+        }
         r = handshake_send_fd(g->run.handshake_fd, RUN_FD_CONSOLE, g->run.console_fd);
         return r < 0 ? error_set(e, r, "cannot hand out the terminal: %m") : 0;
 }
@@ -189,7 +203,45 @@ static int apply_incoming(Engine *g, Error *e) {
 }
 
 static int apply_pivot(Engine *g, Error *e) {
-        return root_pivot(&g->run, e);
+        return root_pivot(g->spec, &g->run, e);
+}
+
+/* Of containers */
+
+static bool is_container(const Spec *spec) {
+        return !spec_is_machine(spec);
+}
+
+static int apply_joined(Engine *g, Error *e) {
+        return oci_join_enter(&g->run, e);
+}
+
+static int apply_priority(Engine *g, Error *e) {
+        return oci_kernel_priority(g->spec->oci->process, g->run.leader, e);
+}
+
+static int apply_mount_maps(Engine *g, Error *e) {
+        return oci_mount_map(&g->plan.mounts, &g->run, e);
+}
+
+static int apply_clocks(Engine *g, Error *e) {
+        return oci_kernel_clocks(&g->spec->oci->linux_, e);
+}
+
+static int apply_domain(Engine *g, Error *e) {
+        return oci_kernel_domain(g->spec->oci, e);
+}
+
+static int apply_directory(Engine *g, Error *e) {
+        return oci_payload_make_directory(g->spec->oci->process, &g->run, e);
+}
+
+static int apply_sysctl(Engine *g, Error *e) {
+        return oci_kernel_sysctl(g->spec->oci, e);
+}
+
+static int apply_last_mounts(Engine *g, Error *e) {
+        return mount_apply(&g->plan.mounts, PHASE_ENTER, &g->plan.dev, &g->plan.run, &g->run, e);
 }
 
 static bool has_inner_hooks(const Spec *spec) {
@@ -203,10 +255,13 @@ static int apply_inner_hooks(Engine *g, Error *e) {
 static const Step steps[] = {
         { "mount isolation", PHASE_BUILD, false, NULL, apply_isolation, NULL },
         { "network namespace", PHASE_BUILD, false, network_is_joined, apply_joined_network, NULL },
+        { "namespaces of others", PHASE_BUILD, false, oci_joins, apply_joined, NULL },
         { "resources", PHASE_BUILD, false, NULL, apply_resources, NULL },
         { "user namespace", PHASE_BUILD, false, spec_has_private_users, engine_make_first_process,
           NULL },
         { "limits", PHASE_BUILD, false, wants_raised_limits, apply_raised_limits, NULL },
+        { "priority", PHASE_BUILD, false, oci_kernel_wants_priority, apply_priority, NULL },
+        { "maps of mounts", PHASE_BUILD, false, is_container, apply_mount_maps, NULL },
         { "API pins", PHASE_BUILD, false, spec_has_private_users, apply_pins, NULL },
         { "partitions under the root", PHASE_BUILD, false, step_wants_disk, apply_lower_partitions,
           NULL },
@@ -227,15 +282,21 @@ static const Step steps[] = {
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
 
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
-        { "control group namespace", PHASE_INNER, false, NULL, apply_cgroup_namespace, NULL },
+        { "control group namespace", PHASE_INNER, false, wants_cgroup_namespace,
+          apply_cgroup_namespace, NULL },
+        { "clocks", PHASE_INNER, false, oci_kernel_wants_clocks, apply_clocks, NULL },
+        { "domain name", PHASE_INNER, false, oci_kernel_wants_domain, apply_domain, NULL },
         { "host name", PHASE_INNER, false, wants_host_name, apply_host_name, NULL },
         { "loopback", PHASE_INNER, false, spec_has_own_netns, apply_loopback, NULL },
         { "inner mounts", PHASE_INNER, false, NULL, apply_inner_mounts, NULL },
+        { "working directory", PHASE_INNER, false, is_container, apply_directory, NULL },
         { "use of devices", PHASE_INNER, false, step_wants_devices, apply_device_check, NULL },
         { "terminal", PHASE_INNER, false, spec_has_terminal, apply_terminal, NULL },
-        { "kernel log", PHASE_INNER, false, NULL, apply_kmsg, NULL },
+        { "kernel log", PHASE_INNER, false, spec_is_machine, apply_kmsg, NULL },
+        { "sysctl", PHASE_INNER, false, oci_kernel_wants_sysctl, apply_sysctl, NULL },
 
         { "hooks in the machine", PHASE_ENTER, false, has_inner_hooks, apply_inner_hooks, NULL },
+        { "last mounts", PHASE_ENTER, false, is_container, apply_last_mounts, NULL },
         { "pivot", PHASE_ENTER, false, NULL, apply_pivot, NULL },
         { "incoming mounts", PHASE_ENTER, false, exchange_may_want, apply_incoming, NULL },
 };

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bundles of OCI runtimes: what a document says is what a container gets, and nothing besides."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from skeplib import kernel, must_run, trees
+
+USERS = {"uidMappings": [{"containerID": 0, "hostID": 500000, "size": 1000}],
+         "gidMappings": [{"containerID": 0, "hostID": 600000, "size": 1000}]}
+
+
+class Bundle:
+    """A bundle with what `runc spec` or `crun spec` wrote, to be changed by tests."""
+
+    def __init__(self, where, program="runc"):
+        if not shutil.which(program):
+            must_run(f"there is no {program}")
+        self.path = where
+        self.root = where / "rootfs"
+        where.mkdir()
+        subprocess.run([program, "spec"], cwd=where, check=True)
+        shutil.copytree(trees.tree("busybox"), self.root, symlinks=True)
+        self.root.chmod(0o755)
+        with open(where / "config.json", encoding="utf-8") as f:
+            self.config = json.load(f)
+        self.config["process"]["terminal"] = False
+        self.config["root"]["readonly"] = False
+
+    @property
+    def process(self):
+        return self.config["process"]
+
+    @property
+    def linux(self):
+        return self.config["linux"]
+
+    def mount(self, destination, kind, *options, source=None, **more):
+        self.config["mounts"].append({"destination": destination, "type": kind, "options": list(options),
+                                      **({"source": str(source)} if source else {}), **more})
+
+    def namespaces(self, **which):
+        """Which namespaces, each new (True), by a path, or none (None)."""
+        have = {n["type"]: n for n in self.linux["namespaces"]}
+        for kind, what in which.items():
+            have.pop(kind, None)
+            if what:
+                have[kind] = {"type": kind, **({} if what is True else {"path": str(what)})}
+        self.linux["namespaces"] = list(have.values())
+
+    def own_users(self):
+        self.namespaces(user=True)
+        self.linux.update(USERS)
+        subprocess.run(["chown", "-R", "500000:600000", self.root], check=True)
+        for m in self.config["mounts"]:
+            m["options"] = [o for o in m.get("options", []) if o != "gid=5"]
+
+    def write(self):
+        (self.path / "config.json").write_text(json.dumps(self.config), encoding="utf-8")
+        return f"--oci-bundle={self.path}"
+
+
+@pytest.fixture
+def bundle(scratch):
+    return Bundle(scratch / "bundle")
+
+
+@pytest.fixture
+def sh(spawn, bundle):
+    """sh("script") is what the script says as the payload of the bundle."""
+    def run(script, *args, check=True, **options):
+        bundle.process["args"] = ["/bin/sh", "-c", script]
+        done = spawn.run(None, *args, bundle.write(), check=check, console=None, **options)
+        return done.stdout.rstrip("\n") if check else done
+    return run
+
+
+def seen(text):
+    """Mounts as {where: (type, options)} out of /proc/self/mounts."""
+    return {line.split()[1]: (line.split()[2], line.split()[3].split(",")) for line in text.splitlines()}
+
+
+@pytest.mark.parametrize("program", ["runc", "crun"])
+def test_document_as_the_tools_write_it(spawn, scratch, program):
+    bundle = Bundle(scratch / "bundle", program)
+    bundle.config["root"]["readonly"] = True
+    bundle.process["args"] = ["/bin/sh", "-c", "cat /proc/mounts; touch /x; cat /proc/timer_list; echo >/proc/sys/a"]
+    done = spawn.run(None, bundle.write(), check=False, console=None)
+    mounts = seen(done.stdout)
+    wanted = {m["destination"] for m in bundle.config["mounts"]} | {"/"}
+    assert wanted <= set(mounts)
+    extra = set(mounts) - wanted
+    assert all(path in bundle.linux["maskedPaths"] + bundle.linux["readonlyPaths"] for path in extra)
+    assert "ro" in mounts["/"][1] and "ro" in mounts["/proc/sys"][1]
+    assert mounts["/sys/fs/cgroup"][0] == "cgroup2"
+    assert mounts["/proc/timer_list"][0] in ("devtmpfs", "tmpfs")
+    assert "/x: Read-only file system" in done.stderr
+
+
+def test_nothing_of_a_machine_is_in_it(sh, bundle):
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] in ("/proc", "/dev")]
+    mounts = seen(sh("cat /proc/mounts; ls /run /sys >&2"))
+    assert {m for m in mounts if not m.startswith("/proc/")} == {"/", "/proc", "/dev"}
+
+
+def test_process(sh, bundle):
+    bundle.process.update({
+        "user": {"uid": 12, "gid": 34, "umask": 0o27, "additionalGids": [56, 78]},
+        "env": ["A=b c", "PATH=/bin", "A2="], "cwd": "/made/by/us",
+        "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 99}], "oomScoreAdj": 321,
+        "capabilities": {"bounding": ["CAP_KILL", "CAP_CHOWN"], "permitted": ["CAP_KILL"],
+                         "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"], "effective": []}})
+    lines = sh("id; umask; pwd; env | sort; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj;"
+               "grep -E '^(Cap|NoNewPrivs)' /proc/self/status").splitlines()
+    assert lines[0] == "uid=12 gid=34 groups=56,78"
+    assert lines[1:3] == ["0027", "/made/by/us"]
+    assert lines[3:8] == ["A2=", "A=b c", "HOME=/", "PATH=/bin", "PWD=/made/by/us"]
+    assert lines[9:12] == ["77", "99", "321"]
+    caps = dict(line.split(":\t") for line in lines[12:])
+    kill = f"{1 << 5:016x}"
+    assert caps == {"CapInh": kill, "CapPrm": kill, "CapEff": kill, "CapBnd": f"{1 << 5 | 1:016x}",
+                    "CapAmb": kill, "NoNewPrivs": "1"}
+
+
+def test_status_of_the_payload(sh):
+    assert sh("exit 7", check=False).returncode == 7
+
+
+@pytest.mark.parametrize("args, status", [(["/nope"], 127), (["nope"], 127), (["/etc"], 126)])
+def test_payload_that_cannot_be_executed(spawn, bundle, args, status):
+    bundle.process["args"] = args
+    assert args[0] in spawn.refuse(None, bundle.write(), status=status, console=None)
+
+
+def test_names(sh, bundle):
+    bundle.config.update(hostname="inside", domainname="dom.example")
+    assert sh("hostname; cat /proc/sys/kernel/domainname") == "inside\ndom.example"
+
+
+def test_devices(sh, bundle):
+    bundle.linux["devices"] = [
+        {"path": "/dev/sub/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4},
+        {"path": "/pipe", "type": "p"}]
+    out = sh("stat -c '%n %F %a %t,%T %u:%g' /dev/null /dev/tty /dev/sub/mine /pipe; readlink /dev/fd; readlink /dev/ptmx;"
+             "echo x >/dev/sub/mine; ls /dev | tr '\\n' ' '").splitlines()
+    assert out[0] == "/dev/null character special file 666 1,3 0:0"
+    assert out[1] == "/dev/tty character special file 666 5,0 0:0"
+    assert out[2] == "/dev/sub/mine character special file 640 1,3 3:4"
+    assert out[3] == "/pipe fifo 666 0,0 0:0"
+    assert out[4:6] == ["/proc/self/fd", "pts/ptmx"]
+    assert set(out[6].split()) >= {"null", "zero", "full", "random", "urandom", "tty", "stdin", "stdout", "stderr"}
+
+
+def test_binds(sh, bundle, folder):
+    bundle.mount("/a", "bind", "rbind", source=folder)
+    bundle.mount("/b", "none", "bind", "ro", "nosuid", source=folder)
+    bundle.mount("deep/er/file", "bind", "bind", "noexec", source=folder / "file")
+    (bundle.path / "near").mkdir()
+    bundle.mount("/near", "bind", "bind", source="near")
+    mounts = seen(sh("cat /proc/mounts; echo x >/a/new; echo y >/near/new; ! touch /b/no; ! touch /nothing/x"))
+    assert "rw" in mounts["/a"][1] and {"ro", "nosuid"} <= set(mounts["/b"][1])
+    assert "noexec" in mounts["/deep/er/file"][1]
+    assert (folder / "new").read_text() == "x\n" and (bundle.path / "near/new").read_text() == "y\n"
+    assert not (folder / "no").exists()
+
+
+def test_options_for_all_that_is_mounted_in_it(sh, bundle, folder):
+    kernel.mount("inner", str(folder / "sub"), "tmpfs", 0, "")
+    try:
+        bundle.mount("/a", "bind", "rbind", "ro", source=folder)
+        bundle.mount("/b", "bind", "rbind", "rro", "rnosuid", source=folder)
+        mounts = seen(sh("cat /proc/mounts"))
+    finally:
+        kernel.umount(str(folder / "sub"))
+    assert "ro" in mounts["/a"][1] and "rw" in mounts["/a/sub"][1]
+    assert {"ro", "nosuid"} <= set(mounts["/b/sub"][1])
+
+
+def test_file_systems_in_memory(sh, bundle):
+    (bundle.root / "full/of").mkdir(parents=True)
+    (bundle.root / "full/of/things").write_text("old\n")
+    (bundle.root / "strict").mkdir(mode=0o711)
+    (bundle.root / "strict").chmod(0o2711)
+    bundle.mount("/full", "tmpfs", "tmpcopyup", "size=1m")
+    bundle.mount("/strict", "tmpfs", "noexec")
+    bundle.mount("/closed", "tmpfs", "ro")
+    bundle.mount("/closed/open", "tmpfs", "mode=0700")
+    out = sh("cat /full/of/things; echo new >/full/of/things; stat -c %a /strict /closed/open;"
+             "touch /closed/x || touch /closed/open/x && echo ok").splitlines()
+    assert out == ["old", "2711", "700", "ok"]
+    assert (bundle.root / "full/of/things").read_text() == "old\n"
+
+
+def test_masked_and_read_only_paths(sh, bundle):
+    (bundle.root / "secret").mkdir()
+    (bundle.root / "secret/key").write_text("key")
+    (bundle.root / "key").write_text("key")
+    (bundle.root / "fixed/in").mkdir(parents=True)
+    bundle.linux["maskedPaths"] += ["/secret", "/key", "/is/not/there"]
+    bundle.linux["readonlyPaths"] += ["/fixed", "/neither"]
+    out = sh("ls -A /secret | wc -l; wc -c </key; touch /fixed/in/x || touch /fine && echo ok;"
+             "touch /secret/x || echo closed")
+    assert out.split() == ["0", "0", "ok", "closed"]
+
+
+def test_users_of_its_own(sh, bundle):
+    bundle.own_users()
+    out = sh("cat /proc/self/uid_map /proc/self/gid_map; id -u; echo x >/owned; stat -c '%t,%T' /dev/null;"
+             "echo x >/dev/null; hostname")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[:4] == ["0 500000 1000", "0 600000 1000", "0", "1,3"]
+    status = (bundle.root / "owned").stat()
+    assert (status.st_uid, status.st_gid) == (500000, 600000)
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_namespaces_that_it_does_not_have(sh, bundle, own_users):
+    kinds = ["network", "uts", "cgroup", "pid"] + ([] if own_users else ["ipc"])
+    if own_users:
+        bundle.own_users()
+        bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/proc"]
+        bundle.mount("/proc", "bind", "rbind", source="/proc")
+        bundle.linux.update(maskedPaths=[], readonlyPaths=[])
+    bundle.namespaces(**dict.fromkeys(kinds))
+    bundle.config.pop("hostname", None)
+    files = {"network": "net", "pid": "pid_for_children"}
+    out = sh("; ".join(f"readlink /proc/self/ns/{files.get(k, k)}" for k in kinds)).splitlines()
+    assert out == [os.readlink(f"/proc/self/ns/{files.get(k, k)}") for k in kinds]
+
+
+def test_terminal(spawn, bundle):
+    bundle.process["terminal"] = True
+    bundle.process["user"] = {"uid": 7, "gid": 7}
+    bundle.process["args"] = ["/bin/sh", "-c", "tty; stat -c '%F %u' /dev/console; test -t 1 && echo yes; "
+                              "echo to >/dev/console"]
+    out = spawn.run(None, bundle.write(), console=None).stdout
+    assert re.split(r"\r?\n", out.strip()) == ["/dev/pts/0", "character special file 7", "yes", "to"]
+
+
+def test_what_the_document_says_is_not_said_again(spawn, bundle):
+    for option in ("--bind=/usr", "--read-only", "-D/", "--private-users=pick", "--hostname=x"):
+        line = spawn.refuse(None, option, bundle.write(), console=None)
+        assert "the bundle of --oci-bundle= says that" in line
+    assert "says what to run" in spawn.refuse(None, bundle.write(), "--", "true", console=None)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"ociVersion": "2.0.0"}, "ociVersion"),
+    ({"root": {"path": "nothing"}}, "root.path"),
+    ({"root": {"path": "/"}}, "root.path"),
+    ({"process": None}, "process: missing"),
+    ({"mounts": [{"destination": "/a", "type": "bind"}]}, "mounts[0]: source: missing"),
+    ({"mounts": [{"destination": "/a", "type": "bind", "source": "/none-such"}]}, "/none-such"),
+    ({"mounts": [{"destination": "/a", "type": "nofs"}]}, "nofs"),
+    ({"mounts": [{"destination": "/a", "type": "tmpfs", "options": ["odd=1"]}]}, "odd"),
+    ({"linux": {"namespaces": [{"type": "user"}]}}, "uidMappings"),
+    ({"linux": {"namespaces": [{"type": "mount"}], "sysctl": {"kernel.panic": "1"}}}, "kernel.panic"),
+])
+def test_document_that_cannot_be_had(spawn, bundle, change, words):
+    bundle.config.update(change)
+    if "linux" in change:
+        bundle.config.pop("hostname")
+    assert words in spawn.refuse(None, bundle.write(), console=None)
+
+
+def test_unknown_members_are_passed_over(sh, bundle):
+    bundle.config["future"] = {"a": [1]}
+    bundle.process["future"] = True
+    bundle.linux["netDevices"] = {"eth0": {}}
+    assert sh("echo fine") == "fine"
+
+
+def test_plan_is_shown(spawn, bundle):
+    out = spawn.out(None, "--dry-run", bundle.write(), console=None)
+    assert "devpts /dev/pts" in out and "cover /proc/kcore" in out
+
+
+def test_stdio_of_another_user(sh, bundle):
+    bundle.process["user"] = {"uid": 5, "gid": 5}
+    assert sh("echo one >/dev/stdout; echo two") == "one\ntwo"
+
+
