@@ -17,6 +17,7 @@
 
 #define KEY_ESCAPE      0x1d /* ^] */
 #define KEYS_USEC       (1000 * 1000)
+#define KEYS_KEPT       2U
 #define DRAIN_STOP_USEC (500 * 1000)
 
 /* A descriptor of the same terminal or pipe whose flags are ours alone. What cannot be opened again is
@@ -115,6 +116,13 @@ int pty_forward_init(PtyForward *f, int in_fd, int out_fd, int master_fd, PtyFor
         return 0;
 }
 
+void pty_forward_renew(PtyForward *f) {
+        if (f->flags & PTY_FORWARD_HOLD)
+                hold_peer(f);
+        pty_forward_resize(f);
+        set_line_ends(f);
+}
+
 void pty_forward_set_tint(PtyForward *f, const char *color) {
         PtyForwardBuffer *b = &f->from_pty;
 
@@ -159,6 +167,53 @@ void pty_forward_poll(const PtyForward *f, struct pollfd fds[static PTY_FORWARD_
         fds[2] = (struct pollfd){ .fd = f->end || !master ? -1 : f->master_fd, .events = master };
 }
 
+static PtyForwardEvent key_event(char c) {
+        return c == KEY_ESCAPE ? PTY_FORWARD_KEY_EXIT
+               : c == 'p'      ? PTY_FORWARD_KEY_POWEROFF
+               : c == 'r'      ? PTY_FORWARD_KEY_REBOOT
+                               : PTY_FORWARD_MORE;
+}
+
+/* Lets those ^] go in that were kept. @at: where they belong in what was typed */
+static void let_keys_in(PtyForward *f, size_t at) {
+        PtyForwardBuffer *b = &f->to_pty;
+
+        memmove(b->bytes + at + f->keys, b->bytes + at, b->n - at);
+        memset(b->bytes + at, KEY_ESCAPE, f->keys);
+        b->n += f->keys;
+        f->keys = 0;
+}
+
+/* The same as look_for_keys() with those keys kept; two of them at most. */
+static PtyForwardEvent keep_keys(PtyForward *f) {
+        PtyForwardBuffer *b = &f->to_pty;
+        uint64_t now = now_usec();
+
+        for (size_t i = b->at; i < b->n; i++) {
+                PtyForwardEvent event = PTY_FORWARD_MORE;
+                bool late = f->keys > 0 && now - f->keys_since > KEYS_USEC;
+
+                if (f->keys >= KEYS_KEPT && !late)
+                        event = key_event(b->bytes[i]);
+                if (event == PTY_FORWARD_MORE && (late || b->bytes[i] != KEY_ESCAPE)) {
+                        i += f->keys;
+                        let_keys_in(f, i - f->keys);
+                }
+                if (event == PTY_FORWARD_MORE && b->bytes[i] != KEY_ESCAPE)
+                        continue;
+                memmove(b->bytes + i, b->bytes + i + 1, b->n - i - 1);
+                b->n--;
+                i--;
+                if (event != PTY_FORWARD_MORE) {
+                        f->keys = 0;
+                        return event;
+                }
+                if (f->keys++ == 0)
+                        f->keys_since = now;
+        }
+        return PTY_FORWARD_MORE;
+}
+
 /* Looks for the hotkeys in what was typed. The ^] themselves go in like other keys, as nobody can know
  * yet what follows; the key that completes a sequence does not. */
 static PtyForwardEvent look_for_keys(PtyForward *f) {
@@ -166,6 +221,8 @@ static PtyForwardEvent look_for_keys(PtyForward *f) {
 
         if (f->flags & PTY_FORWARD_NO_KEYS)
                 return PTY_FORWARD_MORE;
+        if (f->flags & PTY_FORWARD_KEEP_KEYS)
+                return keep_keys(f);
 
         for (size_t i = b->at; i < b->n; i++) {
                 PtyForwardEvent event = PTY_FORWARD_MORE;
@@ -174,10 +231,7 @@ static PtyForwardEvent look_for_keys(PtyForward *f) {
                 if (f->keys > 0 && now - f->keys_since > KEYS_USEC)
                         f->keys = 0;
                 if (f->keys >= 2)
-                        event = b->bytes[i] == KEY_ESCAPE ? PTY_FORWARD_KEY_EXIT
-                                : b->bytes[i] == 'p'      ? PTY_FORWARD_KEY_POWEROFF
-                                : b->bytes[i] == 'r'      ? PTY_FORWARD_KEY_REBOOT
-                                                          : PTY_FORWARD_MORE;
+                        event = key_event(b->bytes[i]);
                 if (event != PTY_FORWARD_MORE) {
                         memmove(b->bytes + i, b->bytes + i + 1, b->n - i - 1);
                         b->n--;
@@ -207,7 +261,8 @@ static void end_input(PtyForward *f) {
 
 static PtyForwardEvent read_input(PtyForward *f) {
         PtyForwardBuffer *b = &f->to_pty;
-        ssize_t n = read(f->in_fd, b->bytes, sizeof b->bytes);
+        /* With room for what was kept of before. */
+        ssize_t n = read(f->in_fd, b->bytes, sizeof b->bytes - KEYS_KEPT);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return PTY_FORWARD_MORE;
@@ -329,6 +384,14 @@ static int take_signal(PtyForward *f, int signals) {
         return PTY_FORWARD_MORE;
 }
 
+/* How long a key may still be kept, in ms; -1 = there is none. */
+static int key_patience(const PtyForward *f) {
+        if (!(f->flags & PTY_FORWARD_KEEP_KEYS) || f->keys == 0 || !is_empty(&f->to_pty))
+                return -1;
+        uint64_t until = f->keys_since + KEYS_USEC, now = now_usec();
+        return now >= until ? 0 : (int) ((until - now) / 1000) + 1;
+}
+
 static int run_until_event(PtyForward *f, int stop_fd, int signals, Error *e) {
         for (;;) {
                 struct pollfd fds[PTY_FORWARD_FDS + 2];
@@ -337,11 +400,15 @@ static int run_until_event(PtyForward *f, int stop_fd, int signals, Error *e) {
                 pty_forward_poll(f, fds);
                 fds[PTY_FORWARD_FDS] = (struct pollfd){ .fd = signals, .events = POLLIN };
                 fds[PTY_FORWARD_FDS + 1] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
-                if (poll(fds, ELEMENTSOF(fds), -1) < 0) {
-                        if (errno == EINTR)
-                                continue;
+                r = poll(fds, ELEMENTSOF(fds), key_patience(f));
+                if (r < 0 && errno != EINTR)
                         return error_set(e, errno, "cannot wait for the terminal: %m");
+                if (r == 0 && is_empty(&f->to_pty)) {
+                        f->to_pty.at = f->to_pty.n = 0;
+                        let_keys_in(f, 0);
                 }
+                if (r <= 0)
+                        continue;
 
                 r = pty_forward_step(f, fds, e);
                 if (r != PTY_FORWARD_MORE)

@@ -16,6 +16,9 @@ typedef enum PtyForwardFlags {
          * nobody inside has it open. Who uses this learns from elsewhere when the end has come. */
         PTY_FORWARD_HOLD = 1 << 1,
         PTY_FORWARD_NO_KEYS = 1 << 2, /* ^] is a key like any other */
+        /* ^] does not go in before it is clear that it begins no sequence. For pty_forward_run(), which
+         * sees to it that it does when the time is over. */
+        PTY_FORWARD_KEEP_KEYS = 1 << 3,
 } PtyForwardFlags;
 
 typedef enum PtyForwardEvent {
@@ -76,6 +79,9 @@ void pty_forward_poll(const PtyForward *f, struct pollfd fds[static PTY_FORWARD_
 int pty_forward_step(PtyForward *f, const struct pollfd fds[static PTY_FORWARD_FDS], Error *e);
 /** pty_forward_resize() - give the pty the size that the terminal has now (on SIGWINCH) */
 void pty_forward_resize(PtyForward *f);
+/** pty_forward_renew() - the pty comes back from somebody else who has used it: size and line ends become what
+ * our side takes */
+void pty_forward_renew(PtyForward *f);
 /** pty_forward_drain() - write out what is still in the pty, when those inside are gone
  * @timeout_usec: longest wait for a slow reader of ours, in µs */
 void pty_forward_drain(PtyForward *f, uint64_t timeout_usec);

@@ -9,6 +9,7 @@
 
 #include "base/parse.h"
 #include "base/proc.h"
+#include "spawn/attach.h"
 #include "spawn/bus-watch.h"
 #include "spawn/console.h"
 #include "spawn/listen-fds.h"
@@ -26,7 +27,7 @@
 /* After so long without anything to do, what is not needed for waiting is let go of. */
 #define IDLE_MSEC 2000
 
-static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH };
+static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGWINCH, ATTACH_SIGNAL };
 
 /* The descriptors that are polled; those of the console follow. */
 enum {
@@ -34,6 +35,8 @@ enum {
         POLL_LEADER,
         POLL_NOTIFY,
         POLL_BUS,
+        POLL_ATTACH,
+        POLL_HOLDER,
         POLL_CONSOLE,
         _POLL_MAX = POLL_CONSOLE + PTY_FORWARD_FDS,
 };
@@ -51,6 +54,7 @@ typedef struct Keeper {
         uint64_t watchdog_usec; /* between two signs of life; 0 = nobody wants any */
         uint64_t watchdog_last;
         BusWatch bus;
+        Attach attach;
         PtyForward console;
 } Keeper;
 
@@ -133,15 +137,36 @@ static void tell_started(Keeper *k) {
         (void) notify_manager(text);
 }
 
+/* Whether it is we who carry what the console says. */
+static bool is_pumping(const Keeper *k) {
+        return k->has_console && k->attach.holder_fd < 0;
+}
+
 static void take_signal(Keeper *k) {
         struct signalfd_siginfo info;
 
         if (read(k->signals_fd, &info, sizeof info) != sizeof info)
                 return;
-        if (info.ssi_signo != SIGWINCH)
+        if (info.ssi_signo == ATTACH_SIGNAL)
+                (void) attach_listen(&k->attach, k->spec->machine, k->run);
+        else if (info.ssi_signo != SIGWINCH)
                 stop(k);
-        else if (k->has_console)
+        else if (is_pumping(k))
                 pty_forward_resize(&k->console);
+}
+
+/* A terminal that somebody sits at is not taken away from them. */
+static void lend_console(Keeper *k) {
+        const bool in_use = k->has_console && k->spec->console == CONSOLE_INTERACTIVE;
+
+        (void) attach_accept(&k->attach, k->has_console ? k->run->console_fd : -EBADF,
+                             in_use ? "its console is the terminal it was started at" : NULL);
+}
+
+/* They have nothing to say but that they are gone. */
+static void take_console_back(Keeper *k) {
+        k->attach.holder_fd = fd_close(k->attach.holder_fd);
+        pty_forward_renew(&k->console);
 }
 
 /* What the payload wants kept for its next start, the service manager keeps for us. The name tells it from
@@ -225,9 +250,11 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
         fds[POLL_LEADER] = (struct pollfd){ .fd = k->run->leader_fd, .events = POLLIN };
         fds[POLL_NOTIFY] = (struct pollfd){ .fd = k->run->notify_fd, .events = POLLIN };
         fds[POLL_BUS] = (struct pollfd){ .fd = k->bus.fd, .events = POLLIN };
-        if (k->has_console)
+        fds[POLL_ATTACH] = (struct pollfd){ .fd = k->attach.listen_fd, .events = POLLIN };
+        fds[POLL_HOLDER] = (struct pollfd){ .fd = k->attach.holder_fd, .events = POLLIN };
+        if (is_pumping(k))
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
-        nfds_t n = k->has_console ? _POLL_MAX : POLL_CONSOLE;
+        nfds_t n = is_pumping(k) ? _POLL_MAX : POLL_CONSOLE;
         int wait = msec == UINT64_MAX ? -1 : (int) MIN(msec, (uint64_t) INT32_MAX);
         int r = k->is_idle ? shrink_and_wait(fds, n, wait) : poll(fds, n, wait);
         if (r < 0 && !k->is_idle)
@@ -256,11 +283,15 @@ static int loop(Keeper *k, Error *e) {
                         (void) take_notification(k);
                 if (fds[POLL_BUS].revents && bus_watch_read(&k->bus) && !k->is_stopping)
                         stop(k);
-                if (k->has_console) {
+                if (is_pumping(k)) {
                         r = pump_console(k, fds + POLL_CONSOLE, e);
                         if (r < 0)
                                 return r;
                 }
+                if (fds[POLL_HOLDER].revents)
+                        take_console_back(k);
+                if (fds[POLL_ATTACH].revents)
+                        lend_console(k);
                 if (fds[POLL_LEADER].revents) {
                         /* Its last words may have come with its end. */
                         for (unsigned i = 0; i < LAST_WORDS_MAX && take_notification(k); i++)
@@ -309,7 +340,8 @@ static int keeper_open(Keeper *k, Error *e) {
 
 static void keeper_close(Keeper *k) {
         if (k->has_console) {
-                pty_forward_drain(&k->console, DRAIN_USEC);
+                if (is_pumping(k))
+                        pty_forward_drain(&k->console, DRAIN_USEC);
                 pty_forward_done(&k->console);
         }
         (void) fd_close(k->signals_fd);
@@ -318,6 +350,7 @@ static void keeper_close(Keeper *k) {
 int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
         Keeper k = { .spec = spec,
                      .run = run,
+                     .attach = ATTACH_NULL,
                      .watchdog_usec = watchdog_interval(),
                      .has_fd_store = fd_store_is_offered() };
         siginfo_t info = {};
@@ -337,9 +370,13 @@ int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
         keeper_close(&k);
         run->leader = 0;
         run->leader_fd = fd_close(run->leader_fd);
-        if (r < 0)
-                return r;
-        if (wait_result < 0)
-                return error_set(e, wait_result, "cannot learn how the machine ended: %m");
-        return (int) keeper_status(&info, ret_status);
+        if (r >= 0 && wait_result < 0)
+                r = error_set(e, wait_result, "cannot learn how the machine ended: %m");
+        if (r >= 0)
+                r = (int) keeper_status(&info, ret_status);
+        attach_end(&k.attach, spec->machine,
+                   r < 0                ? EXIT_SETUP
+                   : r == KEEPER_REBOOT ? -1
+                                        : *ret_status);
+        return r;
 }

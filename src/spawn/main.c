@@ -6,6 +6,7 @@
 #include "app/help.h"
 #include "app/report.h"
 #include "base/fd.h"
+#include "spawn/attach.h"
 #include "spawn/engine.h"
 #include "spawn/exchange.h"
 #include "spawn/join-command.h"
@@ -100,7 +101,9 @@ int main(int argc, char **argv) {
                 report_warning("%s", *n);
         if (r == SPEC_READ_DONE)
                 return 0;
-        if (r >= 0 && spec.join)
+        if (r >= 0 && spec.attach)
+                r = attach_command(spec.attach, &status, &e);
+        else if (r >= 0 && spec.join)
                 r = join_command(&spec, &status, &e);
         else if (r >= 0 && spec.dry_run) {
                 r = dry_run(&engine, &e);

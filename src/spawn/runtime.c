@@ -16,6 +16,7 @@
 #include "image/lock.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
+#include "spawn/attach.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
 #include "spawn/id-lock.h"
@@ -66,7 +67,7 @@ static const struct Leftover {
 } kinds[] = {
         { "cgroup ", cgroup_place_remove },     { "tree ", remove_tree },
         { "exchange ", exchange_remove },       { "zone ", zone_remove_noted },
-        { "network ", network_address_remove },
+        { "network ", network_address_remove }, { RUNTIME_NOTE_ATTACH " ", attach_remove },
 };
 
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */

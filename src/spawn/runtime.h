@@ -8,6 +8,8 @@
 
 /* The system call filter of a machine that has not the default one: instructions in hexadecimal, or "none". */
 #define RUNTIME_NOTE_FILTER "filter"
+/* The socket that its console is lent through, see attach.h. */
+#define RUNTIME_NOTE_ATTACH "attach"
 
 /** runtime_apply() - PHASE_HOST, once: make and lock the file of this machine
  * What a dead supervisor of the same name left is swept first.

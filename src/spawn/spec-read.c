@@ -34,7 +34,7 @@ static int resolve_command_line(Settings *s, SpecCommand *c, Error *e) {
         spec_init(&c->spec);
         int r = settings_apply(s, c, e);
 
-        if (r < 0 || c->help || c->version || c->spec.join)
+        if (r < 0 || c->help || c->version || c->spec.join || c->spec.attach)
                 return r;
         return spec_resolve(&c->spec, NULL, e);
 }
@@ -202,6 +202,23 @@ static int take_cleanup(Spec *spec, const Settings *s, char *const *rest, Spec *
         return 0;
 }
 
+/* Nothing at all goes with asking for a console. */
+static int take_attach(Spec *spec, const Settings *s, Spec *ret, Error *e) {
+        for (size_t i = 0; i < s->n; i++) {
+                const Assignment *a = s->list + i;
+                char place[64];
+
+                if (a->rank != RANK_ENVIRONMENT && a->row->at != offsetof(Spec, attach) &&
+                    a->row->at != offsetof(Spec, quiet))
+                        return error_set(e, EINVAL, "%s does not go with --attach",
+                                         settings_place(a, place, sizeof place));
+        }
+        spec_done(ret);
+        *ret = *spec;
+        spec_init(spec);
+        return 0;
+}
+
 /* Nothing that makes a machine goes with a command in one that is there. */
 static int take_join(Spec *spec, const Settings *s, Spec *ret, Error *e) {
         static const size_t fields[] = {
@@ -253,6 +270,8 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
                 return r;
         if (first.help || first.version)
                 return serve_help(&first, e);
+        if (first.spec.attach)
+                return take_attach(&first.spec, &s, ret, e);
         if (first.spec.join)
                 return take_join(&first.spec, &s, ret, e);
         if (first.spec.cleanup)

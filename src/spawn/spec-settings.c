@@ -52,6 +52,9 @@ static const Setting rows[] = {
           .help = "Start no machine: run the command in one that is running, whoever started it, by its"
                   " name or the PID of a process in it",
           .parse = setting_string, AT(join) },
+        { FLAG("attach"), .metavar = "NAME", .complete = "machines",
+          .help = "Start no machine: be at the console of one that runs; ^] three times goes away again",
+          .parse = setting_string, AT(attach) },
         { FLAG("no-pager"), .flags = SETTING_HIDDEN, .help = "Accepted; there is no pager",
           .parse = setting_bool, .at = offsetof(SpecCommand, nothing) },
         { FLAG("no-ask-password"), .help = "Ask for no passphrase of an encrypted image",

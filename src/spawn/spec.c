@@ -23,6 +23,7 @@ void custom_mount_done(CustomMount *m) {
 }
 
 void spec_done(Spec *s) {
+        free(s->attach);
         free(s->join);
         free(s->directory);
         free(s->mstack);

@@ -193,6 +193,7 @@ typedef struct Spec {
         bool quiet;
         bool dry_run;
         bool cleanup; /* run nothing, remove what is left of the machine */
+        char *attach; /* a machine whose console is asked for; NULL = none */
         char *join; /* a machine that runs, or a PID in one: run the command there; NULL = start one */
         DumpForm dump;
 
