@@ -106,7 +106,7 @@ static int become_payload(Engine *g, int *ret_status, Error *e) {
                 r = payload_session(g->spec, &g->run, e);
         if (r >= 0 && g->spec->oci)
                 oci_payload_prepare(g->spec, &user, &g->run);
-        if (r >= 0 && g->run.stays)
+        if (r >= 0 && g->spec->stays)
                 r = payload_outlive_parent(e);
         if (r >= 0)
                 r = payload_confine(g->spec, &g->plan, &user, &g->run, e);
@@ -425,7 +425,7 @@ static int launch(Engine *g, Error *e) {
                 return error_set(e, r, "cannot make a socket pair: %m");
         g->run.handshake_fd = pair[0];
         g->attaches = steps_want(g, PHASE_ATTACH);
-        g->pauses = g->run.stays || steps_want(g, PHASE_HOOKS);
+        g->pauses = g->spec->stays || steps_want(g, PHASE_HOOKS);
         r = two ? 0 : oci_join_pid(&g->run, true, e);
         if (r < 0)
                 return r;

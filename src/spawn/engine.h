@@ -41,7 +41,7 @@ int engine_start(Engine *g, int *ret_status, Error *e);
 int engine_build(Engine *g, int *ret_status, Error *e);
 /** engine_release() - the other half. Return: as engine_start(). */
 int engine_release(Engine *g, int *ret_status, Error *e);
-/** engine_leave() - a machine with run.stays goes on without us: nothing is taken back by engine_done() */
+/** engine_leave() - a machine with spec->stays goes on without us: nothing is taken back by engine_done() */
 void engine_leave(Engine *g);
 
 /** engine_release_image() - let go of the image's lock before the rest: the payload has ended for good

@@ -56,8 +56,8 @@ int listen_fds_environment(const ListenFds *fds, unsigned pid, char ***env) {
         return r;
 }
 
-int listen_fds_pass(const ListenFds *fds, Error *e) {
-        for (unsigned i = 0; i < fds->n; i++) {
+int listen_fds_pass(const ListenFds *fds, unsigned more, Error *e) {
+        for (unsigned i = 0; i < fds->n + more; i++) {
                 int r = fd_set_cloexec((int) (FIRST + i), false);
                 if (r < 0)
                         return error_set(e, r, "cannot pass on descriptor %u of ours: %m",

@@ -18,5 +18,7 @@ ListenFds listen_fds_get(void);
  * @pid: its PID inside
  * Return: 0 or -ENOMEM. */
 int listen_fds_environment(const ListenFds *fds, unsigned pid, char ***env);
-/** listen_fds_pass() - let them survive the execution that comes next. Return: 0 or -errno. */
-int listen_fds_pass(const ListenFds *fds, Error *e);
+/** listen_fds_pass() - let them survive the execution that comes next
+ * @more: and so many after them
+ * Return: 0 or -errno. */
+int listen_fds_pass(const ListenFds *fds, unsigned more, Error *e);

@@ -39,6 +39,7 @@ static int become(const OciHook *hook, int state_fd, int output_fd) {
         for (int i = 1; i <= 64; i++)
                 (void) signal(i, SIG_DFL);
         (void) umask(0022);
+        (void) setpgid(0, 0);
         if (lseek(state_fd, 0, SEEK_SET) < 0 || dup2(state_fd, STDIN_FILENO) < 0 ||
             dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0 ||
             close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
@@ -75,6 +76,15 @@ static int start(const OciHook *hook, int state_fd, int output_fd) {
         return code;
 }
 
+/* With what it started, but for those who have left its group. */
+static void kill_group(int pidfd) {
+        pid_t pid;
+
+        if (proc_pidfd_pid(pidfd, &pid) >= 0)
+                (void) kill(-pid, SIGKILL);
+        (void) proc_pidfd_signal(pidfd, SIGKILL);
+}
+
 /* Return: 0 ended; -ETIMEDOUT. */
 static int wait_for(int pidfd, const OciHook *hook, siginfo_t *ret) {
         uint64_t usec = hook->timeout.set && hook->timeout.value < INT32_MAX
@@ -86,7 +96,7 @@ static int wait_for(int pidfd, const OciHook *hook, siginfo_t *ret) {
                 late = fd_wait(pidfd, POLLIN, usec);
         while (late == -EINTR);
         if (late == 0)
-                (void) proc_pidfd_signal(pidfd, SIGKILL);
+                kill_group(pidfd);
         r = proc_wait(pidfd, ret);
         return r < 0 ? r : late == 0 ? -ETIMEDOUT : MIN(late, 0);
 }

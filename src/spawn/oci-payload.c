@@ -4,6 +4,7 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,6 +47,15 @@ mode_t oci_payload_umask(const Spec *spec) {
         bool given = spec->oci && spec->oci->process->user.umask.set;
 
         return given ? (mode_t) spec->oci->process->user.umask.value : 0022;
+}
+
+void oci_payload_set_size(const OciProcess *p, int terminal_fd) {
+        const OciConsoleSize *size = &p->console_size;
+        struct winsize w = { .ws_row = (unsigned short) size->height.value,
+                             .ws_col = (unsigned short) size->width.value };
+
+        if (w.ws_row > 0 && w.ws_col > 0)
+                (void) ioctl(terminal_fd, TIOCSWINSZ, &w);
 }
 
 /* Programs open /dev/stdout, and that is a file of whoever made it. What cannot be had is no failure, and whether
@@ -114,7 +124,7 @@ int oci_payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *
                 r = become(u, e);
         if (r >= 0)
                 r = set_sets(&plan->rights, e);
-        if (r >= 0 && !run->stays)
+        if (r >= 0 && !spec->stays)
                 r = payload_die_with_parent(run, e);
         return r >= 0 && late ? seccomp_plan_load(filter->filter, filter->n, e) : r;
 }

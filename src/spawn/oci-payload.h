@@ -12,6 +12,8 @@ int oci_payload_user(const Spec *spec, const Run *run, User *ret, Error *e);
 int oci_payload_make_directory(const OciProcess *p, const Run *run, Error *e);
 /** oci_payload_umask() - with which the payload starts, also of a machine */
 mode_t oci_payload_umask(const Spec *spec);
+/** oci_payload_set_size() - give a terminal the size that the document says, if it says any */
+void oci_payload_set_size(const OciProcess *p, int terminal_fd);
 /** oci_payload_prepare() - what is done as root before the payload is confined: the user may open again what it is
  * given as stdio, and the working directory is entered if root may */
 void oci_payload_prepare(const Spec *spec, const User *u, Run *run);

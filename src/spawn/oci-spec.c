@@ -117,16 +117,16 @@ static int fill_namespaces(Spec *s, const OciConfig *c, Error *e) {
                        : 0;
 }
 
-static int fill_limits(Spec *s, const OciProcess *p, Error *e) {
+int oci_spec_limits(const OciProcess *p, Limit limits[static LIMITS_MAX], Error *e) {
         for (size_t i = 0; i < p->rlimits.n; i++) {
                 const OciRlimit *l = p->rlimits.v + i;
                 int at = str_skip_prefix(l->type, "RLIMIT_") ? limit_find(l->type) : -EINVAL;
                 if (at < 0)
                         return error_set(e, EINVAL, "process.rlimits[%zu].type: '%.60s' is unknown",
                                          i, l->type);
-                s->limits[at] = (Limit){ .soft = (rlim_t) l->soft.value,
-                                         .hard = (rlim_t) l->hard.value,
-                                         .given = true };
+                limits[at] = (Limit){ .soft = (rlim_t) l->soft.value,
+                                      .hard = (rlim_t) l->hard.value,
+                                      .given = true };
         }
         return 0;
 }
@@ -172,7 +172,7 @@ static int fill_process(Spec *s, const OciConfig *c, Error *e) {
                 return error_set(e, EINVAL,
                                  "process.terminal: there is one, so --console=%s cannot be",
                                  s->console == CONSOLE_PIPE ? "pipe" : "autopipe");
-        r = fill_limits(s, p, e);
+        r = oci_spec_limits(p, s->limits, e);
         return r < 0 ? r : fill_labels(s, c, e);
 }
 

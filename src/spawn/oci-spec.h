@@ -19,6 +19,9 @@ int oci_spec_fill(Spec *s, OciConfig *config, Buf *notes, Error *e);
 /** oci_spec_ranges() - ID mappings as ranges. @what: for messages. Return: 0; -EINVAL, -E2BIG. */
 int oci_spec_ranges(const OciIdMappings *m, const char *what, IdRanges *ret, Error *e);
 
+/** oci_spec_limits() - rlimits of a process. Return: 0; -EINVAL. */
+int oci_spec_limits(const OciProcess *p, Limit limits[static LIMITS_MAX], Error *e);
+
 /** oci_spec_has_new() - whether a container gets a new namespace of this type */
 bool oci_spec_has_new(const OciConfig *c, OciNamespaceType type);
 /** oci_spec_has_any() - whether it is in another one than ours, new or not */

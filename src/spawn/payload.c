@@ -49,6 +49,8 @@ int payload_terminal(const Spec *spec, Run *run, Error *e) {
                 return error_set(e, errno, "cannot open the other side of the terminal: %m");
         if (spec->console == CONSOLE_INTERACTIVE)
                 copy_size(run->terminal_fd);
+        if (spec->oci)
+                oci_payload_set_size(spec->oci->process, run->terminal_fd);
         run->console_fd = TAKE_FD(master);
         return 0;
 }
@@ -67,7 +69,8 @@ int payload_session(const Spec *spec, Run *run, Error *e) {
 
         /* The caller's keys are not for the payload. Where keyrings do not exist or are kept from us
          * there are none to keep from it. */
-        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) < 0 && errno != ENOSYS &&
+        if (!spec->keep_keyring &&
+            syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) < 0 && errno != ENOSYS &&
             errno != EPERM && errno != EACCES)
                 return error_set(e, errno, "cannot make a session keyring: %m");
         return 0;
@@ -140,7 +143,7 @@ static int stay_tied(const Spec *spec, const User *u, Run *run, Error *e) {
         bool still = !spec_has_private_users(spec) && spec->start != START_AS_PID2 &&
                      getauxval(AT_EUID) == u->uid && getauxval(AT_EGID) == u->gid;
 
-        return still || run->stays ? 0 : payload_die_with_parent(run, e);
+        return still || spec->stays ? 0 : payload_die_with_parent(run, e);
 }
 
 /* Settings can make the filter deny what we still have to call, so it comes last where it can: that takes
@@ -383,7 +386,7 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         (void) umask(oci_payload_umask(spec));
         if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
                 return error_set(e, errno, "cannot keep our descriptors to ourselves: %m");
-        r = listen_fds_pass(&plan->listen, e);
+        r = listen_fds_pass(&plan->listen, spec->preserve_fds, e);
         if (r < 0)
                 return r;
         if (fcntl(sock, F_SETFD, 0) < 0 ||

@@ -64,7 +64,7 @@ static bool has_bus(void) {
 }
 
 bool register_wants_scope(const Spec *spec) {
-        return !spec->keep_unit && !spec->cgroup && has_systemd();
+        return !spec->keep_unit && !spec->cgroup && !spec->no_cgroup && has_systemd();
 }
 
 /* The bus tells its peers who connected. That is to be the process that stays: the machine manager

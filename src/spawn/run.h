@@ -20,7 +20,7 @@
  * End of file without an error or RUN_ID_EXECUTE: the payload runs, or waits at the gate.
  * HANDSHAKE_ERROR: why it does not; before it comes HANDSHAKE_ID(RUN_ID_EXIT) if the exit status is not 125.
  *
- * A machine that outlives its supervisor (run->stays) is killed with it until PHASE_HOOKS is done, by when
+ * A machine that outlives its supervisor (spec->stays) is killed with it until PHASE_HOOKS is done, by when
  * somebody has written down that it exists. If there is a gate, the payload is executed once somebody has written
  * a byte to it; what would come over the socket then comes out of run->outcome_fd. */
 #pragma once
@@ -112,7 +112,6 @@ typedef struct Run {
         bool cgroup_is_noted;           /* in the runtime file */
 
         /* of a machine that outlives us */
-        bool stays;
         int gate_fd; /* FIFO that the payload waits at, open for reading and writing; -EBADF = none */
         int outcome_fd;             /* FIFO that tells why it was not executed */
         struct OciState *oci_state; /* what hooks are told; NULL = there are none */

@@ -139,7 +139,8 @@ int runtime_note(Run *run, const char *kind, const char *value, Error *e) {
 }
 
 int runtime_note_cgroup(Run *run, Error *e) {
-        if (!run->cgroup_is_ours || run->cgroup_is_noted)
+        /* What a machine without a file leaves is somebody else's. */
+        if (run->lock_fd < 0 || !run->cgroup_is_ours || run->cgroup_is_noted)
                 return 0;
         run->cgroup_is_noted = true;
         return runtime_note(run, "cgroup", run->cgroup, e);

@@ -237,6 +237,7 @@ typedef struct Spec {
         char *slice;
         char *scope;       /* its name; NULL = after the machine */
         char *cgroup;      /* below the cgroup2 mount, instead of a scope; NULL = below ours */
+        bool no_cgroup;    /* it stays in the group of whoever starts it */
         char **properties; /* K=V for the scope */
         RegisterMode register_mode;
         bool keep_unit;
@@ -286,6 +287,9 @@ typedef struct Spec {
         size_t n_mounts;
 
         const struct OciHooks *hooks; /* of a bundle that outlives us; NULL = none */
+        bool stays;            /* it goes on without us, and somebody else removes what it leaves */
+        bool keep_keyring;     /* that of whoever started us */
+        unsigned preserve_fds; /* descriptors for it, after those of a service manager */
 
         /* integration */
         ResolvConf resolv_conf;

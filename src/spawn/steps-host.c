@@ -27,6 +27,11 @@
 #include "spawn/template.h"
 #include "spawn/userns.h"
 
+/* Whether there is somebody who stays with the machine, holds its locks and hears it. */
+static bool is_kept(const Spec *spec) {
+        return !spec->stays;
+}
+
 static int apply_runtime(Engine *g, Error *e) {
         return runtime_apply(g->spec, &g->run, e);
 }
@@ -223,6 +228,10 @@ static void revert_scope(Engine *g) {
         register_scope_release(&g->run);
 }
 
+static bool wants_cgroup(const Spec *spec) {
+        return !spec->no_cgroup;
+}
+
 static int apply_cgroup(Engine *g, Error *e) {
         _cleanup_(buf_done) Buf missing = {};
         int r = cgroup_place_apply(g->spec, &g->run, &missing, e);
@@ -301,7 +310,7 @@ static int apply_namespace(Engine *g, Error *e) {
 }
 
 static const Step steps[] = {
-        { "runtime file", PHASE_HOST, true, NULL, apply_runtime, revert_runtime },
+        { "runtime file", PHASE_HOST, true, is_kept, apply_runtime, revert_runtime },
         { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
         { "labels", PHASE_HOST, true, label_wants, apply_label_check, NULL },
         { "image lock", PHASE_HOST, true, spec_is_machine, apply_image_lock, revert_image_lock },
@@ -320,9 +329,9 @@ static const Step steps[] = {
           NULL },
         { "upper layer", PHASE_HOST, false, wants_kept_upper, apply_kept_upper, NULL },
         { "scope", PHASE_HOST, false, register_wants_scope, apply_scope, revert_scope },
-        { "control group", PHASE_HOST, false, NULL, apply_cgroup, revert_cgroup },
+        { "control group", PHASE_HOST, false, wants_cgroup, apply_cgroup, revert_cgroup },
         { "device policy", PHASE_HOST, false, wants_device_policy, apply_device_policy, NULL },
-        { "keeper", PHASE_HOST, false, NULL, apply_keeper, NULL },
+        { "keeper", PHASE_HOST, false, is_kept, apply_keeper, NULL },
         { "namespaces of others", PHASE_HOST, false, oci_joins, apply_joined, revert_joined },
         { "journal receiver", PHASE_HOST, false, journal_forward_wants, apply_receiver,
           revert_receiver },
