@@ -64,7 +64,8 @@ static void read_link(const struct nlmsghdr *h, Link *ret) {
         const struct rtattr *mac = netlink_find(h, HEADER, IFLA_ADDRESS);
         Link l = { .index = info->ifi_index,
                    .flags = info->ifi_flags,
-                   .master = (int) netlink_u32(h, HEADER, IFLA_MASTER) };
+                   .master = (int) netlink_u32(h, HEADER, IFLA_MASTER),
+                   .mtu = netlink_u32(h, HEADER, IFLA_MTU) };
 
         copy_text(l.name, sizeof l.name, netlink_string(h, HEADER, IFLA_IFNAME));
         copy_text(l.alias, sizeof l.alias, netlink_string(h, HEADER, IFLA_IFALIAS));
@@ -250,6 +251,37 @@ int link_add_altname(int sock, int index, const char *name, Error *e) {
 
 int link_remove_altname(int sock, int index, const char *name, Error *e) {
         return change_altname(sock, RTM_DELLINKPROP, 0, index, name, e);
+}
+
+static int restore_one(int sock, int index, uint16_t type, const void *data, size_t n) {
+        NetlinkRequest q;
+
+        init(&q, RTM_SETLINK, 0, index, false);
+        netlink_put(&q, type, data, n);
+        return netlink_call(sock, &q, NULL);
+}
+
+/* Each by itself: what one kind of interface does not take is not to keep it from the rest. */
+int link_restore(int sock, int index, const Link *as) {
+        const unsigned flags = IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP;
+        const struct ifinfomsg header = { .ifi_index = index,
+                                          .ifi_flags = as->flags & flags,
+                                          .ifi_change = IFF_UP | flags };
+        NetlinkRequest q;
+        Link now;
+        int r = link_get(sock, index, &now);
+
+        if (r < 0)
+                return r;
+        netlink_request_init(&q, RTM_SETLINK, 0, &header, sizeof header);
+        r = netlink_call(sock, &q, NULL);
+        if (!streq(now.alias, as->alias))
+                r = MIN(r, restore_one(sock, index, IFLA_IFALIAS, as->alias, strlen(as->alias)));
+        if (now.mtu != as->mtu)
+                r = MIN(r, restore_one(sock, index, IFLA_MTU, &as->mtu, sizeof as->mtu));
+        if (as->has_mac && memcmp(now.mac, as->mac, sizeof now.mac) != 0)
+                r = MIN(r, restore_one(sock, index, IFLA_ADDRESS, as->mac, sizeof as->mac));
+        return r;
 }
 
 /* The kernel looks at the name first to get the interface there if its own is taken, then to call it so. */

@@ -22,6 +22,7 @@ typedef struct Link {
         char kind[LINK_KIND_MAX]; /* "" = none is said, mostly hardware */
         uint8_t mac[LINK_MAC_SIZE];
         bool has_mac; /* an address like those of Ethernet */
+        uint32_t mtu;
 } Link;
 
 /* One end of what is to be made. */
@@ -69,6 +70,9 @@ int link_set(int sock, int index, const char *name, const char *alias, bool up, 
 int link_add_altname(int sock, int index, const char *name, Error *e);
 /** link_remove_altname() - take one away. Return: 0; -errno. */
 int link_remove_altname(int sock, int index, const char *name, Error *e);
+/** link_restore() - bring an interface down, and give it alias, address, MTU and flags as another had them
+ * As far as that can be done. Return: 0; -errno of what could not. */
+int link_restore(int sock, int index, const Link *as);
 /** link_move() - into another namespace, where it is called @name, or with a '%d' in that the first such
  * name that is free
  * Return: 0; -EEXIST the name is taken there; -EINVAL it is of a kind that cannot be moved; -errno. */

@@ -86,7 +86,8 @@ static int send_request(int sock, NetlinkRequest *q) {
 
         if (q->too_long)
                 return -E2BIG;
-        q->header.nlmsg_seq++;
+        /* No number that a request of somebody else who had this socket before us can have had. */
+        q->header.nlmsg_seq = (uint32_t) now_usec();
         do
                 n = sendto(sock, q->bytes, q->header.nlmsg_len, 0, (struct sockaddr *) &kernel,
                            sizeof kernel);
@@ -94,17 +95,19 @@ static int send_request(int sock, NetlinkRequest *q) {
         return n < 0 ? -errno : 0;
 }
 
-/* Return: how many bytes came, the first of a message of theirs; -errno. */
-static ssize_t receive(int sock, void *buffer, size_t n) {
+/* Takes the next part of the answer to @q, and passes over what is left of answers that nobody took: whoever
+ * asked was killed, or the kernel had no memory. Return: how many bytes came; -errno. */
+static ssize_t receive(int sock, const NetlinkRequest *q, void *buffer, size_t n) {
+        const struct nlmsghdr *h = buffer;
         ssize_t got;
 
         do
                 got = recv(sock, buffer, n, MSG_TRUNC);
-        while (got < 0 && errno == EINTR);
+        while ((got < 0 && errno == EINTR) ||
+               (got >= (ssize_t) sizeof *h && h->nlmsg_seq != q->header.nlmsg_seq));
         if (got < 0)
                 return -errno;
-        return (size_t) got > n || !NLMSG_OK((struct nlmsghdr *) buffer, (uint32_t) got) ? -EBADMSG
-                                                                                         : got;
+        return (size_t) got > n || !NLMSG_OK(h, (uint32_t) got) ? -EBADMSG : got;
 }
 
 /* What a message says that is none but the end of an exchange. Return: 0 or -errno. */
@@ -143,7 +146,7 @@ int netlink_call(int sock, NetlinkRequest *q, Error *e) {
         int r = send_request(sock, q);
 
         if (r >= 0)
-                r = (int) receive(sock, &answer, sizeof answer);
+                r = (int) receive(sock, q, &answer, sizeof answer);
         if (r < 0)
                 return error_set(e, r, "cannot talk to the kernel over netlink: %m");
 
@@ -167,7 +170,7 @@ int netlink_ask(int sock, NetlinkRequest *q, void *answer, size_t n, size_t head
                 (uint16_t) ~NLM_F_ACK; /* the answer is enough, no acknowledgement after it */
         r = send_request(sock, q);
         if (r >= 0)
-                r = (int) receive(sock, answer, n);
+                r = (int) receive(sock, q, answer, n);
         if (r < 0)
                 return r;
         if (h->nlmsg_type == NLMSG_ERROR)
@@ -209,7 +212,7 @@ int netlink_dump(int sock, NetlinkRequest *q, size_t header, NetlinkEach each, v
         r = send_request(sock, q);
         /* To its end, or the next answer on the socket would be one to this. */
         while (r == 0) {
-                ssize_t n = receive(sock, buffer, size);
+                ssize_t n = receive(sock, q, buffer, size);
                 r = n < 0 ? (int) n : take_part(buffer, (size_t) n, &d);
         }
         return r < 0 ? r : d.result;

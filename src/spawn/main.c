@@ -14,11 +14,11 @@
 #include "spawn/runtime.h"
 #include "spawn/spec-settings.h"
 
-static void report_lines(Buf *lines) {
+static void report_lines(Buf *lines, void (*say)(const char *format, ...)) {
         char *save = NULL;
 
         for (char *l = strtok_r(lines->p, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-                report_note("%s", l);
+                say("%s", l);
         lines->n = 0;
 }
 
@@ -43,7 +43,7 @@ static int run(Engine *g, int *ret_status, Error *e) {
                 if (r < 0)
                         return r;
                 if (g->notes.n > 0)
-                        report_lines(&g->notes);
+                        report_lines(&g->notes, report_note);
                 runtime_sweep(g->spec->machine);
                 if (g->spec->console == CONSOLE_INTERACTIVE)
                         report_note(
@@ -115,5 +115,9 @@ int main(int argc, char **argv) {
                 r = run(&engine, &status, &e);
         if (r < 0)
                 (void) report_error(&e);
+        engine.notes.n = 0;
+        engine_stop(&engine);
+        if (engine.notes.n > 0)
+                report_lines(&engine.notes, report_warning);
         return status;
 }

@@ -123,6 +123,16 @@ static int plan_on_top(const Spec *spec, NetworkKind kind, const NetworkPair *pa
         return 0;
 }
 
+static int plan_lent(const NetworkPair *pair, NetworkPlan *p) {
+        NetworkLink *l = add(p, NETWORK_LENT);
+
+        if (!l)
+                return -ENOMEM;
+        copy_name(l->host, sizeof l->host, pair->host);
+        copy_name(l->inside, sizeof l->inside, strempty(pair->inside));
+        return 0;
+}
+
 static int plan_links(const Spec *spec, const Id128 *id, NetworkPlan *p) {
         const NetworkSpec *n = &spec->network;
         int r = network_spec_has_veth(n) ? plan_veth(spec, id, p) : 0;
@@ -133,12 +143,22 @@ static int plan_links(const Spec *spec, const Id128 *id, NetworkPlan *p) {
                 r = plan_on_top(spec, NETWORK_MACVLAN, n->macvlan.v + i, id, p);
         for (size_t i = 0; i < n->ipvlan.n && r >= 0; i++)
                 r = plan_on_top(spec, NETWORK_IPVLAN, n->ipvlan.v + i, id, p);
+        for (size_t i = 0; i < n->interfaces.n && r >= 0; i++)
+                r = plan_lent(n->interfaces.v + i, p);
         return r;
 }
 
+static const char *name_inside(const NetworkLink *l) {
+        return *l->inside ? l->inside : l->host;
+}
+
+static bool is_alone(NetworkKind k) {
+        return network_is_pair(k) || k == NETWORK_LENT;
+}
+
 static bool meet(const NetworkLink *a, const NetworkLink *b) {
-        return streq(a->inside, b->inside) ||
-               (network_is_pair(a->kind) && network_is_pair(b->kind) && streq(a->host, b->host));
+        return streq(name_inside(a), name_inside(b)) ||
+               (is_alone(a->kind) && is_alone(b->kind) && streq(a->host, b->host));
 }
 
 static int check_names(const NetworkPlan *p, Error *e) {
@@ -148,8 +168,8 @@ static int check_names(const NetworkPlan *p, Error *e) {
                                 return error_set(e, EEXIST,
                                                  "two network interfaces of the machine have the"
                                                  " same name: %s (%s) and %s (%s)",
-                                                 p->links[j].host, p->links[j].inside,
-                                                 p->links[i].host, p->links[i].inside);
+                                                 p->links[j].host, name_inside(p->links + j),
+                                                 p->links[i].host, name_inside(p->links + i));
         return 0;
 }
 
@@ -200,12 +220,20 @@ static int format_on_top(const NetworkLink *l, Buf *out) {
         return buf_printf(out, " on %s\n", l->host);
 }
 
+static int format_lent(const NetworkLink *l, Buf *out) {
+        return *l->inside ? buf_printf(out, "  interface %s as %s\n", l->host, l->inside)
+                          : buf_printf(out, "  interface %s\n", l->host);
+}
+
 int network_plan_format(const NetworkPlan *p, Buf *out) {
         int r = 0;
 
-        for (size_t i = 0; i < p->n && r >= 0; i++)
-                r = network_is_pair(p->links[i].kind) ? format_pair(p, p->links + i, out)
-                                                      : format_on_top(p->links + i, out);
+        for (size_t i = 0; i < p->n && r >= 0; i++) {
+                const NetworkLink *l = p->links + i;
+                r = network_is_pair(l->kind)  ? format_pair(p, l, out)
+                    : l->kind == NETWORK_LENT ? format_lent(l, out)
+                                              : format_on_top(l, out);
+        }
         return r;
 }
 

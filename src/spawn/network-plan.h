@@ -11,6 +11,7 @@ typedef enum NetworkKind {
         NETWORK_EXTRA, /* the same, of a name of the user's choice and at no bridge */
         NETWORK_MACVLAN,
         NETWORK_IPVLAN,
+        NETWORK_LENT, /* one of the host's; last, as it is the last to be missed there */
         _NETWORK_KIND_MAX,
         _NETWORK_KIND_INVALID = -EINVAL,
 } NetworkKind;
@@ -21,7 +22,7 @@ typedef struct NetworkLink {
         char host[LINK_ALTNAME_MAX]; /* our end on the host, or what it is made on there */
         char host_altname
                 [LINK_ALTNAME_MAX]; /* the whole name, where it had to be cut; "" = it had not */
-        char inside[IFNAMSIZ];
+        char inside[IFNAMSIZ];      /* "" = as it is called on the host */
         char inside_altname[LINK_ALTNAME_MAX];
         uint8_t host_mac[LINK_MAC_SIZE], inside_mac[LINK_MAC_SIZE]; /* where there is such an end */
 } NetworkLink;

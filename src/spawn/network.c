@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "net/maker.h"
 #include "net/netns.h"
+#include "spawn/network-lend.h"
 #include "spawn/network-zone.h"
 #include "spawn/runtime.h"
 
@@ -187,6 +188,16 @@ static int make_on_top(Maker *m, const NetworkLink *l, NetworkMade *made, Error 
         return r < 0 ? error_wrap(e, r, "cannot name network interface '%s'", l->inside) : 0;
 }
 
+static int lend(Maker *m, const NetworkLink *l, Error *e) {
+        Run *run = m->run;
+        int r = open_inside(run, e);
+
+        if (r >= 0 && !run->lending)
+                r = lending_start(run->netns_sock, m->plan->n, &run->lending, e);
+        return r < 0 ? r
+                     : lending_give(run->lending, m->sock, run->netns_fd, l->host, l->inside, e);
+}
+
 static int make(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
         switch (l->kind) {
         case NETWORK_VETH:
@@ -198,6 +209,8 @@ static int make(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {
         case NETWORK_MACVLAN:
         case NETWORK_IPVLAN:
                 return make_on_top(m, l, made, e);
+        case NETWORK_LENT:
+                return lend(m, l, e);
         default:
                 return -EINVAL;
         }
@@ -222,15 +235,16 @@ int network_apply(const NetworkPlan *plan, Run *run, Error *e) {
         for (size_t i = 0; i < plan->n && r >= 0; i++)
                 r = make(&m, plan->links + i, run->network + i, e);
         if (r < 0)
-                network_revert(plan, run);
+                network_revert(plan, run, NULL);
         return MIN(r, 0);
 }
 
 /* Those inside as well: they would go with the namespace, but only some time after we have ended, and what they
  * are on would stay in use until then. */
-void network_revert(const NetworkPlan *plan, Run *run) {
+void network_revert(const NetworkPlan *plan, Run *run, Buf *notes) {
         _cleanup_fd_ int sock = run->n_network > 0 ? netlink_open() : -EBADF;
 
+        run->lending = lending_end(run->lending, notes);
         for (size_t i = run->n_network; i > 0; i--) {
                 const NetworkMade *made = run->network + i - 1;
                 if (made->host > 0 && sock >= 0)

@@ -30,8 +30,9 @@ int network_join(const Spec *spec, const Run *run, Error *e);
  * @run:  network and netns_sock are filled
  * Return: 0 or -errno; nothing is left on failure. */
 int network_apply(const NetworkPlan *plan, Run *run, Error *e);
-/** network_revert() - delete what network_apply() made, as far as it is still there */
-void network_revert(const NetworkPlan *plan, Run *run);
+/** network_revert() - delete what network_apply() made, as far as it is still there, and bring home what was lent
+ * @notes:  sentences for the user, one a line; may be NULL */
+void network_revert(const NetworkPlan *plan, Run *run, Buf *notes);
 
 /** network_loopback_up() - bring up `lo` in the network namespace we are in. Return: 0 or -errno. */
 int network_loopback_up(Error *e);

@@ -104,6 +104,7 @@ typedef struct Run {
         struct Member *member; /* addresses of the machine, see network-address.h; NULL = none */
         bool address_is_noted; /* in the runtime file */
         size_t n_network;
+        struct Lending *lending; /* interfaces of the host, see network-lend.h */
         bool zone_is_noted;      /* in the runtime file */
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;

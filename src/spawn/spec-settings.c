@@ -206,6 +206,10 @@ static const Setting rows[] = {
           .help = "As --network-bridge, with a bridge vz-NAME that is there while any machine is in"
                   " the zone",
           .parse = spec_parse_network_zone, AT(network.zone) },
+        { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:INSIDE]",
+          .flags = SETTING_LIST,
+          .help = "Lend the machine an interface of the host, called INSIDE (default: as before) inside",
+          .parse = spec_parse_network_links, AT(network.interfaces) },
         { NETWORK("NamespacePath"), FLAG("network-namespace-path"), .metavar = "PATH",
           .complete = "files",
           .help = "Be in this network namespace, such as ip-netns(8) makes; with --private-network,"
@@ -408,7 +412,6 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { NETWORK("Interface"), FLAG("network-interface"), .metavar = "HOST[:NAME]", UNSUPPORTED },
         { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
           UNSUPPORTED },
         { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },

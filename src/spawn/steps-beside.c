@@ -33,7 +33,7 @@ static int apply_network(Engine *g, Error *e) {
 }
 
 static void revert_network(Engine *g) {
-        network_revert(&g->plan.network, &g->run);
+        network_revert(&g->plan.network, &g->run, &g->notes);
 }
 
 static int apply_addresses(Engine *g, Error *e) {

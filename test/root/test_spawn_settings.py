@@ -104,7 +104,6 @@ def test_network_of_the_file_takes_nothing_away(spawn, busybox, settings):
 
 @pytest.mark.parametrize("text, words", [
     ("[Network]\nPort=80\n", "Port"),
-    ("[Network]\n# wide\nInterface=eth0\n", "Interface"),
 ])
 def test_what_is_not_supported_is_not_passed_over(spawn, busybox, settings, text, words):
     path = settings(PLACES[0], text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names and addresses of links. Making them needs privileges: see test/root. */
+#include "spawn/network-lend.h"
 #include "spawn/network-plan.h"
 
 #include "check.h"
@@ -68,7 +69,8 @@ static void test_format(void **state) {
         NetworkPair extra[] = { { (char *) "ex0", (char *) "in0" }, { (char *) "ex1", NULL } },
                     macvlan[] = { { (char *) "eth0", NULL },
                                   { (char *) "a-long-name-of-a-link", NULL } },
-                    ipvlan[] = { { (char *) "eth0", (char *) "ip0" } };
+                    ipvlan[] = { { (char *) "eth0", (char *) "ip0" } },
+                    lent[] = { { (char *) "eth1", NULL }, { (char *) "eth2", (char *) "lan" } };
         const NetworkSpec n = {
                 .zone = (char *) "z",
                 .has_mac = true,
@@ -76,6 +78,7 @@ static void test_format(void **state) {
                 .veth_extra = { extra, ELEMENTSOF(extra) },
                 .macvlan = { macvlan, ELEMENTSOF(macvlan) },
                 .ipvlan = { ipvlan, ELEMENTSOF(ipvlan) },
+                .interfaces = { lent, ELEMENTSOF(lent) },
         };
         _cleanup_(network_plan_done) NetworkPlan p = plan_of(&n, "web", 1);
         _cleanup_(buf_done) Buf out = {};
@@ -88,28 +91,34 @@ static void test_format(void **state) {
                 "  veth ex1 5e:13:c5:00:e8:e1 peer ex1 ae:df:56:b3:25:d3\n"
                 "  macvlan mv-eth0 ea:3f:34:26:50:35 on eth0\n"
                 "  macvlan mv-a-long-nYuUP 4a:00:17:b1:c5:5d altname mv-a-long-name-of-a-link on a-long-name-of-a-link\n"
-                "  ipvlan ip0 on eth0\n");
+                "  ipvlan ip0 on eth0\n"
+                "  interface eth1\n"
+                "  interface eth2 as lan\n");
 }
 
 static void test_same_names(void **state) {
         NetworkPair a[] = { { (char *) "ve-web", (char *) "x" } },
                     b[] = { { (char *) "ex", (char *) "host0" } },
                     c[] = { { (char *) "eth0", NULL }, { (char *) "eth0", NULL } },
-                    d[] = { { (char *) "eth0", (char *) "e" } };
+                    d[] = { { (char *) "eth0", (char *) "e" } }, e[] = { { (char *) "e", NULL } },
+                    f[] = { { (char *) "a", (char *) "b" }, { (char *) "a", (char *) "c" } };
         const NetworkSpec rows[] = {
                 { .veth = true, .veth_extra = { a, 1 } },
                 { .veth = true, .veth_extra = { b, 1 } },
                 { .macvlan = { c, 2 } },
                 { .macvlan = { d, 1 }, .ipvlan = { d, 1 } },
+                { .macvlan = { d, 1 }, .interfaces = { e, 1 } },
+                { .interfaces = { f, 2 } },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 const Spec spec = { .machine = (char *) "web", .network = rows[i] };
                 NetworkPlan p = {};
-                Error e = {};
+                Error error = {};
 
-                CHECK_EQ(network_plan(&spec, &(Id128){}, &p, &e), -EEXIST, "row %zu", i);
-                CHECK_EQ(strstr(e.text, "the same name") != NULL, true, "row %zu: %s", i, e.text);
+                CHECK_EQ(network_plan(&spec, &(Id128){}, &p, &error), -EEXIST, "row %zu", i);
+                CHECK_EQ(strstr(error.text, "the same name") != NULL, true, "row %zu: %s", i,
+                         error.text);
         }
         /* With a bridge the name is another. */
         _cleanup_(network_plan_done) NetworkPlan p = plan_of(
@@ -118,12 +127,18 @@ static void test_same_names(void **state) {
         assert_string_equal(p.links[0].host, "vb-web");
 }
 
+static void test_udev(void **state) {
+        assert_false(lending_udev_is_done(NULL));
+        assert_true(lending_udev_is_done("I:1234\nE:ID_NET_NAME_PATH=enp1s0\nG:systemd\n"));
+        assert_false(lending_udev_is_done("I:1234\nE:ID_RENAMING=1\n"));
+        assert_true(lending_udev_is_done("I:1234\nE:NOT_ID_RENAMING=1\n"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_apart),
-                cmocka_unit_test(test_format),
-                cmocka_unit_test(test_same_names),
+                cmocka_unit_test(test_names),  cmocka_unit_test(test_apart),
+                cmocka_unit_test(test_format), cmocka_unit_test(test_same_names),
+                cmocka_unit_test(test_udev),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
