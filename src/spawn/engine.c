@@ -183,7 +183,7 @@ _noreturn_ static void adopted_main(Engine *g, int builder_fd) {
         /* What the builder attached is not in the mount namespace that we are about to make. */
         for (size_t i = 0; i < RUN_BASES; i++)
                 g->run.base_fds[i] = -EBADF;
-        if (setresgid(0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresuid(0, 0, 0) < 0) {
+        if (setresgid(0, 0, 0) < 0 || userns_drop_groups() < 0 || setresuid(0, 0, 0) < 0) {
                 (void) error_set(&e, errno, "cannot become root of the machine: %m");
                 give_up(g, 0, &e);
         }
@@ -201,9 +201,10 @@ static int set_maps(Engine *g, pid_t pid, Error *e) {
 }
 
 int engine_make_first_process(Engine *g, Error *e) {
+        bool joined = g->spec->joined_users;
         int pidfd = -EBADF, pair[2];
         struct clone_args args = {
-                .flags = machine_flags(g) | CLONE_NEWUSER | CLONE_PARENT,
+                .flags = machine_flags(g) | CLONE_PARENT | (joined ? 0 : CLONE_NEWUSER),
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .cgroup = (uint64_t) MAX(g->run.cgroup_fd, 0),
         };
@@ -212,10 +213,12 @@ int engine_make_first_process(Engine *g, Error *e) {
         if (r < 0)
                 return error_set(e, r, "cannot make a socket pair: %m");
         r = oci_join_pid(&g->run, true, e);
+        if (r >= 0 && joined)
+                r = oci_join_users(&g->run, e);
         if (r < 0)
                 return r;
         pid_t pid = proc_clone3(&args);
-        if (pid != 0 && (r = oci_join_pid(&g->run, false, e)) < 0)
+        if (pid != 0 && !joined && (r = oci_join_pid(&g->run, false, e)) < 0)
                 return r;
         if (pid == -ENOSPC)
                 return error_set(e, pid,
@@ -232,7 +235,9 @@ int engine_make_first_process(Engine *g, Error *e) {
         g->run.leader = pid;
 
         r = handshake_send_fd(g->run.handshake_fd, RUN_FD_LEADER, pidfd);
-        return r < 0 ? error_set(e, r, "cannot tell of PID 1: %m") : set_maps(g, pid, e);
+        if (r < 0)
+                return error_set(e, r, "cannot tell of PID 1: %m");
+        return joined ? 0 : set_maps(g, pid, e);
 }
 
 /* Login sessions of the caller are not those of the machine. Not every kernel keeps account, nor lets

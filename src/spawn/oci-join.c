@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "spawn/oci-spec.h"
+#include "spawn/userns.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -81,7 +82,7 @@ void oci_join_close(Run *run) {
         run->joined = NULL;
 }
 
-int oci_join_enter(const Run *run, Error *e) {
+int oci_join_enter(Run *run, Error *e) {
         static const OciNamespaceType now[] = { OCI_NAMESPACE_NETWORK, OCI_NAMESPACE_IPC,
                                                 OCI_NAMESPACE_UTS, OCI_NAMESPACE_CGROUP,
                                                 OCI_NAMESPACE_TIME };
@@ -92,7 +93,25 @@ int oci_join_enter(const Run *run, Error *e) {
                         return error_set(e, errno, "cannot enter the %s namespace: %m",
                                          kinds[now[i]].name);
         }
+        if (run->joined->fds[OCI_NAMESPACE_USER] >= 0)
+                run->userns_fd = run->joined->fds[OCI_NAMESPACE_USER];
         return 0;
+}
+
+int oci_join_open_users(const OciConfig *c, Error *e) {
+        int fd = -EBADF, r = open_one(oci_namespace_find(c, OCI_NAMESPACE_USER), &fd, e);
+
+        return r < 0 ? error_wrap(e, r, "linux.namespaces") : fd;
+}
+
+int oci_join_users(const Run *run, Error *e) {
+        int r = userns_drop_groups(); /* while that cannot be forbidden */
+
+        if (r < 0)
+                return error_set(e, r, "cannot leave our groups: %m");
+        return setns(run->joined->fds[OCI_NAMESPACE_USER], CLONE_NEWUSER) < 0
+                       ? error_set(e, errno, "cannot enter the user namespace: %m")
+                       : 0;
 }
 
 int oci_join_pid(const Run *run, bool enter, Error *e) {

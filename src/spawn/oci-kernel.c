@@ -151,7 +151,7 @@ int oci_kernel_check_sysctl(const OciConfig *c, const char *name, char **ret, Er
         _cleanup_free_ char *absolute = str_format("/%s", path);
         if (!absolute)
                 return error_oom(e);
-        if (!path_is_absolute_clean(absolute))
+        if (!*path || !path_is_absolute_clean(absolute))
                 return error_set(e, EINVAL, "linux.sysctl: '%.80s' is not the name of a parameter",
                                  name);
         if (!is_owned(c, path))

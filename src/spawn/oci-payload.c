@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/userns.h"
 
 int oci_payload_user(const Spec *spec, const Run *run, User *ret, Error *e) {
         const OciUser *u = &spec->oci->process->user;
@@ -95,8 +96,12 @@ static int set_sets(const PlanRights *rights, Error *e) {
 }
 
 static int become(const User *u, Error *e) {
-        if (setgroups(u->n_groups, u->groups) < 0)
-                return error_set(e, errno, "process.user.additionalGids: %m");
+        int r = u->n_groups == 0 ? userns_drop_groups() : 0;
+
+        if (r >= 0 && u->n_groups > 0 && setgroups(u->n_groups, u->groups) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_set(e, r, "process.user.additionalGids: %m");
         if (setresgid(u->gid, u->gid, u->gid) < 0)
                 return error_set(e, errno, "process.user.gid: cannot become group %u: %m", u->gid);
         /* The permitted ones outlive the change of user, for the sets to be made of them. */

@@ -9,6 +9,8 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "spawn/oci-join.h"
+#include "spawn/userns.h"
 
 int oci_spec_read(const char *bundle, OciConfig **ret, Error *e) {
         _cleanup_free_ char *path = path_join(bundle, "config.json"), *text = NULL;
@@ -71,12 +73,26 @@ static int fill_root(Spec *s, const OciConfig *c, Error *e) {
         return 0;
 }
 
+/* The namespace says itself who is in it. */
+static int fill_others_users(Spec *s, const OciConfig *c, Error *e) {
+        _cleanup_fd_ int fd = oci_join_open_users(c, e);
+
+        if (fd < 0)
+                return fd;
+        s->private_users = PRIVATE_USERS_FIXED;
+        s->ownership = OWNERSHIP_OFF;
+        s->joined_users = true;
+        return userns_read_maps(fd, &s->private_users_map, &s->private_groups_map, e);
+}
+
 static int fill_users(Spec *s, const OciConfig *c, Error *e) {
         const OciLinux *l = &c->linux_;
         int r;
 
         if (!oci_spec_has_new(c, OCI_NAMESPACE_USER)) {
-                if (l->uid_mappings.n > 0 && !oci_spec_has_any(c, OCI_NAMESPACE_USER))
+                if (oci_spec_has_any(c, OCI_NAMESPACE_USER))
+                        return fill_others_users(s, c, e);
+                if (l->uid_mappings.n > 0)
                         return error_set(e, EINVAL,
                                          "linux.uidMappings: there is no user namespace to map in");
                 return 0;

@@ -64,6 +64,15 @@ static int apply_outer_mounts(Engine *g, Error *e) {
         return mount_apply(&g->plan.mounts, PHASE_BUILD, &g->plan.dev, &g->plan.run, &g->run, e);
 }
 
+static bool wants_user_namespace(const Spec *spec) {
+        return spec_has_private_users(spec) && !spec->joined_users;
+}
+
+/* Whoever enters that can do nothing to the host any more, so it comes last. */
+static bool wants_others_users(const Spec *spec) {
+        return spec->joined_users;
+}
+
 /* What PID 1 inherits, and may no longer change once it has users of its own. */
 static int apply_resources(Engine *g, Error *e) {
         return resource_apply(g->spec, g->plan.personality, e);
@@ -257,7 +266,7 @@ static const Step steps[] = {
         { "network namespace", PHASE_BUILD, false, network_is_joined, apply_joined_network, NULL },
         { "namespaces of others", PHASE_BUILD, false, oci_joins, apply_joined, NULL },
         { "resources", PHASE_BUILD, false, NULL, apply_resources, NULL },
-        { "user namespace", PHASE_BUILD, false, spec_has_private_users, engine_make_first_process,
+        { "user namespace", PHASE_BUILD, false, wants_user_namespace, engine_make_first_process,
           NULL },
         { "limits", PHASE_BUILD, false, wants_raised_limits, apply_raised_limits, NULL },
         { "priority", PHASE_BUILD, false, oci_kernel_wants_priority, apply_priority, NULL },
@@ -280,6 +289,9 @@ static const Step steps[] = {
         { "files of the network", PHASE_BUILD, false, network_address_wants, apply_address_files,
           NULL },
         { "journal", PHASE_BUILD, false, journal_link_wants, apply_journal, NULL },
+
+        { "user namespace of another", PHASE_BUILD, false, wants_others_users,
+          engine_make_first_process, NULL },
 
         { "mount namespace", PHASE_INNER, false, spec_has_private_users, apply_adoption, NULL },
         { "control group namespace", PHASE_INNER, false, wants_cgroup_namespace,

@@ -3,6 +3,8 @@
 #include "spawn/userns.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,6 +84,74 @@ int userns_new_owner(uid_t uid, uid_t to_uid, gid_t gid, gid_t to_gid, Error *e)
         IdRanges uids = id_ranges_one(uid, to_uid, 1), gids = id_ranges_one(gid, to_gid, 1);
 
         return userns_new(&uids, &gids, e);
+}
+
+static int read_map(pid_t pid, const char *file, IdRanges *ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        IdRanges ranges = {};
+        char path[64], *save = NULL;
+        unsigned inside, outside, length;
+
+        (void) snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+        int r = file_read(AT_FDCWD, path, 64 * 1024, &text, NULL);
+        if (r < 0)
+                return error_set(e, r, "cannot read %s: %m", file);
+        for (char *line = strtok_r(text, "\n", &save); line && r >= 0;
+             line = strtok_r(NULL, "\n", &save))
+                r = sscanf(line, "%u %u %u", &inside, &outside, &length) == 3
+                            ? id_ranges_add(&ranges, inside, outside, length, e)
+                            : error_set(e, EBADMSG, "%s: '%.40s' is no range", file, line);
+        if (r >= 0)
+                *ret = ranges;
+        return r;
+}
+
+/* In the namespace, until its maps have been read. Nobody in there may look at it: it has been executed outside. */
+_noreturn_ static void stand_in(int fd, int ready) {
+        pid_t parent = getppid();
+
+        (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        if (setns(fd, CLONE_NEWUSER) < 0 || write(ready, "", 1) != 1)
+                _exit(errno);
+        (void) close(ready);
+        hold(parent);
+}
+
+int userns_read_maps(int fd, IdRanges *ret_uids, IdRanges *ret_gids, Error *e) {
+        _cleanup_fd_ int pidfd = -EBADF, ready = -EBADF;
+        siginfo_t info = {};
+        int pair[2], r;
+        char byte;
+        struct clone_args args = { .flags = CLONE_PIDFD,
+                                   .pidfd = (uint64_t) (uintptr_t) &pidfd,
+                                   .exit_signal = SIGCHLD };
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return error_set(e, errno, "cannot make a pipe: %m");
+        pid_t pid = proc_clone3(&args);
+        if (pid == 0)
+                stand_in(fd, pair[1]);
+        ready = pair[0];
+        (void) close(pair[1]);
+        if (pid < 0)
+                return error_set(e, pid, "cannot fork: %m");
+        if (fd_read(ready, &byte, 1) == 1) {
+                r = read_map(pid, "uid_map", ret_uids, e);
+                if (r >= 0)
+                        r = read_map(pid, "gid_map", ret_gids, e);
+                (void) proc_pidfd_signal(pidfd, SIGKILL);
+                (void) proc_wait(pidfd, NULL);
+                return r;
+        }
+        (void) proc_wait(pidfd, &info);
+        return error_set(e, info.si_status ? info.si_status : EIO,
+                         "cannot enter the user namespace: %m");
+}
+
+int userns_drop_groups(void) {
+        int r = setgroups(0, NULL) < 0 ? -errno : 0;
+
+        return r == -EPERM && getgroups(0, NULL) == 0 ? 0 : r;
 }
 
 bool userns_is_first(void) {

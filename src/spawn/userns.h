@@ -16,5 +16,15 @@ int userns_write_maps(pid_t pid, const IdRanges *uids, const IdRanges *gids, Err
 /** userns_open() - open the user namespace of a process. Return: its descriptor or -errno. */
 int userns_open(pid_t pid, Error *e);
 
+/** userns_read_maps() - which IDs of ours a user namespace has
+ * @fd:  the namespace
+ * Return: 0; -E2BIG more ranges than we can keep; -errno. */
+int userns_read_maps(int fd, IdRanges *ret_uids, IdRanges *ret_gids, Error *e);
+
+/** userns_drop_groups() - be in no supplementary group any more
+ * Some namespaces forbid that; then it is enough to have none.
+ * Return: 0 or -errno. */
+int userns_drop_groups(void);
+
 /** userns_is_first() - whether we are in the host's own, and not in one of a machine; true if nobody knows */
 bool userns_is_first(void);

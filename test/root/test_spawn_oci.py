@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from skeplib import kernel, must_run, trees
+from skeplib.spawner import wait_until
 
 USERS = {"uidMappings": [{"containerID": 0, "hostID": 500000, "size": 1000}],
          "gidMappings": [{"containerID": 0, "hostID": 600000, "size": 1000}]}
@@ -285,3 +286,163 @@ def test_stdio_of_another_user(sh, bundle):
     assert sh("echo one >/dev/stdout; echo two") == "one\ntwo"
 
 
+
+
+@pytest.fixture
+def held():
+    """held("--net", …) is a process in new namespaces, as long as the test runs."""
+    processes = []
+
+    def hold(*flags):
+        p = subprocess.Popen(["unshare", *flags, "sleep", "60"], stdout=subprocess.DEVNULL)
+        processes.append(p)
+        wait_until(lambda: os.readlink(f"/proc/{p.pid}/exe").endswith("sleep")
+                   or list(kernel.descendants(p.pid)), what="the new namespaces")
+        return p.pid
+
+    yield hold
+    for p in processes:
+        for child in kernel.descendants(p.pid):
+            os.kill(child, 9)
+        p.kill()
+        p.wait()
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_namespaces_of_others(sh, bundle, held, own_users):
+    pid = held("--net", "--ipc", "--uts", "--cgroup")
+    kinds = {"network": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
+    if own_users:
+        bundle.own_users()
+        bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["type"] not in ("mqueue", "cgroup")]
+    bundle.config.pop("hostname")
+    bundle.namespaces(**{k: f"/proc/{pid}/ns/{f}" for k, f in kinds.items()})
+    out = sh("; ".join(f"readlink /proc/self/ns/{f}" for f in kinds.values())).splitlines()
+    assert out == [os.readlink(f"/proc/{pid}/ns/{f}") for f in kinds.values()]
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_pid_namespace_of_another(sh, bundle, held, own_users):
+    pid = held("--pid", "--fork", "--kill-child")
+    if own_users:
+        bundle.own_users()
+        bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/proc"]
+        bundle.mount("/proc", "bind", "rbind", source="/proc")
+        bundle.linux.update(maskedPaths=[], readonlyPaths=[])
+        path = f"/proc/{next(iter(kernel.descendants(pid)))}/ns/pid"
+        bundle.namespaces(pid=path)
+        assert int(sh("echo $$")) > 1
+        return
+    path = f"/proc/{next(iter(kernel.descendants(pid)))}/ns/pid"
+    bundle.namespaces(pid=path)
+    out = sh("readlink /proc/self/ns/pid; tr '\\0' ' ' </proc/1/cmdline; echo; echo $$").splitlines()
+    assert out[0] == os.readlink(path) and out[1].split()[0] == "sleep" and int(out[2]) > 1
+
+
+def test_users_of_another(sh, bundle, held):
+    pid = held("--user", "--map-root-user")
+    bundle.namespaces(user=f"/proc/{pid}/ns/user")
+    for m in bundle.config["mounts"]:
+        m["options"] = [o for o in m.get("options", []) if o != "gid=5"]
+    out = sh("readlink /proc/self/ns/user; cat /proc/self/uid_map; touch /mine; echo x >/dev/null; mount | wc -l")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[0] == os.readlink(f"/proc/{pid}/ns/user")
+    assert lines[1] == "0 0 1"
+
+
+def test_namespace_that_is_something_else(spawn, bundle):
+    bundle.namespaces(network="/proc/self/ns/uts")
+    assert "is no network namespace" in spawn.refuse(None, bundle.write(), console=None)
+    bundle.namespaces(network="/etc/passwd")
+    assert "is no network namespace" in spawn.refuse(None, bundle.write(), console=None)
+
+
+def test_clocks(sh, bundle):
+    bundle.namespaces(time=True)
+    bundle.linux["timeOffsets"] = {"boottime": {"secs": 1000000, "nanosecs": 5}, "monotonic": {"secs": 77}}
+    out = sh("cut -d. -f1 /proc/uptime; tr -s ' ' </proc/self/timens_offsets").splitlines()
+    assert int(out[0]) > 1000000
+    assert {tuple(line.split()) for line in out[1:]} == {("monotonic", "77", "0"), ("boottime", "1000000", "5")}
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_kernel_parameters(sh, bundle, own_users):
+    before = [open(f"/proc/sys/{p}", encoding="ascii").read()
+              for p in ("net/ipv4/ip_forward", "kernel/shmmni", "net/ipv4/conf/lo/forwarding")]
+    if own_users:
+        bundle.own_users()
+    bundle.linux["sysctl"] = {"net.ipv4.ip_forward": "1", "net/ipv4/ip_default_ttl": "77",
+                              "kernel.shmmni": "1234", "net.ipv4.conf.lo.forwarding": "1"}
+    assert sh("cd /proc/sys; cat net/ipv4/ip_forward net/ipv4/ip_default_ttl kernel/shmmni"
+              ).split() == ["1", "77", "1234"]
+    assert before == [open(f"/proc/sys/{p}", encoding="ascii").read()
+                      for p in ("net/ipv4/ip_forward", "kernel/shmmni", "net/ipv4/conf/lo/forwarding")]
+
+
+@pytest.mark.parametrize("name, words", [
+    ("kernel.panic", "belongs to no namespace"), ("net.ipv4.ip_forward", "belongs to no namespace"),
+    ("kernel.shmmni", "belongs to no namespace"), ("kernel.domainname", "belongs to no namespace"),
+    ("net/../kernel/panic", "not the name"), ("", "not the name"),
+])
+def test_kernel_parameters_of_the_host(spawn, bundle, name, words):
+    bundle.namespaces(network=None, ipc=None, uts=None)
+    bundle.config.pop("hostname")
+    bundle.linux["sysctl"] = {name: "1"}
+    assert words in spawn.refuse(None, bundle.write(), console=None)
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_scheduling(sh, bundle, own_users):
+    if own_users:
+        bundle.own_users()
+    bundle.process["scheduler"] = {"policy": "SCHED_BATCH", "nice": 7}
+    bundle.process["ioPriority"] = {"class": "IOPRIO_CLASS_BE", "priority": 6}
+    out = sh("ionice -p $$; cut -d' ' -f19,41 /proc/self/stat")
+    assert "best-effort: prio 6" in out and out.splitlines()[-1] == "7 3"
+
+
+def test_personality(sh, bundle):
+    bundle.linux["personality"] = {"domain": "LINUX32"}
+    assert sh("uname -m") != os.uname().machine
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_mounts_that_map(sh, bundle, scratch, own_users):
+    folder = scratch / "mapped"
+    folder.mkdir()
+    (folder / "of-1000").write_text("x")
+    os.chown(folder / "of-1000", 1000, 2000)
+    maps = {"uidMappings": [{"containerID": 1000, "hostID": 500005, "size": 1}, {"containerID": 0, "hostID": 0, "size": 1}],
+            "gidMappings": [{"containerID": 2000, "hostID": 600006, "size": 1}, {"containerID": 0, "hostID": 0, "size": 1}]}
+    if own_users:
+        bundle.own_users()
+    bundle.mount("/mapped", "bind", "bind", source=folder, **maps)
+    assert sh("stat -c %u:%g /mapped/of-1000") == ("5:6" if own_users else "500005:600006")
+
+
+def test_mount_that_maps_as_the_container(sh, bundle, scratch):
+    folder = scratch / "mapped"
+    folder.mkdir()
+    (folder / "of-7").write_text("x")
+    os.chown(folder / "of-7", 7, 8)
+    bundle.own_users()
+    bundle.mount("/mapped", "bind", "rbind", "ridmap", source=folder)
+    assert sh("stat -c %u:%g /mapped/of-7") == "7:8"
+
+
+@pytest.mark.parametrize("how, comes", [("rslave", True), ("rprivate", False), ("rshared", True)])
+def test_propagation(spawn, bundle, folder, how, comes):
+    kernel.mount("shared", str(folder), "tmpfs", 0, "")
+    try:
+        subprocess.run(["mount", "--make-shared", folder], check=True)
+        (folder / "sub").mkdir()
+        bundle.mount("/a", "bind", "rbind", how, source=folder)
+        bundle.process["args"] = ["/bin/sh", "-c", "echo up; read x; cat /a/sub/file || echo none"]
+        p = spawn.start(None, bundle.write(), console=None, stdin=subprocess.PIPE)
+        assert p.stdout.readline() == "up\n"
+        kernel.mount("later", str(folder / "sub"), "tmpfs", 0, "")
+        (folder / "sub/file").write_text("came\n")
+        out, _ = p.communicate("\n", timeout=10)
+        assert out == ("came\n" if comes else "none\n")
+    finally:
+        subprocess.run(["umount", "-R", folder], check=True)
