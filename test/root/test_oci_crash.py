@@ -76,7 +76,7 @@ def test_a_pid_that_is_somebody_else_now_is_left_alone(runtime):
 
 @pytest.mark.parametrize("text", [
     "", "{", "[]", '{"ociVersion":"1","id":"other","bundle":"/b"}', '{"ociVersion":"1","id":"x","bundle":"/b","pid":-1}',
-    '{"ociVersion":"1","id":"x","bundle":"/b","cgroup":"/../.."}', "x" * (2 << 20),
+    '{"ociVersion":"1","id":"x","bundle":"/b","cgroup":"/../.."}', pytest.param("x" * (2 << 20), id="large"),
 ])
 def test_a_record_that_is_broken_is_told_of(runtime, text):
     runtime.create("x", runtime.bundle("/bin/true"))
@@ -131,3 +131,44 @@ def test_killed_at_any_moment(runtime, kind):
         assert runtime.names() == [] and runtime.groups() == []
         oci.wait_until(lambda: runtime.reap() == set())
     assert killed >= 5
+
+
+def hooks(document):
+    document["hooks"] = {"createRuntime": [{"path": "/bin/true"}], "poststop": [{"path": "/bin/true"}]}
+
+
+def test_killed_at_every_call_of_a_run(runtime, scratch):
+    """From the first to the last: what is left can be deleted, and the payload has not run half confined."""
+    bundle = runtime.bundle("/bin/true", change=hooks)
+    harm = faults.Faults(scratch)
+    argv = runtime.command("run", "-b", str(bundle), "x")
+    calls, done = harm.calls(argv)
+    assert done.returncode == 0, done.stderr
+    killed = 0
+    for call in calls:
+        if call.process > 0 or call.name in faults.CHANGES_NOTHING:
+            continue
+        first = harm.kill(argv, call)
+        assert first.returncode != faults.TROUBLE, f"{call}: {first.stderr}"
+        killed += bool(harm.hit())
+        runtime.run("delete", "--force", "x")
+        assert runtime.names() == [] and runtime.groups() == [], call
+        oci.wait_until(lambda: runtime.reap() == set())
+    assert killed > 30
+
+
+def test_killed_at_every_call_of_a_delete(runtime, scratch):
+    bundle = runtime.bundle("/bin/true", change=hooks)
+    harm = faults.Faults(scratch)
+    argv = runtime.command("delete", "--force", "x")
+    runtime.create("x", bundle)
+    calls, done = harm.calls(argv)
+    assert done.returncode == 0, done.stderr
+    for call in calls:
+        if call.process > 0 or call.name in faults.CHANGES_NOTHING:
+            continue
+        runtime.create("x", bundle)
+        harm.kill(argv, call)
+        runtime.run("delete", "--force", "x")
+        assert runtime.names() == [] and runtime.groups() == [], call
+        oci.wait_until(lambda: runtime.reap() == set())
