@@ -22,20 +22,20 @@ int netlink_open(void) {
 
 /* Room for @n bytes at the end of the request, aligned and zeroed; NULL when it is full. */
 static void *extend(NetlinkRequest *q, size_t n) {
-        size_t at = NLMSG_ALIGN(q->header.nlmsg_len);
+        size_t at = NLMSG_ALIGN(q->n);
 
         if (q->too_long || n > sizeof q->bytes || at + NLMSG_ALIGN(n) > sizeof q->bytes) {
                 q->too_long = true;
                 return NULL;
         }
-        q->header.nlmsg_len = (uint32_t) (at + n);
+        q->n = at + n;
         return q->bytes + at;
 }
 
 void netlink_request_init(NetlinkRequest *q, uint16_t type, uint16_t flags, const void *header,
                           size_t n) {
         memset(q, 0, sizeof *q);
-        q->header.nlmsg_len = NLMSG_HDRLEN;
+        q->n = NLMSG_HDRLEN;
         q->header.nlmsg_type = type;
         q->header.nlmsg_flags = (uint16_t) (NLM_F_REQUEST | NLM_F_ACK | flags);
         netlink_put_header(q, header, n);
@@ -61,7 +61,7 @@ void netlink_put_string(NetlinkRequest *q, uint16_t type, const char *s) {
 }
 
 size_t netlink_nest(NetlinkRequest *q, uint16_t type) {
-        size_t at = NLMSG_ALIGN(q->header.nlmsg_len);
+        size_t at = NLMSG_ALIGN(q->n);
 
         netlink_put(q, type, NULL, 0);
         return at;
@@ -69,8 +69,7 @@ size_t netlink_nest(NetlinkRequest *q, uint16_t type) {
 
 void netlink_unnest(NetlinkRequest *q, size_t at) {
         if (!q->too_long)
-                ((struct rtattr *) (q->bytes + at))
-                        ->rta_len = (unsigned short) (q->header.nlmsg_len - at);
+                ((struct rtattr *) (q->bytes + at))->rta_len = (unsigned short) (q->n - at);
 }
 
 void netlink_put_header(NetlinkRequest *q, const void *header, size_t n) {
@@ -88,9 +87,9 @@ static int send_request(int sock, NetlinkRequest *q) {
                 return -E2BIG;
         /* No number that a request of somebody else who had this socket before us can have had. */
         q->header.nlmsg_seq = (uint32_t) now_usec();
+        q->header.nlmsg_len = (uint32_t) q->n;
         do
-                n = sendto(sock, q->bytes, q->header.nlmsg_len, 0, (struct sockaddr *) &kernel,
-                           sizeof kernel);
+                n = sendto(sock, q->bytes, q->n, 0, (struct sockaddr *) &kernel, sizeof kernel);
         while (n < 0 && errno == EINTR);
         return n < 0 ? -errno : 0;
 }

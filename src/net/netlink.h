@@ -15,6 +15,7 @@ typedef struct NetlinkRequest {
                 struct nlmsghdr header;
                 char bytes[NETLINK_REQUEST_MAX];
         };
+        size_t n; /* bytes */
         bool too_long;
 } NetlinkRequest;
 

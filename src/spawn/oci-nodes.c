@@ -75,7 +75,7 @@ static int make_default(const Node *n, int dir_fd) {
 
         if (S_ISLNK(n->mode))
                 return make_link(dir_fd, n->path, n->content);
-        (void) snprintf(host, sizeof host, "/dev/%s", n->path);
+        (void) snprintf(host, sizeof host, "/dev/%.*s", (int) sizeof n->path - 1, n->path);
         return make_node(&(Place){ dir_fd, n->path, host }, n->mode, makedev(n->major, n->minor));
 }
 

@@ -72,16 +72,21 @@ static void test_fixed(void **state) {
                 const char *word;
         } rows[] = {
                 { &alone, "10.0.0.2/24",
-                  "10.0.0.2/24 link=ve-web inside=host0 host=10.0.0.1/24 gateway=10.0.0.1 nat", NULL },
+                  "10.0.0.2/24 link=ve-web inside=host0 host=10.0.0.1/24 gateway=10.0.0.1 nat",
+                  NULL },
                 { &alone, "10.0.0.1/24",
-                  "10.0.0.1/24 link=ve-web inside=host0 host=10.0.0.2/24 gateway=10.0.0.2 nat", NULL },
+                  "10.0.0.1/24 link=ve-web inside=host0 host=10.0.0.2/24 gateway=10.0.0.2 nat",
+                  NULL },
                 { &alone, "10.0.0.2/31",
-                  "10.0.0.2/31 link=ve-web inside=host0 host=10.0.0.3/31 gateway=10.0.0.3 nat", NULL },
+                  "10.0.0.2/31 link=ve-web inside=host0 host=10.0.0.3/31 gateway=10.0.0.3 nat",
+                  NULL },
                 { &alone, "10.0.0.2/24,10.0.0.9,nat=no",
                   "10.0.0.2/24 link=ve-web inside=host0 host=10.0.0.9/24 gateway=10.0.0.9", NULL },
                 { &alone, "10.0.0.2/32,10.9.0.1",
-                  "10.0.0.2/32 link=ve-web inside=host0 host=10.9.0.1/32 gateway=10.9.0.1 nat", NULL },
-                { &alone, "10.0.0.2/24,gateway=none", "10.0.0.2/24 link=ve-web inside=host0", NULL },
+                  "10.0.0.2/32 link=ve-web inside=host0 host=10.9.0.1/32 gateway=10.9.0.1 nat",
+                  NULL },
+                { &alone, "10.0.0.2/24,gateway=none", "10.0.0.2/24 link=ve-web inside=host0",
+                  NULL },
                 { &bridge, "203.0.113.7/24", "203.0.113.7/24 link=br0 inside=host0", NULL },
                 { &bridge, "203.0.113.7/24,203.0.113.254",
                   "203.0.113.7/24 link=br0 inside=host0 gateway=203.0.113.254", NULL },
@@ -108,7 +113,8 @@ static void test_fixed(void **state) {
                 host_init(&h);
                 add_machine(&h, "db", "10.1.0.5/24 link=ve-db inside=host0 host=10.1.0.1/24");
                 int r = make(&h, rows[i].end, 1, rows[i].wanted, &m, &e);
-                CHECK_EQ(r == 0, rows[i].line != NULL, "row %zu %s (%s)", i, rows[i].wanted, e.text);
+                CHECK_EQ(r == 0, rows[i].line != NULL, "row %zu %s (%s)", i, rows[i].wanted,
+                         e.text);
                 if (r < 0)
                         CHECK_EQ(strstr(e.text, rows[i].word) != NULL, true, "row %zu says '%s'", i,
                                  e.text);

@@ -90,7 +90,9 @@ static void test_nat(void **state) {
 
 static void test_forwarding(void **state) {
         ForwardingLink links[] = {
-                { "eth0", false, -1, 1 }, { "eth1", true, -1, 0 }, { "eth2", false, 0, 2 },
+                { "eth0", false, -1, 1 },
+                { "eth1", true, -1, 0 },
+                { "eth2", false, 0, 2 },
         };
         static const struct {
                 bool all4, all6, v4, v6;
@@ -172,9 +174,12 @@ static void test_hosts_update(void **state) {
         static const struct {
                 const char *lines, *file;
         } rows[] = {
-                { "1 a,2 b", "1 a|2 b|" },         { "1 a,2 b", "1 a|2 b|" },
-                { "2 b", "|2 b|" },                { "2 b,3 c", "3 c|2 b|" },
-                { "4 d,2 b,3 c", "3 c|2 b|4 d|" }, { "", "|||" },
+                { "1 a,2 b", "1 a|2 b|" },
+                { "1 a,2 b", "1 a|2 b|" },
+                { "2 b", "|2 b|" },
+                { "2 b,3 c", "3 c|2 b|" },
+                { "4 d,2 b,3 c", "3 c|2 b|4 d|" },
+                { "", "|||" },
                 { "5 e,6 f,7 g,8 h", "5 e|6 f|7 g|8 h|" },
         };
         _cleanup_fd_ int fd = memfd_create("hosts", MFD_CLOEXEC);
@@ -210,8 +215,8 @@ static void test_hosts_lines(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_record),      cmocka_unit_test(test_nat),
-                cmocka_unit_test(test_forwarding),  cmocka_unit_test(test_hosts_head),
+                cmocka_unit_test(test_record),       cmocka_unit_test(test_nat),
+                cmocka_unit_test(test_forwarding),   cmocka_unit_test(test_hosts_head),
                 cmocka_unit_test(test_hosts_update), cmocka_unit_test(test_hosts_lines),
         };
 
