@@ -11,12 +11,15 @@
 #include "spawn/exchange.h"
 #include "spawn/join-command.h"
 #include "spawn/keeper.h"
+#include "spawn/oci-start.h"
 #include "spawn/runtime.h"
 #include "spawn/spec-settings.h"
 
 static void report_lines(Buf *lines, void (*say)(const char *format, ...)) {
         char *save = NULL;
 
+        if (lines->n == 0)
+                return;
         for (char *l = strtok_r(lines->p, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
                 say("%s", l);
         lines->n = 0;
@@ -34,6 +37,24 @@ static int dry_run(Engine *g, Error *e) {
                 return error_oom(e);
         r = fd_write_all(STDOUT_FILENO, out.p, out.n);
         return r < 0 ? error_set(e, r, "cannot write: %m") : 0;
+}
+
+/* A container's hooks run until it is gone, whatever became of it. */
+static int run_container(Engine *g, int *ret_status, Error *e) {
+        OciState state = {};
+        int r = oci_start(g, &state, ret_status, e);
+
+        if (r >= 0) {
+                report_lines(&g->notes, report_note);
+                runtime_sweep(g->spec->machine);
+                r = keeper_run(g->spec, &g->run, ret_status, e);
+                if (r < 0)
+                        *ret_status = EXIT_SETUP;
+        }
+        oci_stop(g, &state);
+        report_lines(&g->notes, report_note);
+        g->run.oci_state = NULL;
+        return MIN(r, 0);
 }
 
 /* Starts the machine as often as it reboots. Return: 0 and the status to exit with, or -errno. */
@@ -112,7 +133,7 @@ int main(int argc, char **argv) {
                 r = cleanup(&spec, &e);
                 status = r < 0 ? EXIT_SETUP : 0;
         } else if (r >= 0)
-                r = run(&engine, &status, &e);
+                r = spec.oci ? run_container(&engine, &status, &e) : run(&engine, &status, &e);
         if (r < 0)
                 (void) report_error(&e);
         engine.notes.n = 0;

@@ -145,8 +145,7 @@ static void bring_all_home(Lending *l, Buf *notes, bool last) {
                 Lent *t = l->v + i - 1;
                 Error e = {};
                 if (t->is_away && bring_home(l, t, notes, &e) < 0 && last && notes)
-                        (void) buf_printf(notes,
-                                          "network interface '%s' did not come home: %s\n",
+                        (void) buf_printf(notes, "network interface '%s' did not come home: %s\n",
                                           t->was.name, e.text);
         }
 }
@@ -272,9 +271,10 @@ static int refusal(const Link *was, int r, Error *e) {
 
         (void) snprintf(path, sizeof path, "/sys/class/net/%s/phy80211", was->name);
         if (r == -EINVAL && access(path, F_OK) >= 0)
-                return error_set(e, EOPNOTSUPP,
-                                 "network interface '%s' is wireless; lending those is not supported",
-                                 was->name);
+                return error_set(
+                        e, EOPNOTSUPP,
+                        "network interface '%s' is wireless; lending those is not supported",
+                        was->name);
         return error_wrap(e, r, "cannot lend network interface '%s'", was->name);
 }
 

@@ -52,6 +52,7 @@ int spec_take_bundle(Spec *spec, const Settings *s, char ***notes, Error *e) {
         }
         if (r < 0)
                 return r;
+        spec->hooks = &spec->oci->hooks;
         spec->console = console_resolve(spec->console);
         return lines.n > 0 && str_split(lines.p, "\n", notes) < 0 ? error_oom(e) : 0;
 }

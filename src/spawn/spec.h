@@ -246,8 +246,8 @@ typedef struct Spec {
         PrivateUsers private_users;
         IdRanges private_users_map;
         IdRanges private_groups_map; /* empty = as those of users */
-        bool joined_users; /* a container's: the namespace is another's, and this is its map */
-        char **bind_users;           /* names of users of the host that the machine knows too */
+        bool joined_users;     /* a container's: the namespace is another's, and this is its map */
+        char **bind_users;     /* names of users of the host that the machine knows too */
         char *bind_user_shell; /* "yes" = as on the host, a path; NULL = the machine's usual one */
         char **bind_user_groups; /* groups of the machine that they are in */
         Ownership ownership;

@@ -446,3 +446,48 @@ def test_propagation(spawn, bundle, folder, how, comes):
         assert out == ("came\n" if comes else "none\n")
     finally:
         subprocess.run(["umount", "-R", folder], check=True)
+
+
+def hook(bundle, kind, script, **more):
+    """Add a hook that appends what it finds out to a file of the host."""
+    log = bundle.path / "hooks.log"
+    log.touch()
+    log.chmod(0o666)
+    args = ["sh", "-c", f"{{ {script}; }} >>{log} 2>&1"]
+    bundle.config.setdefault("hooks", {}).setdefault(kind, []).append(
+        {"path": "/bin/sh", "args": args, "env": ["PATH=/usr/bin:/bin"], **more})
+    return log
+
+
+def test_hooks_in_their_order(sh, bundle):
+    bundle.config["annotations"] = {"com.example.a": "b"}
+    for kind in ("poststop", "poststart", "createContainer", "createRuntime", "prestart"):
+        log = hook(bundle, kind, f"echo {kind} $(tr -d '\\n')")
+    (bundle.root / "in.log").touch()
+    bundle.config["hooks"]["startContainer"] = [
+        {"path": "/bin/sh", "args": ["sh", "-c", "echo startContainer $(cat) >>/in.log"], "env": ["PATH=/bin"]}]
+    sh("echo payload >>/in.log; sleep 0.2")
+    lines = log.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["prestart", "createRuntime", "createContainer",
+                                                   "poststart", "poststop"]
+    states = [json.loads(line.split(" ", 1)[1]) for line in lines]
+    assert all(s["bundle"] == str(bundle.path) and s["annotations"] == {"com.example.a": "b"} for s in states)
+    assert [s["status"] for s in states] == ["creating"] * 3 + ["running", "stopped"]
+    assert states[0]["pid"] > 1 and not states[-1].get("pid")
+    inside = (bundle.root / "in.log").read_text().splitlines()
+    assert inside[0].startswith("startContainer ") and inside[1] == "payload"
+
+
+def test_hook_that_fails(spawn, bundle):
+    log = hook(bundle, "poststop", "echo gone")
+    hook(bundle, "createRuntime", "")
+    bundle.config["hooks"]["createRuntime"][0]["args"][2] = "echo no luck >&2; exit 3"
+    assert "no luck" in spawn.refuse(None, bundle.write(), console=None)
+    assert log.read_text() == "gone\n"
+
+
+def test_root_is_open_for_hooks(sh, bundle):
+    """What hooks make in a root that the payload may not write to."""
+    bundle.config["root"]["readonly"] = True
+    hook(bundle, "createContainer", f"echo hello >{bundle.root}/made")
+    assert sh("cat /made; touch /x || echo closed") == "hello\nclosed"
