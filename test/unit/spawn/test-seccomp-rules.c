@@ -96,6 +96,12 @@ static SeccompProgram peer_program(const SeccompRules *rules) {
                                  .filter = (struct sock_filter *) TAKE_PTR(bytes) };
 }
 
+/* What libseccomp had made of rules that it then finds to contradict others, it forgets to free. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+        return "leak:libseccomp";
+}
+
 static uint64_t random_next(uint64_t *state) {
         uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
 
