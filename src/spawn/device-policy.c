@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "spawn/device-program.h"
 
 #define ANY_MINOR UINT32_MAX
 #define WINDOW                                                                                     \
@@ -32,37 +33,6 @@ typedef struct Rules {
         size_t n;
 } Rules;
 
-static void add(DevicePolicy *p, struct bpf_insn insn) {
-        p->insns[p->n++] = insn;
-}
-
-static struct bpf_insn load(unsigned to, size_t offset) {
-        return (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W,
-                                  .dst_reg = to & 15,
-                                  .src_reg = CONTEXT,
-                                  .off = (short) offset };
-}
-
-/* 64-bit arithmetic with a constant */
-static struct bpf_insn with(unsigned operation, unsigned to, uint32_t value) {
-        return (struct bpf_insn){ .code = (unsigned char) (BPF_ALU64 | operation | BPF_K),
-                                  .dst_reg = to & 15,
-                                  .imm = (int) value };
-}
-
-/* 64-bit arithmetic of two registers */
-static struct bpf_insn both(unsigned operation, unsigned to, unsigned from) {
-        return (struct bpf_insn){ .code = (unsigned char) (BPF_ALU64 | operation | BPF_X),
-                                  .dst_reg = to & 15,
-                                  .src_reg = from & 15 };
-}
-
-static uint32_t kernel_access(unsigned access) {
-        return (access & DEVICE_READ ? BPF_DEVCG_ACC_READ : 0) |
-               (access & DEVICE_WRITE ? BPF_DEVCG_ACC_WRITE : 0) |
-               (access & DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
-}
-
 /* Type and major number of a device as one number. Major numbers have 12 bits. */
 static uint32_t key_of(const Rule *r) {
         return r->major << 8 | (r->block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
@@ -71,32 +41,34 @@ static uint32_t key_of(const Rule *r) {
 /* Bits that are set in DIFFERS where the minor number is none of the rule's. Numbers below the first one wrap
  * around to huge ones; those past the window are shifted to where the constant's sign is. */
 static void add_minors(DevicePolicy *p, const Rule *r) {
-        add(p, both(BPF_MOV, SCRATCH, MINOR));
-        add(p, with(BPF_SUB, SCRATCH, r->minor));
-        add(p, with(BPF_MOV, BITS, ~r->minors)); /* the kernel extends the sign */
-        add(p, both(BPF_RSH, BITS, SCRATCH));
-        add(p, with(BPF_AND, BITS, 1));
-        add(p, both(BPF_OR, DIFFERS, BITS));
+        device_program_add(p, device_program_both(BPF_MOV, SCRATCH, MINOR));
+        device_program_add(p, device_program_with(BPF_SUB, SCRATCH, r->minor));
+        device_program_add(p, device_program_with(BPF_MOV, BITS,
+                                                  ~r->minors)); /* the kernel extends the sign */
+        device_program_add(p, device_program_both(BPF_RSH, BITS, SCRATCH));
+        device_program_add(p, device_program_with(BPF_AND, BITS, 1));
+        device_program_add(p, device_program_both(BPF_OR, DIFFERS, BITS));
         /* What the shift takes no notice of. */
-        add(p, with(BPF_RSH, SCRATCH, 6));
-        add(p, both(BPF_OR, DIFFERS, SCRATCH));
+        device_program_add(p, device_program_with(BPF_RSH, SCRATCH, 6));
+        device_program_add(p, device_program_both(BPF_OR, DIFFERS, SCRATCH));
 }
 
 static void add_rule(DevicePolicy *p, const Rule *r) {
         /* What is asked for and not allowed must be nothing. */
-        add(p, both(BPF_MOV, DIFFERS, ACCESS));
-        add(p, with(BPF_AND, DIFFERS, ~kernel_access(r->access)));
-        add(p, both(BPF_MOV, SCRATCH, KEY));
-        add(p, with(BPF_XOR, SCRATCH, key_of(r)));
-        add(p, both(BPF_OR, DIFFERS, SCRATCH));
+        device_program_add(p, device_program_both(BPF_MOV, DIFFERS, ACCESS));
+        device_program_add(p, device_program_with(BPF_AND, DIFFERS,
+                                                  ~device_program_access(r->access)));
+        device_program_add(p, device_program_both(BPF_MOV, SCRATCH, KEY));
+        device_program_add(p, device_program_with(BPF_XOR, SCRATCH, key_of(r)));
+        device_program_add(p, device_program_both(BPF_OR, DIFFERS, SCRATCH));
         if (r->minor != ANY_MINOR)
                 add_minors(p, r);
         /* The highest bit of x | -x is set unless x is 0. */
-        add(p, both(BPF_MOV, SCRATCH, DIFFERS));
-        add(p, with(BPF_NEG, SCRATCH, 0));
-        add(p, both(BPF_OR, DIFFERS, SCRATCH));
-        add(p, with(BPF_RSH, DIFFERS, 63));
-        add(p, both(BPF_AND, REFUSED, DIFFERS));
+        device_program_add(p, device_program_both(BPF_MOV, SCRATCH, DIFFERS));
+        device_program_add(p, device_program_with(BPF_NEG, SCRATCH, 0));
+        device_program_add(p, device_program_both(BPF_OR, DIFFERS, SCRATCH));
+        device_program_add(p, device_program_with(BPF_RSH, DIFFERS, 63));
+        device_program_add(p, device_program_both(BPF_AND, REFUSED, DIFFERS));
 }
 
 /* Adds a device to the rule of its neighbours, or as one of its own. */
@@ -153,21 +125,25 @@ int device_policy_make(const NodePlan *dev, const DeviceNodes *given, const Devi
                 return -ENOMEM;
         }
 
-        add(&p, load(ACCESS, offsetof(struct bpf_cgroup_dev_ctx, access_type)));
-        add(&p, load(KEY, offsetof(struct bpf_cgroup_dev_ctx, major)));
-        add(&p, with(BPF_LSH, KEY, 8));
-        add(&p, both(BPF_MOV, SCRATCH, ACCESS));
-        add(&p, with(BPF_AND, SCRATCH, 0xffff));
-        add(&p, both(BPF_OR, KEY, SCRATCH));
-        add(&p, with(BPF_RSH, ACCESS, 16));
-        add(&p, load(MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor)));
-        add(&p, with(BPF_MOV, REFUSED, 1));
+        device_program_add(&p,
+                           device_program_load(ACCESS, CONTEXT,
+                                               offsetof(struct bpf_cgroup_dev_ctx, access_type)));
+        device_program_add(&p, device_program_load(KEY, CONTEXT,
+                                                   offsetof(struct bpf_cgroup_dev_ctx, major)));
+        device_program_add(&p, device_program_with(BPF_LSH, KEY, 8));
+        device_program_add(&p, device_program_both(BPF_MOV, SCRATCH, ACCESS));
+        device_program_add(&p, device_program_with(BPF_AND, SCRATCH, 0xffff));
+        device_program_add(&p, device_program_both(BPF_OR, KEY, SCRATCH));
+        device_program_add(&p, device_program_with(BPF_RSH, ACCESS, 16));
+        device_program_add(&p, device_program_load(MINOR, CONTEXT,
+                                                   offsetof(struct bpf_cgroup_dev_ctx, minor)));
+        device_program_add(&p, device_program_with(BPF_MOV, REFUSED, 1));
         for (size_t i = 0; i < rules.n; i++)
                 add_rule(&p, rules.v + i);
         free(rules.v);
-        add(&p, both(BPF_MOV, RESULT, REFUSED));
-        add(&p, with(BPF_XOR, RESULT, 1));
-        add(&p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
+        device_program_add(&p, device_program_both(BPF_MOV, RESULT, REFUSED));
+        device_program_add(&p, device_program_with(BPF_XOR, RESULT, 1));
+        device_program_add(&p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
         *ret = p;
         return 0;
 }

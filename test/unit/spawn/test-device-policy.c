@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 
 #include "check.h"
+#include "device-run.h"
 #include "spawn/device-policy.h"
 
 typedef struct Allowed {
@@ -12,56 +13,6 @@ typedef struct Allowed {
         unsigned major, minor;
         unsigned access;
 } Allowed;
-
-static uint64_t operate(unsigned operation, uint64_t a, uint64_t b) {
-        switch (operation) {
-        case BPF_MOV:
-                return b;
-        case BPF_SUB:
-                return a - b;
-        case BPF_AND:
-                return a & b;
-        case BPF_OR:
-                return a | b;
-        case BPF_XOR:
-                return a ^ b;
-        case BPF_LSH:
-                return a << (b & 63);
-        case BPF_RSH:
-                return a >> (b & 63);
-        case BPF_NEG:
-                return -a;
-        default:
-                fail_msg("an operation that this test does not know: %x", operation);
-                return 0;
-        }
-}
-
-/* Return: what the program returns for that context. */
-static uint64_t run(const DevicePolicy *p, const struct bpf_cgroup_dev_ctx *context) {
-        uint64_t regs[11] = {};
-
-        for (size_t i = 0; i < p->n; i++) {
-                const struct bpf_insn *in = p->insns + i;
-
-                if (in->code == (BPF_JMP | BPF_EXIT)) {
-                        assert_int_equal(i, p->n - 1);
-                        return regs[0];
-                }
-                if (in->code == (BPF_LDX | BPF_MEM | BPF_W)) {
-                        uint32_t v;
-                        memcpy(&v, (const char *) context + in->off, sizeof v);
-                        regs[in->dst_reg] = v;
-                        continue;
-                }
-                assert_int_equal(BPF_CLASS(in->code), BPF_ALU64);
-                uint64_t b = BPF_SRC(in->code) == BPF_X ? regs[in->src_reg]
-                                                        : (uint64_t) (int64_t) in->imm;
-                regs[in->dst_reg] = operate(BPF_OP(in->code), regs[in->dst_reg], b);
-        }
-        fail_msg("the program does not end");
-        return 0;
-}
 
 static bool is_allowed(const Allowed *list, size_t n, bool block, unsigned major, unsigned minor,
                        unsigned access) {
@@ -124,7 +75,7 @@ static void test_it_says_what_the_list_says(void **state) {
                                         };
                                         bool want = is_allowed(list, ELEMENTSOF(list), type, major,
                                                                minors[m], access);
-                                        if (run(&p, &c) != want)
+                                        if (device_run(&p, &c) != want)
                                                 fail_msg("%c %u:%u access %u", type ? 'b' : 'c',
                                                          major, minors[m], access);
                                 }
