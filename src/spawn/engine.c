@@ -361,6 +361,8 @@ static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
                                  g->spec->selinux_context ? g->spec->selinux_context
                                                           : strempty(g->spec->apparmor_profile),
                                  m->value == ENOENT ? " (is it loaded?)" : "");
+        if (m->number == RUN_ID_FILTER && m->value > 0 && m->value <= 4095)
+                return error_set(e, (int) m->value, "cannot load the system call filter: %m");
         if (m->number == RUN_ID_HOOK)
                 return oci_hooks_explain(m->value, e);
         if (m->number != RUN_ID_EXECUTE || m->value == 0 || m->value > 4095)

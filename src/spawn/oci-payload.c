@@ -2,9 +2,11 @@
 /* Payloads of containers, see oci-payload.h. */
 #include "spawn/oci-payload.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -112,24 +114,45 @@ static int become(const User *u, Error *e) {
         return 0;
 }
 
-/* Without no_new_privs a filter takes CAP_SYS_ADMIN, which is there only before all that; with it, it comes last
- * so that it need not allow any of it. */
+/* Without no_new_privs a filter takes CAP_SYS_ADMIN, which is there only before the payload is confined. With it
+ * the filter comes at the very end, so that it need not allow what we do. */
+static bool filters_late(const Spec *spec) {
+        return spec->no_new_privileges;
+}
+
 int oci_payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
-        const SeccompProgram *filter = &plan->seccomp;
-        bool late = spec->no_new_privileges;
         int r = 0;
 
-        if (late && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot set no_new_privs: %m");
-        if (!late)
-                r = seccomp_plan_load(filter->filter, filter->n, e);
+        if (!filters_late(spec))
+                r = seccomp_program_load(&plan->seccomp, NULL, e);
         if (r >= 0)
                 r = payload_drop_bounding(plan->capabilities, run->bounding, e);
         if (r >= 0)
                 r = become(u, e);
         if (r >= 0)
                 r = set_sets(&plan->rights, e);
-        if (r >= 0 && !spec->stays)
-                r = payload_die_with_parent(run, e);
-        return r >= 0 && late ? seccomp_plan_load(filter->filter, filter->n, e) : r;
+        return r >= 0 && !spec->stays ? payload_die_with_parent(run, e) : r;
+}
+
+int oci_payload_keep_filter(const Spec *spec, const Plan *plan, int *ret_fd, char ***argv,
+                            Error *e) {
+        const unsigned seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+        const SeccompProgram *p = &plan->seccomp;
+
+        if (p->n == 0 || !filters_late(spec))
+                return 0;
+        _cleanup_fd_ int fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return error_set(e, errno, "cannot make a file in memory: %m");
+        int r = fd_write_all(fd, p->filter, p->n * sizeof *p->filter);
+        if (r < 0 || fcntl(fd, F_ADD_SEALS, seals) < 0)
+                return error_set(e, r < 0 ? r : errno, "cannot write to memory: %m");
+        if (strv_append(argv, "filter") < 0 || strv_append_format(argv, "%d", fd) < 0 ||
+            strv_append_format(argv, "%zu", p->n) < 0 ||
+            strv_append_format(argv, "%u", p->flags) < 0)
+                return error_oom(e);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
 }

@@ -19,3 +19,9 @@ void oci_payload_set_size(const OciProcess *p, int terminal_fd);
 void oci_payload_prepare(const Spec *spec, const User *u, Run *run);
 /** oci_payload_confine() - payload_confine() with each set of capabilities as the document has it */
 int oci_payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e);
+/** oci_payload_keep_filter() - hand a filter that can be loaded at the end to skep-init
+ * @ret_fd:  untouched if it is not; else must be open when skep-init is executed
+ * @argv:    its words, added to
+ * Return: 0 or -errno. */
+int oci_payload_keep_filter(const Spec *spec, const Plan *plan, int *ret_fd, char ***argv,
+                            Error *e);

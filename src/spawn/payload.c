@@ -345,6 +345,7 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
         _cleanup_strv_ char **env = NULL, **argv = NULL, **all = NULL;
         _cleanup_free_ char *program = NULL, *label = NULL;
         const char *what = NULL, *label_file = NULL;
+        _cleanup_fd_ int filter_fd = -EBADF;
         int sock = run->gate_fd < 0 ? run->handshake_fd : run->outcome_fd;
         int r = run->is_in_directory ? 0 : enter_directory(spec, u, run->root_fd, e);
 
@@ -365,6 +366,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
                 r = strv_append_format(&all, "%d", run->gate_fd);
         if (r >= 0 && spec->hooks)
                 r = oci_hooks_for_init(spec->hooks, run, sock, &all);
+        if (r >= 0 && spec->oci)
+                r = oci_payload_keep_filter(spec, plan, &filter_fd, &all, e);
         if (r >= 0)
                 r = label_make(spec, &label_file, &label);
         if (r >= 0)
@@ -391,7 +394,8 @@ int payload_execute(const Spec *spec, const Plan *plan, const User *u, const Run
                 return r;
         if (fcntl(sock, F_SETFD, 0) < 0 ||
             (run->gate_fd >= 0 && fcntl(run->gate_fd, F_SETFD, 0) < 0) ||
-            (run->created_fd >= 0 && fcntl(run->created_fd, F_SETFD, 0) < 0))
+            (run->created_fd >= 0 && fcntl(run->created_fd, F_SETFD, 0) < 0) ||
+            (filter_fd >= 0 && fcntl(filter_fd, F_SETFD, 0) < 0))
                 return error_set(e, errno, "cannot pass on the socket: %m");
         /* Last, for we could not do our own work under any limits that there are. */
         r = limit_apply(spec->limits, e);

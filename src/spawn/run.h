@@ -57,6 +57,7 @@ typedef enum RunId {
         RUN_ID_JOINED,   /* see join.h: PID of the command, as its parent sees it */
         RUN_ID_FORK,     /* it could not be made: errno */
         RUN_ID_TERMINAL, /* it could not be given its terminal: errno */
+        RUN_ID_FILTER,   /* its filter of system calls could not be loaded: errno */
         _RUN_ID_MAX,
 } RunId;
 

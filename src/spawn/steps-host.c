@@ -17,7 +17,9 @@
 #include "spawn/mount.h"
 #include "spawn/network.h"
 #include "spawn/network-address.h"
+#include "spawn/oci-devices.h"
 #include "spawn/oci-join.h"
+#include "spawn/oci-resources.h"
 #include "spawn/owners.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
@@ -215,13 +217,23 @@ static int apply_kept_upper(Engine *g, Error *e) {
         return root_view_open_upper(&g->run, e);
 }
 
-static int apply_scope(Engine *g, Error *e) {
-        _cleanup_strv_ char **devices = NULL;
+/* Of the document that the machine is made from; NULL = none. */
+static const OciResources *resources_of(const Engine *g) {
+        return g->spec->oci ? g->spec->oci->linux_.resources : NULL;
+}
 
-        if (device_properties(&g->plan.bound, &devices) < 0 ||
-            device_properties(&g->plan.devices, &devices) < 0)
+/* What the unit is told besides. A document's policy for devices is a program of ours, whatever makes the group. */
+static int apply_scope(Engine *g, Error *e) {
+        _cleanup_strv_ char **properties = NULL;
+        const OciResources *resources = resources_of(g);
+        int r = 0;
+
+        if (resources)
+                r = oci_resources_properties(resources, &properties, e);
+        else if (!g->spec->oci && (device_properties(&g->plan.bound, &properties) < 0 ||
+                                   device_properties(&g->plan.devices, &properties) < 0))
                 return error_oom(e);
-        return register_scope(g->spec, devices, &g->run, e);
+        return r < 0 ? r : register_scope(g->spec, properties, &g->run, e);
 }
 
 static void revert_scope(Engine *g) {
@@ -239,6 +251,8 @@ static int apply_cgroup(Engine *g, Error *e) {
         if (r >= 0 && missing.n > 0)
                 (void) buf_printf(&g->notes, "controllers that the machine cannot have: %s\n",
                                   missing.p);
+        if (r >= 0 && resources_of(g) && g->run.cgroup_fd >= 0)
+                r = oci_resources_write(resources_of(g), g->run.cgroup_fd, &g->notes, e);
         return r;
 }
 
@@ -275,8 +289,19 @@ static void revert_receiver(Engine *g) {
 /* Root of a machine with users of its own can make no device; one with the host's could make any. A machine
  * that is a host for others is to have all that this one has. */
 static bool wants_device_policy(const Spec *spec) {
-        return step_wants_devices(spec) ||
+        return step_wants_devices(spec) || (spec->oci && oci_devices_wants_policy(spec->oci)) ||
                (!spec_has_private_users(spec) && spec->api_vfs != API_VFS_WRITABLE);
+}
+
+/* Who may not make one is in a machine, whose policy holds for what is below. */
+static int apply_document_policy(Engine *g, Error *e) {
+        _cleanup_(device_policy_done) DevicePolicy policy = {};
+        int r = oci_devices_policy(g->spec->oci, &policy, e);
+
+        if (r < 0 || g->run.cgroup_fd < 0)
+                return r;
+        r = device_policy_attach(&policy, g->run.cgroup_fd, e);
+        return r == -EPERM && !userns_is_first() ? 0 : r;
 }
 
 /* A service manager has one of its own for a scope or unit. Where root may not make one, it is in a machine
@@ -284,6 +309,8 @@ static bool wants_device_policy(const Spec *spec) {
 static int apply_device_policy(Engine *g, Error *e) {
         _cleanup_(device_policy_done) DevicePolicy policy = {};
 
+        if (g->spec->oci && oci_devices_wants_policy(g->spec->oci))
+                return apply_document_policy(g, e);
         if (g->run.has_scope || g->spec->keep_unit || g->run.cgroup_fd < 0)
                 return 0;
         if (device_policy_make(&g->plan.dev, &g->plan.devices, &g->plan.bound, &policy) < 0)

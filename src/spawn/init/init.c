@@ -3,8 +3,10 @@
  * no library to load, and nobody to talk to but the socket it is given. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/reboot.h>
+#include <linux/seccomp.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -120,14 +122,38 @@ __attribute__((noreturn)) static void fail(int socket, RunId what, long r) {
         quit(EXIT_NOT_EXECUTABLE);
 }
 
+/* A filter that denies all but what the payload needs, so that it is loaded at the very end. */
+typedef struct Filter {
+        int fd; /* holds the program */
+        int n;  /* instructions; 0 = there is none */
+        int flags;
+} Filter;
+
+/* Return: 0 or -errno. */
+static long load_filter(const Filter *f) {
+        struct sock_filter insns[BPF_MAXINSNS];
+        struct sock_fprog program = { .len = (unsigned short) f->n, .filter = insns };
+        long size = (long) sizeof insns[0] * f->n;
+
+        if (f->n <= 0 || f->n > BPF_MAXINSNS)
+                return f->n == 0 ? 0 : -E2BIG;
+        if (system_call(SYS_pread64, f->fd, (long) insns, size, 0) != size)
+                return -EIO;
+        (void) system_call(SYS_close, f->fd, 0, 0, 0);
+        return system_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->flags, (long) &program, 0);
+}
+
 /* Executes the payload. The socket closes with that, which is how the supervisor knows. */
-__attribute__((noreturn)) static void become(int socket, const char *program, char **argv,
-                                             char **environment) {
+__attribute__((noreturn)) static void become(int socket, const Filter *filter, const char *program,
+                                             char **argv, char **environment) {
         long r = system_call(SYS_fcntl, socket, F_SETFD, FD_CLOEXEC, 0);
 
         /* A filter may deny us even that. The payload shall not have it, then. */
         if (r < 0)
                 fail(socket, RUN_ID_EXECUTE, r);
+        r = load_filter(filter);
+        if (r < 0)
+                fail(socket, RUN_ID_FILTER, r);
         fail(socket, RUN_ID_EXECUTE,
              system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0));
 }
@@ -250,6 +276,7 @@ static bool has(const char *letters, char c) {
  * nothing before whoever asked for it knows it, so that it can be ended with them. */
 __attribute__((noreturn)) static void join(int socket, const char *how, char **argv,
                                            char **environment) {
+        const Filter none = {};
         HandshakeHead message = { .type = HANDSHAKE_ID, .number = RUN_ID_JOINED };
         long r = system_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0);
 
@@ -277,12 +304,13 @@ __attribute__((noreturn)) static void join(int socket, const char *how, char **a
                         fail(socket, RUN_ID_LABEL, r);
                 argv += 2;
         }
-        become(socket, argv[0], argv + 1, environment);
+        become(socket, &none, argv[0], argv + 1, environment);
 }
 
 void init_main(long *stack) {
         long argc = stack[0];
         char **argv = (char **) (stack + 1), **environment = argv + argc + 1;
+        Filter filter = {};
 
         if (argc > 3 && argv[1][0] == 'w') {
                 wait_at(number_of(argv[2]));
@@ -298,17 +326,22 @@ void init_main(long *stack) {
                 if (argv[1][0] != 'h')
                         (void) system_call(SYS_close, state, 0, 0, 0);
         }
+        if (argc > 6 && argv[1][0] == 'f') {
+                filter = (Filter){ number_of(argv[2]), number_of(argv[3]), number_of(argv[4]) };
+                argv += 4;
+                argc -= 4;
+        }
         if (argc == 3 && argv[1][0] == 's')
                 be_stub(number_of(argv[2]));
         if (argc > 4 && argv[1][0] == 'e')
-                become(number_of(argv[2]), argv[3], argv + 4, environment);
+                become(number_of(argv[2]), &filter, argv[3], argv + 4, environment);
         if (argc > (argc > 3 && has(argv[3], 'l') ? 7 : 5) && argv[1][0] == 'j')
                 join(number_of(argv[2]), argv[3], argv + 4, environment);
         if (argc > 6 && argv[1][0] == 'l') {
                 long r = set_label(argv[3], argv[4]);
                 if (r < 0)
                         fail(number_of(argv[2]), RUN_ID_LABEL, r);
-                become(number_of(argv[2]), argv[5], argv + 6, environment);
+                become(number_of(argv[2]), &filter, argv[5], argv + 6, environment);
         }
         quit(EXIT_SETUP);
 }

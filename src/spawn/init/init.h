@@ -12,6 +12,9 @@
  *                                         first run a program to its end, with the file STATE on its stdin,
  *                                         for no longer than SECONDS, unless that is 0; SOCKET learns when it
  *                                         fails
+ *   skep-init [wait …] [hook …] filter FD COUNT FLAGS exec|label …
+ *                                         at the end load the filter program of that many instructions that is
+ *                                         in the file FD
  *   skep-init join SOCKET HOW [FILE TEXT] PROGRAM ARGV…
  *                                         fork, and become the payload in the child once SOCKET says so;
  *                                         HOW: 't' with the terminal on stdin, 'd' die with the parent,
