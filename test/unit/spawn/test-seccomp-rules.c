@@ -98,7 +98,7 @@ static SeccompProgram peer_program(const SeccompRules *rules) {
 
 /* What libseccomp had made of rules that it then finds to contradict others, it forgets to free. */
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void) {
         return "leak:libseccomp";
 }
 
