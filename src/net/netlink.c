@@ -95,15 +95,18 @@ static int send_request(int sock, NetlinkRequest *q) {
 }
 
 /* Takes the next part of the answer to @q, and passes over what is left of answers that nobody took: whoever
- * asked was killed, or the kernel had no memory. Return: how many bytes came; -errno. */
+ * asked was killed, or the kernel had no memory; and what does not come from the kernel: in a namespace of a
+ * machine's, its root may send to our socket as well. Return: how many bytes came; -errno. */
 static ssize_t receive(int sock, const NetlinkRequest *q, void *buffer, size_t n) {
         const struct nlmsghdr *h = buffer;
+        struct sockaddr_nl from = { .nl_pid = 0 };
         ssize_t got;
 
-        do
-                got = recv(sock, buffer, n, MSG_TRUNC);
-        while ((got < 0 && errno == EINTR) ||
-               (got >= (ssize_t) sizeof *h && h->nlmsg_seq != q->header.nlmsg_seq));
+        do {
+                socklen_t size = sizeof from;
+                got = recvfrom(sock, buffer, n, MSG_TRUNC, (struct sockaddr *) &from, &size);
+        } while ((got < 0 && errno == EINTR) || (got >= 0 && from.nl_pid != 0) ||
+                 (got >= (ssize_t) sizeof *h && h->nlmsg_seq != q->header.nlmsg_seq));
         if (got < 0)
                 return -errno;
         return (size_t) got > n || !NLMSG_OK(h, (uint32_t) got) ? -EBADMSG : got;

@@ -561,7 +561,7 @@ void engine_stop(Engine *g) {
         int *const fds[] = { &run->leader_fd,   &run->console_fd,   &run->kmsg_fd, &run->netns_fd,
                              &run->netns_sock,  &run->handshake_fd, &run->root_fd, &run->upper_fd,
                              &run->old_root_fd, &run->notify_fd,    &run->bus_fd,  &run->gate_fd,
-                             &run->outcome_fd };
+                             &run->outcome_fd,  &run->watch_fd };
 
         steps_revert(g, false);
         disk_unmount(&g->disk);

@@ -14,6 +14,7 @@
 #include "spawn/console.h"
 #include "spawn/listen-fds.h"
 #include "spawn/notify.h"
+#include "spawn/ports.h"
 #include "spawn/shrink.h"
 
 #define DRAIN_USEC (1000 * 1000)
@@ -37,6 +38,7 @@ enum {
         POLL_BUS,
         POLL_ATTACH,
         POLL_HOLDER,
+        POLL_PORTS,
         POLL_CONSOLE,
         _POLL_MAX = POLL_CONSOLE + PTY_FORWARD_FDS,
 };
@@ -246,12 +248,16 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
                 msec = MIN(msec, (uint64_t) IDLE_MSEC);
         if (k->ask_until != 0)
                 msec = ASK_AGAIN_USEC / 1000;
+        uint64_t ports = ports_wait(k->run);
+        if (ports != UINT64_MAX)
+                msec = MIN(msec, ports / 1000 + 1);
         fds[POLL_SIGNALS] = (struct pollfd){ .fd = k->signals_fd, .events = POLLIN };
         fds[POLL_LEADER] = (struct pollfd){ .fd = k->run->leader_fd, .events = POLLIN };
         fds[POLL_NOTIFY] = (struct pollfd){ .fd = k->run->notify_fd, .events = POLLIN };
         fds[POLL_BUS] = (struct pollfd){ .fd = k->bus.fd, .events = POLLIN };
         fds[POLL_ATTACH] = (struct pollfd){ .fd = k->attach.listen_fd, .events = POLLIN };
         fds[POLL_HOLDER] = (struct pollfd){ .fd = k->attach.holder_fd, .events = POLLIN };
+        fds[POLL_PORTS] = (struct pollfd){ .fd = ports_poll(k->run), .events = POLLIN };
         if (is_pumping(k))
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
         nfds_t n = is_pumping(k) ? _POLL_MAX : POLL_CONSOLE;
@@ -283,6 +289,7 @@ static int loop(Keeper *k, Error *e) {
                         (void) take_notification(k);
                 if (fds[POLL_BUS].revents && bus_watch_read(&k->bus) && !k->is_stopping)
                         stop(k);
+                ports_step(k->spec, k->run, fds[POLL_PORTS].revents);
                 if (is_pumping(k)) {
                         r = pump_console(k, fds + POLL_CONSOLE, e);
                         if (r < 0)

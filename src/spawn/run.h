@@ -107,6 +107,7 @@ typedef struct Run {
         size_t n_network;
         struct Lending *lending; /* interfaces of the host, see network-lend.h */
         bool zone_is_noted;      /* in the runtime file */
+        struct Ports *ports;     /* see ports.h; NULL = there are none */
         struct Scratch *scratch; /* throw-away directories, see scratch.h */
         size_t n_scratch;
         struct Joined *joined;          /* see oci-join.h */
@@ -125,6 +126,7 @@ typedef struct Run {
         int kmsg_fd;
         int netns_fd;
         int netns_sock;     /* for netlink in it; -EBADF = nobody needs one */
+        int watch_fd;       /* tells when addresses in it change, see ports.h */
         int incoming_fd;    /* see exchange.h */
         int export_fd;      /* the machine's, until it is attached */
         int export_view_fd; /* ours */
@@ -168,6 +170,7 @@ typedef struct Run {
                 .kmsg_fd = -EBADF,                                                                 \
                 .netns_fd = -EBADF,                                                                \
                 .netns_sock = -EBADF,                                                              \
+                .watch_fd = -EBADF,                                                                \
                 .incoming_fd = -EBADF,                                                             \
                 .export_fd = -EBADF,                                                               \
                 .export_view_fd = -EBADF,                                                          \

@@ -22,6 +22,7 @@
 #include "spawn/id-lock.h"
 #include "spawn/network-zone.h"
 #include "spawn/network-address.h"
+#include "spawn/ports.h"
 
 #define RUNTIME_DIR "/run/skep/spawn"
 #define SWEEP_MAX   16
@@ -65,9 +66,13 @@ static const struct Leftover {
         const char *kind;
         void (*remove)(const char *value);
 } kinds[] = {
-        { "cgroup ", cgroup_place_remove },     { "tree ", remove_tree },
-        { "exchange ", exchange_remove },       { "zone ", zone_remove_noted },
-        { "network ", network_address_remove }, { RUNTIME_NOTE_ATTACH " ", attach_remove },
+        { "cgroup ", cgroup_place_remove },
+        { "tree ", remove_tree },
+        { "exchange ", exchange_remove },
+        { "zone ", zone_remove_noted },
+        { "network ", network_address_remove },
+        { RUNTIME_NOTE_ATTACH " ", attach_remove },
+        { "ports ", ports_remove },
 };
 
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */
@@ -144,6 +149,15 @@ int runtime_note_cgroup(Run *run, Error *e) {
                 return 0;
         run->cgroup_is_noted = true;
         return runtime_note(run, "cgroup", run->cgroup, e);
+}
+
+bool runtime_is_running(const char *machine) {
+        _cleanup_free_ char *path = path_join(RUNTIME_DIR, machine);
+        _cleanup_fd_ int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC)
+                                   : -EBADF;
+
+        /* If it is just being swept, its owner is dead; who does that has it for no more than a moment. */
+        return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 void runtime_revert(const Spec *spec, Run *run) {

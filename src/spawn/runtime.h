@@ -24,6 +24,9 @@ int runtime_note(Run *run, const char *kind, const char *value, Error *e);
 /** runtime_note_cgroup() - write down the machine's control group */
 int runtime_note_cgroup(Run *run, Error *e);
 
+/** runtime_is_running() - whether a machine of that name has a supervisor that lives */
+bool runtime_is_running(const char *machine);
+
 /** runtime_revert() - remove the file and unlock it */
 void runtime_revert(const Spec *spec, Run *run);
 

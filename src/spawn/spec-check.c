@@ -214,11 +214,20 @@ static int check_network(const Check *c, Error *e) {
         return 0;
 }
 
+static int check_ports(const Check *c, Error *e) {
+        if (c->spec->ports.n > 0 && !spec_has_private_network(c->spec))
+                return refuse(c, FIELD(ports), e,
+                              "the machine has the host's network, where its ports are the host's;"
+                              " give it one of its own, as with --network-veth");
+        return 0;
+}
+
 int spec_check(const Spec *s, const Settings *origins, Error *e) {
         static int (*const checks[])(const Check *c, Error *e) = {
                 check_image,      check_protection, check_execution, check_capabilities,
                 check_namespaces, check_unit,       check_users,     check_mounts,
                 check_journal,    check_network,    check_journal,   check_addresses,
+                check_ports,
         };
         const Check c = { .spec = s, .origins = origins };
 

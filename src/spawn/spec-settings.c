@@ -6,6 +6,7 @@
 #include "spawn/spec-settings.h"
 
 #include "spawn/label.h"
+#include "spawn/ports.h"
 #include "spawn/spec-parse.h"
 
 #define AT(field)    .at = offsetof(SpecCommand, spec.field)
@@ -235,6 +236,12 @@ static const Setting rows[] = {
                   " servers and translation to the host's",
           .parse = spec_parse_network_address, AT(addresses) },
 
+        { NETWORK("Port"), LETTER("port", 'p'), .metavar = "PORT[:INSIDE]", .flags = SETTING_LIST,
+          .help = "Have a port of the host lead into the machine, or several, such as 8000-8010:80-90. Before it"
+                  " may stand tcp:, udp: or sctp:, and the address of the host that it is at, as in"
+                  " 127.0.0.1:8080:80 and [::1]:8080:80 (default: all)",
+          .parse = port_setting, AT(ports) },
+
         { EXEC("Capability"), FLAG("capability"), .group = "Security", .metavar = "LIST",
           .flags = SETTING_LIST, .help = "Capabilities to keep besides the usual ones, or 'all'",
           .parse = spec_parse_capabilities, AT(capabilities_add) },
@@ -412,8 +419,6 @@ static const Setting rows[] = {
 
         /* What the reference has and we refuse. */
         { FLAG("share-system"), UNSUPPORTED },
-        { NETWORK("Port"), LETTER("port", 'p'), .metavar = "[PROTOCOL:]HOST[:INSIDE]",
-          UNSUPPORTED },
         { FLAG("forward-journal-max-use"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-keep-free"), .metavar = "BYTES", UNSUPPORTED },
         { FLAG("forward-journal-max-file-size"), .metavar = "BYTES", UNSUPPORTED },

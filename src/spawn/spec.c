@@ -60,6 +60,7 @@ void spec_done(Spec *s) {
                 custom_mount_done(s->mounts + i);
         free(s->mounts);
         free(s->forward_journal);
+        port_list_done(&s->ports);
         free(s->background);
         credentials_done(&s->credentials);
         device_list_done(&s->devices);

@@ -11,6 +11,7 @@
 #include "image/image-policy.h"
 #include "image/root-hash.h"
 #include "net/address.h"
+#include "net/port.h"
 #include "spawn/credential.h"
 #include "spawn/id-ranges.h"
 #include "spawn/device.h"
@@ -254,6 +255,7 @@ typedef struct Spec {
 
         NetworkSpec network;
         AddressList addresses; /* that the machine is given */
+        PortList ports;        /* of the host that lead into the machine */
 
         /* security */
         uint64_t capabilities_add;  /* 1 << CAP_* */

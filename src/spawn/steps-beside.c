@@ -7,6 +7,7 @@
 #include "spawn/network.h"
 #include "spawn/network-address.h"
 #include "spawn/oci-hooks.h"
+#include "spawn/ports.h"
 #include "spawn/register.h"
 
 static bool has_hooks(const Spec *spec) {
@@ -40,6 +41,14 @@ static int apply_addresses(Engine *g, Error *e) {
         return network_address_apply(&g->run, e);
 }
 
+static int apply_forwarding(Engine *g, Error *e) {
+        return ports_apply(g->spec, &g->run, &g->notes, e);
+}
+
+static void revert_forwarding(Engine *g) {
+        ports_revert(g->spec, &g->run);
+}
+
 static int apply_handover(Engine *g, Error *e) {
         (void) e;
         register_scope_release(&g->run);
@@ -66,6 +75,8 @@ static const Step steps[] = {
           apply_receiver_start, NULL },
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
         { "addresses", PHASE_ATTACH, false, network_address_wants, apply_addresses, NULL },
+        { "forwarding of ports", PHASE_ATTACH, false, ports_want, apply_forwarding,
+          revert_forwarding },
         { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },
         { "registration", PHASE_ATTACH, false, register_wants, apply_registration,
           revert_registration },

@@ -21,6 +21,7 @@
 #include "spawn/oci-join.h"
 #include "spawn/oci-resources.h"
 #include "spawn/owners.h"
+#include "spawn/ports.h"
 #include "spawn/register.h"
 #include "spawn/root.h"
 #include "spawn/root-view.h"
@@ -336,6 +337,14 @@ static int apply_namespace(Engine *g, Error *e) {
         return MIN(g->run.netns_fd, 0);
 }
 
+static int apply_ports(Engine *g, Error *e) {
+        return ports_reserve(g->spec, &g->plan.network, &g->run, &g->notes, e);
+}
+
+static void revert_ports(Engine *g) {
+        ports_release(g->spec, &g->run);
+}
+
 static const Step steps[] = {
         { "runtime file", PHASE_HOST, true, is_kept, apply_runtime, revert_runtime },
         { "template", PHASE_HOST, true, wants_template, apply_template, NULL },
@@ -349,6 +358,7 @@ static const Step steps[] = {
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
         { "network addresses", PHASE_HOST, false, network_address_wants, apply_address_claim,
           revert_address_claim },
+        { "ports", PHASE_HOST, true, ports_want, apply_ports, revert_ports },
         { "boot ID", PHASE_HOST, false, spec_is_machine, apply_boot_id, NULL },
         { "throw-away directories", PHASE_HOST, true, scratch_wants, apply_scratch,
           revert_scratch },
