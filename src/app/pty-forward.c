@@ -167,7 +167,9 @@ void pty_forward_poll(const PtyForward *f, struct pollfd fds[static PTY_FORWARD_
         fds[2] = (struct pollfd){ .fd = f->end || !master ? -1 : f->master_fd, .events = master };
 }
 
-static PtyForwardEvent key_event(char c) {
+static PtyForwardEvent key_event(const PtyForward *f, char c) {
+        if (c == 'd' && f->flags & PTY_FORWARD_CAN_DETACH)
+                return PTY_FORWARD_KEY_DETACH;
         return c == KEY_ESCAPE ? PTY_FORWARD_KEY_EXIT
                : c == 'p'      ? PTY_FORWARD_KEY_POWEROFF
                : c == 'r'      ? PTY_FORWARD_KEY_REBOOT
@@ -194,7 +196,7 @@ static PtyForwardEvent keep_keys(PtyForward *f) {
                 bool late = f->keys > 0 && now - f->keys_since > KEYS_USEC;
 
                 if (f->keys >= KEYS_KEPT && !late)
-                        event = key_event(b->bytes[i]);
+                        event = key_event(f, b->bytes[i]);
                 if (event == PTY_FORWARD_MORE && (late || b->bytes[i] != KEY_ESCAPE)) {
                         i += f->keys;
                         let_keys_in(f, i - f->keys);
@@ -231,7 +233,7 @@ static PtyForwardEvent look_for_keys(PtyForward *f) {
                 if (f->keys > 0 && now - f->keys_since > KEYS_USEC)
                         f->keys = 0;
                 if (f->keys >= 2)
-                        event = key_event(b->bytes[i]);
+                        event = key_event(f, b->bytes[i]);
                 if (event != PTY_FORWARD_MORE) {
                         memmove(b->bytes + i, b->bytes + i + 1, b->n - i - 1);
                         b->n--;

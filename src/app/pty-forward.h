@@ -19,6 +19,7 @@ typedef enum PtyForwardFlags {
         /* ^] does not go in before it is clear that it begins no sequence. For pty_forward_run(), which
          * sees to it that it does when the time is over. */
         PTY_FORWARD_KEEP_KEYS = 1 << 3,
+        PTY_FORWARD_CAN_DETACH = 1 << 4, /* ^] ^] d means something */
 } PtyForwardFlags;
 
 typedef enum PtyForwardEvent {
@@ -29,6 +30,7 @@ typedef enum PtyForwardEvent {
         PTY_FORWARD_KEY_EXIT,     /* ^] three times within a second */
         PTY_FORWARD_KEY_POWEROFF, /* ^] ^] p */
         PTY_FORWARD_KEY_REBOOT,   /* ^] ^] r */
+        PTY_FORWARD_KEY_DETACH,   /* ^] ^] d */
 } PtyForwardEvent;
 
 #define PTY_FORWARD_FDS    3

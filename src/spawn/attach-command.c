@@ -68,6 +68,20 @@ static int find_keeper(const char *machine, pid_t *ret_leader, Error *e) {
         return TAKE_FD(pidfd);
 }
 
+/* One that starts, or reboots, is there in a moment. */
+static int await_keeper(const char *machine, pid_t *ret_leader, Error *e) {
+        const uint64_t until = now_usec() + CONNECT_USEC;
+
+        for (;;) {
+                int fd = find_keeper(machine, ret_leader, e);
+                if (fd != -EAGAIN || now_usec() > until)
+                        return fd;
+                if (e)
+                        *e = (Error){};
+                (void) usleep(20000);
+        }
+}
+
 static int ask_for_console(const char *machine, int keeper, int *ret_sock, int *ret_console,
                            Error *e) {
         _cleanup_free_ char *path = path_join(ATTACH_DIR, machine);
@@ -139,7 +153,7 @@ int attach_command(const char *machine, int *ret_status, Error *e) {
         *ret_status = 125;
         if (!hostname_is_valid(machine))
                 return error_set(e, EINVAL, "'%.80s' is no name of a machine", machine);
-        keeper = find_keeper(machine, &leader, e);
+        keeper = await_keeper(machine, &leader, e);
         if (keeper < 0)
                 return keeper;
         r = ask_for_console(machine, keeper, &sock, &console, e);

@@ -58,7 +58,7 @@ int attach_accept(Attach *a, int console_fd, const char *busy) {
 
         if (sock < 0 || getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0 || who.uid != 0)
                 return 0;
-        if (a->holder_fd >= 0) {
+        if (!busy && a->holder_fd >= 0) {
                 (void) snprintf(text, sizeof text, "process %d is at the console", a->holder);
                 busy = text;
         }
@@ -73,12 +73,12 @@ int attach_accept(Attach *a, int console_fd, const char *busy) {
         return 1;
 }
 
-void attach_end(Attach *a, const char *machine, int status) {
+void attach_end(Attach *a, const char *machine, int front_fd, int status) {
         _cleanup_free_ char *path = a->listen_fd >= 0 ? path_join(ATTACH_DIR, machine) : NULL;
 
         if (a->holder_fd >= 0)
                 (void) handshake_send_id(a->holder_fd, 0, (uint64_t) (int64_t) status);
-        a->holder_fd = fd_close(a->holder_fd);
+        a->holder_fd = a->holder_fd == front_fd ? -EBADF : fd_close(a->holder_fd);
         if (path)
                 (void) unlink(path);
         a->listen_fd = fd_close(a->listen_fd);

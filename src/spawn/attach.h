@@ -29,8 +29,9 @@ int attach_listen(Attach *a, const char *machine, Run *run);
  * Return: 1 it was given away; 0 not. */
 int attach_accept(Attach *a, int console_fd, const char *busy);
 /** attach_end() - tell the holder how the machine ended, and close all
- * @status: exit status, or -1 it reboots */
-void attach_end(Attach *a, const char *machine, int status);
+ * @front_fd: a holder that stays for the next boot; -EBADF = there is none
+ * @status:   exit status, or -1 it reboots */
+void attach_end(Attach *a, const char *machine, int front_fd, int status);
 /** attach_remove() - what a dead keeper left: its socket, by its path */
 void attach_remove(const char *path);
 

@@ -3,15 +3,18 @@
  * nothing and wakes up only when there is something to do: there is one of these per machine. */
 #include "spawn/keeper.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/handshake.h"
 #include "base/parse.h"
 #include "base/proc.h"
 #include "spawn/attach.h"
 #include "spawn/bus-watch.h"
 #include "spawn/console.h"
+#include "spawn/front.h"
 #include "spawn/listen-fds.h"
 #include "spawn/notify.h"
 #include "spawn/ports.h"
@@ -159,14 +162,49 @@ static void take_signal(Keeper *k) {
 
 /* A terminal that somebody sits at is not taken away from them. */
 static void lend_console(Keeper *k) {
-        const bool in_use = k->has_console && k->spec->console == CONSOLE_INTERACTIVE;
+        const bool in_use = k->run->front_fd >= 0 ||
+                            (is_pumping(k) && k->spec->console == CONSOLE_INTERACTIVE &&
+                             !k->run->is_detached);
 
         (void) attach_accept(&k->attach, k->has_console ? k->run->console_fd : -EBADF,
                              in_use ? "its console is the terminal it was started at" : NULL);
 }
 
-/* They have nothing to say but that they are gone. */
-static void take_console_back(Keeper *k) {
+/* Whoever has the console back to themselves says nothing any more to a terminal that is not theirs. */
+static void leave_terminal(Keeper *k) {
+        _cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        for (int fd = 0; fd < 3 && null >= 0; fd++)
+                (void) dup2(null, fd);
+        k->run->front_fd = fd_close(k->run->front_fd);
+        k->run->is_detached = true;
+}
+
+static void obey_front(Keeper *k) {
+        HandshakeMessage m;
+        int r = handshake_receive(k->run->front_fd, &m);
+
+        if (r > 0 && m.type == HANDSHAKE_PHASE && m.number == FRONT_DETACH) {
+                k->attach.holder_fd = -EBADF;
+                leave_terminal(k);
+                return;
+        }
+        if (r <= 0)
+                k->attach.holder_fd = -EBADF;
+        if (r > 0 && m.type == HANDSHAKE_PHASE && m.number == FRONT_POWEROFF)
+                kill_leader(k, SIGRTMIN + 4);
+        else if (r > 0 && m.type == HANDSHAKE_PHASE && m.number == FRONT_REBOOT)
+                kill_leader(k, SIGRTMIN + 5);
+        else
+                kill_leader(k, SIGKILL);
+}
+
+/* A visitor has nothing to say but that they are gone. */
+static void hear_holder(Keeper *k) {
+        if (k->attach.holder_fd == k->run->front_fd) {
+                obey_front(k);
+                return;
+        }
         k->attach.holder_fd = fd_close(k->attach.holder_fd);
         pty_forward_renew(&k->console);
 }
@@ -296,7 +334,7 @@ static int loop(Keeper *k, Error *e) {
                                 return r;
                 }
                 if (fds[POLL_HOLDER].revents)
-                        take_console_back(k);
+                        hear_holder(k);
                 if (fds[POLL_ATTACH].revents)
                         lend_console(k);
                 if (fds[POLL_LEADER].revents) {
@@ -338,11 +376,19 @@ static int keeper_open(Keeper *k, Error *e) {
         if (k->run->console_fd < 0)
                 return 0;
 
-        int r = console_open(k->spec->console, k->spec->background, k->run->console_fd, &k->console,
-                             e);
-        if (r >= 0)
-                k->has_console = true;
-        return r;
+        bool elsewhere = k->run->front_fd >= 0 || k->run->is_detached;
+        int r = console_open(elsewhere ? CONSOLE_PASSIVE : k->spec->console, k->spec->background,
+                             k->run->console_fd, &k->console, e);
+        if (r < 0)
+                return r;
+        k->has_console = true;
+        if (k->run->front_fd < 0)
+                return 0;
+        /* What the terminal signals goes to who is at it from now on. */
+        (void) setsid();
+        k->attach.holder_fd = k->run->front_fd;
+        r = handshake_send_fd(k->run->front_fd, 0, k->run->console_fd);
+        return r < 0 ? error_set(e, r, "cannot hand over the console: %m") : 0;
 }
 
 static void keeper_close(Keeper *k) {
@@ -381,7 +427,7 @@ int keeper_run(const Spec *spec, Run *run, int *ret_status, Error *e) {
                 r = error_set(e, wait_result, "cannot learn how the machine ended: %m");
         if (r >= 0)
                 r = (int) keeper_status(&info, ret_status);
-        attach_end(&k.attach, spec->machine,
+        attach_end(&k.attach, spec->machine, run->front_fd,
                    r < 0                ? EXIT_SETUP
                    : r == KEEPER_REBOOT ? -1
                                         : *ret_status);

@@ -9,6 +9,7 @@
 #include "spawn/attach.h"
 #include "spawn/engine.h"
 #include "spawn/exchange.h"
+#include "spawn/front.h"
 #include "spawn/join-command.h"
 #include "spawn/keeper.h"
 #include "spawn/oci-start.h"
@@ -66,11 +67,12 @@ static int run(Engine *g, int *ret_status, Error *e) {
                 if (g->notes.n > 0)
                         report_lines(&g->notes, report_note);
                 runtime_sweep(g->spec->machine);
-                if (g->spec->console == CONSOLE_INTERACTIVE)
+                if (g->spec->console == CONSOLE_INTERACTIVE && !g->run.is_detached)
                         report_note(
                                 "^] three times within a second ends '%s'; ^] ^] p powers it off,"
-                                " ^] ^] r reboots it",
-                                g->spec->machine);
+                                " ^] ^] r reboots it%s",
+                                g->spec->machine,
+                                g->run.front_fd >= 0 ? ", ^] ^] d leaves it running" : "");
 
                 r = keeper_run(g->spec, &g->run, ret_status, e);
                 if (r != KEEPER_REBOOT || g->spec->keep_unit)
@@ -87,6 +89,15 @@ static int run(Engine *g, int *ret_status, Error *e) {
                 }
                 engine_stop(g);
         }
+}
+
+static int start(Engine *g, int *ret_status, Error *e) {
+        if (front_is_wanted(g->spec)) {
+                int r = front_split(g->spec, &g->run.front_fd, ret_status, e);
+                if (r <= 0)
+                        return r;
+        }
+        return g->spec->oci ? run_container(g, ret_status, e) : run(g, ret_status, e);
 }
 
 /* What is left of a machine that does not run. The next start would remove it as well. */
@@ -133,7 +144,7 @@ int main(int argc, char **argv) {
                 r = cleanup(&spec, &e);
                 status = r < 0 ? EXIT_SETUP : 0;
         } else if (r >= 0)
-                r = spec.oci ? run_container(&engine, &status, &e) : run(&engine, &status, &e);
+                r = start(&engine, &status, &e);
         if (r < 0)
                 (void) report_error(&e);
         engine.notes.n = 0;

@@ -83,6 +83,8 @@ typedef struct Run {
         /* made once, kept over reboots of the payload */
         int lock_fd;         /* our locked file in /run/skep/spawn */
         char *runtime;       /* a folder of the host that a mount namespace of our own may cover */
+        int front_fd;        /* who has the terminal, see front.h; -EBADF = nobody, or no more */
+        bool is_detached;    /* they went, the machine runs on */
         int notify_fd;       /* datagram socket bound to /run/host/notify inside */
         int ephemeral_fd;    /* mount namespace that holds an upper layer in memory, or */
         int memory_fd;       /* detached tmpfs that it is in */
@@ -154,6 +156,7 @@ typedef struct Run {
 
 #define RUN_NULL                                                                                   \
         ((Run){ .lock_fd = -EBADF,                                                                 \
+                .front_fd = -EBADF,                                                                \
                 .notify_fd = -EBADF,                                                               \
                 .ephemeral_fd = -EBADF,                                                            \
                 .memory_fd = -EBADF,                                                               \

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from skeplib.spawner import leader_of, wait_until
+from skeplib import kernel
+from skeplib.spawner import children, leader_of, wait_until
 from skeplib.terminal import HostTerminal
 
 AWAY = b"\x1d\x1d\x1d"
@@ -53,6 +54,11 @@ def visit(spawn, **options):
     terminal = HostTerminal(Visitor(spawn), None, **options)
     terminal.expect("at the console of")
     return terminal
+
+
+def status(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rpartition(") ")[2][0]
 
 
 def refused(spawn, name=None):
@@ -218,3 +224,70 @@ def test_in_a_unit(spawn, busybox, unit):
     terminal.send(b"end3\n")
     terminal.expect("has ended")
     assert terminal.end() == 3 and process.wait(5) == 3
+
+
+# --- leaving the terminal that a machine was started at --------------------------------------------
+
+LEAVE = b"\x1d\x1dd"
+
+
+def test_leave_and_come_back(spawn, busybox):
+    terminal = HostTerminal(spawn, busybox, *SHELL)
+    terminal.send(b"one\n")
+    terminal.expect("said-one")
+    terminal.send(LEAVE)
+    assert terminal.end() == 0
+    terminal = visit(spawn, rows=22, columns=88)
+    terminal.send(b"size\n")
+    terminal.expect("22 88")
+    terminal.send(b"two\n")
+    terminal.expect("said-two")     # nothing of the keys went in
+    terminal.send(AWAY)
+    assert terminal.end() == 0
+    terminal = visit(spawn)
+    terminal.send(b"end5\n")
+    assert terminal.end() == 5
+
+
+def test_terminal_is_left_for_good(spawn, busybox):
+    """Neither a signal nor an end of the terminal reaches who was left; it holds none of it open."""
+    terminal = HostTerminal(spawn, busybox, *SHELL)
+    terminal.send(b"one\n")
+    terminal.expect("said-one")
+    supervisor = next(iter(kernel.descendants(terminal.process.pid)))
+    terminal.send(LEAVE)
+    assert terminal.end() == 0
+    links = {os.readlink(f"/proc/{supervisor}/fd/{n}") for n in os.listdir(f"/proc/{supervisor}/fd")}
+    assert terminal.slave_path not in links
+    assert os.getsid(supervisor) == supervisor
+    os.kill(supervisor, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_machine_ends_with_its_terminal(spawn, busybox, how):
+    terminal = HostTerminal(spawn, busybox, *SHELL)
+    terminal.send(b"one\n")
+    terminal.expect("said-one")
+    supervisor = next(iter(kernel.descendants(terminal.process.pid)))
+    terminal.process.send_signal(how)
+    assert terminal.process.wait(5) == (-how if how == signal.SIGKILL else 137)
+    wait_until(lambda: supervisor not in children() or status(supervisor) == "Z")
+
+
+def test_reboot_at_the_terminal(spawn, busybox):
+    terminal = HostTerminal(spawn, busybox, "sh", "-c",
+                            "[ -e /again ] || { touch /again; exec /probe reboot again; };"
+                            "stty size; read x; echo second-$x; exit 4", rows=21, columns=77)
+    terminal.expect("21 77")
+    terminal.send(b"x\n")
+    terminal.expect("second-x")
+    assert terminal.end() == 4
+
+
+def test_killed_supervisor(spawn, busybox, own_run):
+    terminal = HostTerminal(spawn, busybox, *SHELL)
+    terminal.send(b"one\n")
+    terminal.expect("said-one")
+    os.kill(next(iter(kernel.descendants(terminal.process.pid))), signal.SIGKILL)
+    assert terminal.end() == 137
+    spawn.run(busybox, "true")      # sweeps
