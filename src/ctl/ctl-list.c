@@ -2,6 +2,7 @@
 /* list and list-images. What a machine runs and its addresses are asked of all machines at once, so
  * that the time does not grow with their number times the way to the daemon. */
 #include "ctl/client.h"
+#include "ctl/machine-ports.h"
 #include "ctl/verbs.h"
 
 #define IN_FLIGHT 32 /* questions at a time: each may cost the daemon a process */
@@ -9,7 +10,7 @@
 /* One line of the list, while the answers come in. */
 typedef struct Row {
         char *name, *class, *service;
-        char *os, *version, *addresses;
+        char *os, *version, *addresses, *ports;
         unsigned *waiting; /* answers that are outstanding, of all rows */
 } Row;
 
@@ -22,6 +23,7 @@ static Row *row_free(Row *row) {
         free(row->os);
         free(row->version);
         free(row->addresses);
+        free(row->ports);
         free(row);
         return NULL;
 }
@@ -80,7 +82,8 @@ static int read_machines(Ctl *c, Rows *rows, Error *e) {
                 rows->n++;
                 row->waiting = &rows->waiting;
                 if (str_replace(&row->name, name) < 0 || str_replace(&row->class, class) < 0 ||
-                    str_replace(&row->service, service) < 0)
+                    str_replace(&row->service, service) < 0 ||
+                    machine_ports(c, name, "\n", &row->ports) < 0)
                         return error_oom(e);
         }
         return r < 0 ? error_set(e, r, "cannot read the list of machines: %m") : 0;
@@ -123,8 +126,11 @@ static int ask_all(Ctl *c, Rows *rows, Error *e) {
 
 int verb_list(char *const *args, void *context, Error *e) {
         static const TableColumn columns[] = {
-                { "machine" }, { "class" }, { "service" }, { "os" }, { "version" }, { "addresses" },
+                { "machine" }, { "class" },     { "service" }, { "os" },
+                { "version" }, { "addresses" }, { "ports" },
         };
+        const size_t addresses = 5, ports = 6;
+        bool has_ports = false;
         Ctl *c = context;
         _cleanup_(table_freep) Table *t = NULL;
         _cleanup_(rows_done) Rows rows = {};
@@ -138,9 +144,10 @@ int verb_list(char *const *args, void *context, Error *e) {
         r = table_new(columns, ELEMENTSOF(columns), &t);
         for (size_t i = 0; i < rows.n && r >= 0; i++) {
                 const Row *row = rows.v[i];
-                const char *const cells[] = { row->name, row->class,   row->service,
-                                              row->os,   row->version, row->addresses };
+                const char *const cells[] = { row->name,    row->class,     row->service, row->os,
+                                              row->version, row->addresses, row->ports };
 
+                has_ports = has_ports || row->ports;
                 for (size_t k = 0; k < ELEMENTSOF(cells) && r >= 0; k++)
                         r = table_add_text(t, cells[k]);
         }
@@ -149,7 +156,10 @@ int verb_list(char *const *args, void *context, Error *e) {
         if (r < 0)
                 return error_oom(e);
         if (c->o.addresses == 0)
-                table_hide(t, ELEMENTSOF(columns) - 1);
+                table_hide(t, addresses);
+        /* Nothing that others do not show, where there is nothing to show. */
+        if (!has_ports)
+                table_hide(t, ports);
         c->wants_pager = true;
         return ctl_print_table(c, t, "machines", e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* show and show-image: properties as they are, for scripts. The view for people is ctl-status.c. */
 #include "ctl/client.h"
+#include "ctl/machine-ports.h"
 #include "ctl/property.h"
 #include "ctl/verbs.h"
 
@@ -8,10 +9,12 @@
 typedef struct Show {
         Ctl *c;
         const char *interface;
+        bool is_machine;
         unsigned shown;
 } Show;
 
-static int show_object(Show *s, const char *path, Error *e) {
+/* @name: of it; NULL = the manager */
+static int show_object(Show *s, const char *path, const char *name, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(properties_done) Properties p = {};
         const CtlOptions *o = &s->c->o;
@@ -24,6 +27,8 @@ static int show_object(Show *s, const char *path, Error *e) {
         r = properties_read(reply, &p);
         if (r < 0)
                 return error_set(e, r, "cannot read properties: %m");
+        if (name && s->is_machine && machine_ports_property(s->c, name, &p) < 0)
+                return error_oom(e);
 
         if (ctl_is_json(s->c)) {
                 r = buf_puts(&s->c->out, s->shown == 0 ? "" : pretty ? ",\n" : ",");
@@ -44,14 +49,16 @@ static int show_object(Show *s, const char *path, Error *e) {
 }
 
 static int show(Ctl *c, char *const *names, const char *get, const char *interface, Error *e) {
-        Show s = { .c = c, .interface = names[0] ? interface : BUS_MACHINE1_MANAGER };
+        Show s = { .c = c,
+                   .is_machine = streq(get, "GetMachine"),
+                   .interface = names[0] ? interface : BUS_MACHINE1_MANAGER };
         bool pretty = c->o.json == CTL_JSON_PRETTY;
         int status = EXIT_SUCCESS, r = 0;
 
         if (ctl_is_json(c))
                 r = buf_puts(&c->out, pretty ? "[\n" : "[");
         if (r >= 0 && !names[0]) {
-                r = show_object(&s, BUS_MACHINE1_PATH, e);
+                r = show_object(&s, BUS_MACHINE1_PATH, NULL, e);
                 if (r < 0)
                         return r;
         }
@@ -61,7 +68,7 @@ static int show(Ctl *c, char *const *names, const char *get, const char *interfa
 
                 r = client_get(c, get, names[i], &path, &error);
                 if (r >= 0)
-                        r = show_object(&s, path, &error);
+                        r = show_object(&s, path, names[i], &error);
                 if (r < 0)
                         status = ctl_report(c, &error);
                 r = 0;

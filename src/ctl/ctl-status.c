@@ -11,6 +11,7 @@
 #include "base/proc.h"
 #include "ctl/client.h"
 #include "ctl/journal.h"
+#include "ctl/machine-ports.h"
 #include "ctl/process-tree.h"
 #include "ctl/property.h"
 #include "ctl/verbs.h"
@@ -102,6 +103,13 @@ static int address_lines(Ctl *c, const char *name, int ifindex) {
             client_addresses(reply, ifindex, "\n\t          ", &all) < 0 || !all)
                 return 0;
         return buf_printf(&c->out, "\t%8s: %s\n", "Address", all);
+}
+
+static int port_lines(Ctl *c, const char *name) {
+        _cleanup_free_ char *all = NULL;
+        int r = machine_ports(c, name, "\n\t          ", &all);
+
+        return r < 0 || !all ? r : buf_printf(&c->out, "\t%8s: %s\n", "Ports", all);
 }
 
 static int os_line(Ctl *c, const char *member, const char *name) {
@@ -203,6 +211,8 @@ static int machine_status(Ctl *c, const char *name, Error *e) {
                 r = interface_line(c, &p, &ifindex);
         if (r >= 0)
                 r = address_lines(c, name, ifindex);
+        if (r >= 0)
+                r = port_lines(c, name);
         if (r >= 0)
                 r = os_line(c, "GetMachineOSRelease", name);
         if (r >= 0)
