@@ -20,6 +20,7 @@ LINES = [
     ("skep-spawn --register au", "skep-spawn --register auto"),
     ("skep-spawn -M ima", "skep-spawn -M image-one"),
     ("skep-spawn --directory=/usr/loca", "skep-spawn --directory=/usr/local/"),
+    ("skep-oci upd", "skep-oci update"),
     ("skep poweroff mach", "skep poweroff machine-one"),
     ("skep stop mach", "skep stop machine-one"),
     ("skep termin", "skep terminate"),
@@ -40,7 +41,7 @@ def scripts(program, scratch):
         (scratch / "bin").mkdir()
         (scratch / "bin/skep").write_text(STAND_IN)
         (scratch / "bin/skep").chmod(0o755)
-        for p in ("skep", "skep-spawn"):
+        for p in ("skep", "skep-spawn", "skep-oci"):
             text = subprocess.run([program(p), f"--print-completion={shell}"], check=True,
                                   stdout=subprocess.PIPE).stdout
             (scratch / name.format(p)).write_bytes(text)
