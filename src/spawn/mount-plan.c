@@ -427,19 +427,56 @@ static int format_attributes(uint64_t attributes, Buf *out) {
         return r;
 }
 
+static int format_view(const MountView *v, Buf *out) {
+        static const struct {
+                uint64_t propagation;
+                const char *name;
+        } ways[] = { { MS_SHARED, "shared" },
+                     { MS_SLAVE, "slave" },
+                     { MS_PRIVATE, "private" },
+                     { MS_UNBINDABLE, "unbindable" } };
+        int r = v->recursive ? buf_puts(out, " with-mounts") : 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(flag_names) && r >= 0; i++)
+                if (flag_names[i].set & v->clear & ~(uint64_t) MOUNT_ATTR__ATIME)
+                        r = buf_printf(out, " not-%s", flag_names[i].name);
+        if (r >= 0 && (v->deep_set || v->deep_clear))
+                r = buf_puts(out, " all-mounts:");
+        if (r >= 0 && (v->deep_set || v->deep_clear))
+                r = format_attributes(v->deep_set, out);
+        for (size_t i = 0; i < ELEMENTSOF(ways) && r >= 0; i++)
+                if (v->propagation == ways[i].propagation)
+                        r = buf_printf(out, " %s%s", v->deep_propagation ? "r" : "", ways[i].name);
+        if (r >= 0 && v->idmap)
+                r = buf_puts(out, v->deep_idmap ? " ridmap" : " idmap");
+        return r >= 0 && v->copy_up ? buf_puts(out, " filled") : r;
+}
+
+/* A bind's are those that are set on what it is a copy of. */
+static uint64_t shown_attributes(const MountItem *m) {
+        return m->view && (m->type == MOUNT_HOST || m->flags & MOUNT_OWN_GROUP) ? m->view->set
+                                                                                : m->attributes;
+}
+
 int mount_plan_format(const MountPlan *p, Buf *out) {
+        static const char *const phases[_PHASE_MAX] = {
+                [PHASE_BUILD] = "build", [PHASE_INNER] = "inner", [PHASE_ENTER] = "last"
+        };
+
         for (size_t i = 0; i < p->n; i++) {
                 const MountItem *m = p->items + i;
-                int r = buf_printf(out, "  %s %s %s", m->phase == PHASE_BUILD ? "build" : "inner",
-                                   type_names[m->type], m->target);
+                int r = buf_printf(out, "  %s %s %s", phases[m->phase],
+                                   m->fs ? m->fs : type_names[m->type], m->target);
 
                 if (r >= 0)
-                        r = format_attributes(m->attributes, out);
+                        r = format_attributes(shown_attributes(m), out);
                 if (r >= 0 && m->options)
                         r = buf_printf(out, ",%s", m->options);
                 if (r >= 0 && m->source)
                         r = buf_printf(out, " from %s",
                                        *m->source ? m->source : "a throw-away directory");
+                if (r >= 0 && m->view)
+                        r = format_view(m->view, out);
                 if (r >= 0)
                         r = buf_printf(out, "%s%s%s\n", m->flags & MOUNT_MASK ? " mask" : "",
                                        idmap_names[m->idmap],

@@ -2,6 +2,7 @@
 /* Mounts of containers, see oci-mount.h. Finding the place of a mount and attaching it is mount.c's. */
 #include "spawn/oci-mount.h"
 
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/statvfs.h>
@@ -48,12 +49,29 @@ static int fill_memory(const MountItem *m, int fd, int target_fd, bool existed, 
         return 0;
 }
 
+/* What payloads and their libraries write to /proc has to get to the kernel, or they only think that they did
+ * something. */
+static int check_proc(const MountItem *m, int fd, Error *e) {
+        struct statfs fs;
+
+        if (!streq(m->target, "/proc"))
+                return 0;
+        if (fstatfs(fd, &fs) < 0)
+                return error_set(e, errno, "cannot look at it: %m");
+        return fs.f_type == PROC_SUPER_MAGIC
+                       ? 0
+                       : error_set(e, EINVAL, "nothing but a proc may be mounted on /proc");
+}
+
 int oci_mount_dress(const MountItem *m, int fd, int target_fd, bool existed, Error *e) {
         const MountView *v = m->view;
         bool is_bind = m->type == MOUNT_HOST || m->type == MOUNT_SELF || m->flags & MOUNT_OWN_GROUP;
         uint64_t propagation = v->propagation ? v->propagation : MS_PRIVATE;
         bool deep_propagation = v->deep_propagation || !v->propagation;
-        int r = 0;
+        int r = check_proc(m, fd, e);
+
+        if (r < 0)
+                return r;
 
         /* A copy of a shared mount is a peer of it, which one of a slave is to lose. */
         if (is_bind || v->propagation)

@@ -4,6 +4,7 @@
 #include "spawn/spec-settings.h"
 
 #include "spawn/console.h"
+#include "spawn/oci-cgroup.h"
 #include "spawn/oci-spec.h"
 
 #define FIELD(name) offsetof(SpecCommand, spec.name)
@@ -38,6 +39,16 @@ static int check_settings(const Settings *s, Error *e) {
         return 0;
 }
 
+/* Where its control group is, unless that of the unit that we are in is to be used. */
+static int place(Spec *spec, Error *e) {
+        const char *where = spec->oci->linux_.cgroups_path;
+
+        if (spec->keep_unit || !where || !*where)
+                return 0;
+        int r = oci_cgroup_fill(spec, where, spec->machine, *where != '/' && strchr(where, ':'), e);
+        return r < 0 ? error_wrap(e, r, "linux") : 0;
+}
+
 int spec_take_bundle(Spec *spec, const Settings *s, char ***notes, Error *e) {
         _cleanup_(buf_done) Buf lines = {};
         OciConfig *config = NULL;
@@ -50,6 +61,8 @@ int spec_take_bundle(Spec *spec, const Settings *s, char ***notes, Error *e) {
                 if (r < 0)
                         (void) error_wrap(e, r, "%s/config.json", spec->oci_bundle);
         }
+        if (r >= 0)
+                r = place(spec, e);
         if (r < 0)
                 return r;
         spec->hooks = &spec->oci->hooks;

@@ -107,8 +107,9 @@ static void test_everything(void **state) {
 
 /* What each of the documents comes to can be written, and comes to the same again. */
 static void test_round_trip(void **state) {
-        static const char *const names[] = { "everything", "runc-spec", "crun-spec",
-                                             "runc-spec-rootless" };
+        static const char *const names[] = { "everything",     "runc-spec",  "crun-spec",
+                                             "podman-4.3",     "podman-5.4", "containerd-1.6",
+                                             "containerd-1.7", "docker-24",  "runc-spec-rootless" };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
