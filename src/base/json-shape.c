@@ -176,7 +176,7 @@ static void string_done(const JsonRow *row, void *at) {
 const JsonKind json_string_kind = { read_string, string_is_set, write_string, string_done };
 
 static int read_one_of_strings(JsonReader *r, const JsonRow *row, void *at) {
-        void *slot;
+        void *slot = NULL;
         int k = list_grow(r, at, sizeof(char *), &slot);
 
         return k < 0 ? k : take_checked(r, row, slot);
@@ -319,7 +319,7 @@ static void list_done(const JsonRow *row, void *at) {
 }
 
 static int read_one_of_numbers(JsonReader *r, const JsonRow *row, void *at) {
-        void *slot;
+        void *slot = NULL;
         int k = list_grow(r, at, sizeof(uint64_t), &slot);
 
         return k < 0 ? k : take_unsigned(r, row, slot);
@@ -530,7 +530,7 @@ const JsonKind json_maybe_object_kind = { read_maybe_object, string_is_set, writ
                                           maybe_object_done };
 
 static int read_one_of_objects(JsonReader *r, const JsonRow *row, void *at) {
-        void *slot;
+        void *slot = NULL;
         int k = list_grow(r, at, row->shape->size, &slot);
 
         return k < 0 ? k : read_shape(r, row->shape, slot);

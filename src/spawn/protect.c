@@ -59,15 +59,17 @@ static int find_tree(const Verity *v, const Dissection *d, PartitionDesignator w
 }
 
 static PartitionFacts facts_of(const Partition *p) {
-        PartitionFacts f = { .exists = p };
+        bool is_encrypted = p && streq(p->fstype, "crypto_LUKS");
 
-        if (p) {
-                f.is_encrypted = streq(p->fstype, "crypto_LUKS");
-                f.read_only = p->flags & PARTITION_READ_ONLY;
-                f.growfs = p->flags & PARTITION_GROWFS;
-                f.file_system = f.is_encrypted || !p->fstype[0] ? NULL : p->fstype;
-        }
-        return f;
+        if (!p)
+                return (PartitionFacts){};
+        return (PartitionFacts){
+                .exists = true,
+                .is_encrypted = is_encrypted,
+                .read_only = p->flags & PARTITION_READ_ONLY,
+                .growfs = p->flags & PARTITION_GROWFS,
+                .file_system = is_encrypted || !p->fstype[0] ? NULL : p->fstype,
+        };
 }
 
 int protect_choose(const ImagePolicy *policy, const Dissection *d, const Verity *v,
