@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "spawn/bound-user.h"
 #include "spawn/oci-hooks.h"
+#include "spawn/oci-listener.h"
 #include "spawn/oci-join.h"
 #include "spawn/oci-payload.h"
 #include "spawn/payload.h"
@@ -361,6 +362,8 @@ static int take_id(Engine *g, const HandshakeMessage *m, Error *e) {
                                  g->spec->selinux_context ? g->spec->selinux_context
                                                           : strempty(g->spec->apparmor_profile),
                                  m->value == ENOENT ? " (is it loaded?)" : "");
+        if (m->number == RUN_ID_LISTENER)
+                return oci_listener_serve(g->spec, &g->run, e);
         if (m->number == RUN_ID_FILTER && m->value > 0 && m->value <= 4095)
                 return error_set(e, (int) m->value, "cannot load the system call filter: %m");
         if (m->number == RUN_ID_HOOK)
@@ -379,7 +382,7 @@ enum { LISTENED_PAUSE = 1 };
 static int listen_to_children(Engine *g, Error *e) {
         /* With nothing to do for them until they have closed their end, being woken up for each message
          * would only take the processor away from them. */
-        if (!g->attaches && !g->pauses)
+        if (!g->attaches && !g->pauses && !g->run.listener)
                 (void) fd_wait(g->run.handshake_fd, 0, UINT64_MAX);
         for (;;) {
                 HandshakeMessage m;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "spawn/oci-listener.h"
 #include "spawn/userns.h"
 
 int oci_payload_user(const Spec *spec, const Run *run, User *ret, Error *e) {
@@ -115,9 +116,10 @@ static int become(const User *u, Error *e) {
 }
 
 /* Without no_new_privs a filter takes CAP_SYS_ADMIN, which is there only before the payload is confined. With it
- * the filter comes at the very end, so that it need not allow what we do. */
+ * the filter comes at the very end, so that it need not allow what we do; but for one that asks, while there
+ * is somebody to send on where it asks. */
 static bool filters_late(const Spec *spec) {
-        return spec->no_new_privileges;
+        return spec->no_new_privileges && !oci_listener_wants(spec);
 }
 
 int oci_payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *run, Error *e) {
@@ -126,7 +128,7 @@ int oci_payload_confine(const Spec *spec, const Plan *plan, const User *u, Run *
         if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_set(e, errno, "cannot set no_new_privs: %m");
         if (!filters_late(spec))
-                r = seccomp_program_load(&plan->seccomp, NULL, e);
+                r = oci_listener_load(&plan->seccomp, run, e);
         if (r >= 0)
                 r = payload_drop_bounding(plan->capabilities, run->bounding, e);
         if (r >= 0)

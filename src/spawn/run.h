@@ -57,6 +57,7 @@ typedef enum RunId {
         RUN_ID_JOINED,   /* see join.h: PID of the command, as its parent sees it */
         RUN_ID_FORK,     /* it could not be made: errno */
         RUN_ID_TERMINAL, /* it could not be given its terminal: errno */
+        RUN_ID_LISTENER, /* PID 1 is about to load a filter that asks, see oci-listener.h */
         RUN_ID_FILTER,   /* its filter of system calls could not be loaded: errno */
         _RUN_ID_MAX,
 } RunId;
@@ -118,8 +119,9 @@ typedef struct Run {
 
         /* of a machine that outlives us */
         int gate_fd; /* FIFO that the payload waits at, open for reading and writing; -EBADF = none */
-        int outcome_fd;             /* FIFO that tells why it was not executed */
-        struct OciState *oci_state; /* what hooks are told; NULL = there are none */
+        int outcome_fd;                /* FIFO that tells why it was not executed */
+        struct ListenerPage *listener; /* shared with PID 1, see oci-listener.h; NULL = none */
+        struct OciState *oci_state;    /* what hooks are told; NULL = there are none */
 
         /* per start */
         pid_t leader;   /* PID 1 of the payload, as we see it; 0 = none */

@@ -19,6 +19,7 @@
 #include "spawn/network-address.h"
 #include "spawn/oci-devices.h"
 #include "spawn/oci-join.h"
+#include "spawn/oci-listener.h"
 #include "spawn/oci-resources.h"
 #include "spawn/owners.h"
 #include "spawn/ports.h"
@@ -320,6 +321,14 @@ static int apply_device_policy(Engine *g, Error *e) {
         return r == -EPERM && (!step_wants_devices(g->spec) || !userns_is_first()) ? 0 : r;
 }
 
+static int apply_listener(Engine *g, Error *e) {
+        return oci_listener_prepare(&g->run, e);
+}
+
+static void revert_listener(Engine *g) {
+        oci_listener_revert(&g->run);
+}
+
 static int apply_joined(Engine *g, Error *e) {
         return oci_join_open(g->spec->oci, &g->run, e);
 }
@@ -369,6 +378,8 @@ static const Step steps[] = {
         { "control group", PHASE_HOST, false, wants_cgroup, apply_cgroup, revert_cgroup },
         { "device policy", PHASE_HOST, false, wants_device_policy, apply_device_policy, NULL },
         { "keeper", PHASE_HOST, false, is_kept, apply_keeper, NULL },
+        { "filter's listener", PHASE_HOST, false, oci_listener_wants, apply_listener,
+          revert_listener },
         { "namespaces of others", PHASE_HOST, false, oci_joins, apply_joined, revert_joined },
         { "journal receiver", PHASE_HOST, false, journal_forward_wants, apply_receiver,
           revert_receiver },

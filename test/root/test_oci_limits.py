@@ -2,8 +2,15 @@
 """What a bundle's document lets its container do: system calls, devices, and as much of memory and the rest as the
 host has controllers for."""
 
+import fcntl
+import json
+import os
 import pathlib
+import select
+import socket
+import struct
 import subprocess
+import threading
 
 import pytest
 
@@ -95,6 +102,67 @@ def test_refused_filters(sh, bundle, what, says):
     bundle.linux["seccomp"] = what
     done = sh("true")
     assert done.returncode == 125 and says in done.stderr
+
+
+class Listener(threading.Thread):
+    """Answers what a filter asks: that a directory was made, whose it is not to be."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(path))
+        self.server.listen()
+        self.server.settimeout(10)
+        self.state, self.calls = None, []
+        self.start()
+
+    def run(self):
+        connection, _ = self.server.accept()
+        text, fds, _, _ = socket.recv_fds(connection, 65536, 2)
+        connection.close()
+        self.state = json.loads(text)
+        poll = select.poll()
+        poll.register(fds[0], select.POLLIN)
+        while poll.poll(10000)[0][1] & select.POLLIN:
+            asked = bytearray(80)
+            fcntl.ioctl(fds[0], 0xC0502100, asked)                      # SECCOMP_IOCTL_NOTIF_RECV
+            number, pid, _, call = struct.unpack_from("=QIIi", asked)
+            self.calls.append((pid, call))
+            fcntl.ioctl(fds[0], 0xC0182101, struct.pack("=QqiI", number, 0, -123, 0))       # ENOMEDIUM
+        for fd in fds:
+            os.close(fd)
+
+
+@pytest.mark.parametrize("no_new_privileges", (True, False))
+@pytest.mark.parametrize("own_users", (False, True))
+def test_filter_that_asks(spawn, bundle, scratch, no_new_privileges, own_users):
+    bundle.process["noNewPrivileges"] = no_new_privileges
+    if own_users:
+        bundle.linux["namespaces"].append({"type": "user"})
+        for kind in ("uidMappings", "gidMappings"):
+            bundle.linux[kind] = [{"containerID": 0, "hostID": 500000, "size": 1000}]
+    listener = Listener(scratch / "listener")
+    bundle.linux["seccomp"] = {**ALLOW, "listenerPath": str(scratch / "listener"), "listenerMetadata": "mine",
+                               "syscalls": [rule("SCMP_ACT_NOTIFY", "mkdir", "mkdirat")]}
+    bundle.config["annotations"] = {"a": "b"}
+    bundle.sh("mkdir /tmp/a; mkdir /tmp/b; ls -d /tmp/a; echo $(ls /proc/self/fd)")
+    done = spawn.run(None, option(bundle), check=False, console=None)
+    listener.join()
+    assert done.stderr.count("No medium found") == 2 and "/tmp/a: No such file" in done.stderr
+    assert done.stdout.split() == ["0", "1", "2", "3"], "the descriptor stays with the payload"
+    assert len(listener.calls) == 2
+    state = listener.state
+    assert state["ociVersion"] == "1.0.2" and state["fds"] == ["seccompFd"] and state["metadata"] == "mine"
+    assert state["pid"] == state["state"]["pid"] > 1
+    assert state["state"]["status"] == "creating" and state["state"]["bundle"] == str(bundle.path)
+    assert state["state"]["annotations"] == {"a": "b"}
+
+
+def test_nobody_listens(sh, bundle, scratch):
+    bundle.linux["seccomp"] = {**ALLOW, "listenerPath": str(scratch / "nobody"),
+                               "syscalls": [rule("SCMP_ACT_NOTIFY", "mkdir")]}
+    done = sh("echo runs")
+    assert done.returncode == 125 and done.stdout == "" and "cannot reach the filter's listener" in done.stderr
 
 
 def device(allow, kind="a", major=None, minor=None, access="rwm"):
