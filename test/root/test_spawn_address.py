@@ -261,3 +261,122 @@ def test_hundred_times(spawn, busybox):
     seen = {spawn.sh(busybox, "ip -o -4 addr show host0 | grep -o 'inet [^ ]*'", "--network-address=auto")
             for _ in range(100)}
     assert len(seen) == 1
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+def names(process):
+    """Names that the machine knows, with how many addresses each."""
+    found = {}
+    for line in hosts_file(process).read_text(encoding="ascii").splitlines():
+        for name in line.partition("#")[0].split()[1:]:
+            found[name] = found.get(name, 0) + 1
+    return found
+
+
+def hosts_file(process):
+    return pathlib.Path(f"/proc/{leader_of(process)}/root/etc/hosts")
+
+
+ZONE = ("--network-zone=skeptest", "--network-address=auto")
+
+
+def test_neighbours(spawn, held):
+    """Machines of a zone find each other by name, those outside of it are not told."""
+    a, b, c = (f"{spawn.name}-{x}" for x in "abc")
+    first, second = held(*ZONE, name=a), held(*ZONE, "--hostname=other", name=b)
+    alone = held("--network-address=auto", name=c)
+    for process, neighbour in ((first, b), (first, "other"), (second, a)):
+        assert "bytes from" in inside(process, "ping", "-c1", "-W3", neighbour)
+        assert "bytes from" in inside(process, "ping", "-6", "-c1", "-W3", neighbour)
+    assert "bytes from" in inside(first, "ping", "-c1", "-W3", OUTSIDE[0])
+    assert c not in names(first) and a not in names(alone)
+    assert names(first)[b] == names(first)["other"] == names(second)[a] == 2
+    end(second)
+    assert b not in names(first)
+    end(first)
+    end(alone)
+
+
+def test_neighbours_at_a_bridge(spawn, held):
+    ip("link add br0 type bridge")
+    ip("link set br0 up")
+    a, b = (held("--network-bridge=br0", f"--network-address=10.7.0.{i}/24", name=f"{spawn.name}-{i}")
+            for i in (2, 3))
+    assert "bytes from" in inside(a, "ping", "-c1", "-W3", f"{spawn.name}-3")
+    end(a)
+    end(b)
+    ip("link del br0")
+
+
+def test_neighbour_is_killed(spawn, held):
+    """It stays in the others' files until somebody comes or goes, and no longer; nobody else is harmed."""
+    a, b, c = (f"{spawn.name}-{x}" for x in "abc")
+    first, second = held(*ZONE, name=a), held(*ZONE, name=b)
+    second.send_signal(signal.SIGKILL)
+    second.wait(5)
+    third = held(*ZONE, name=c)
+    assert b not in names(first) and names(first)[c] == 2 and names(third)[a] == 2
+    assert "bytes from" in inside(first, "ping", "-c1", "-W3", c)
+    end(third)
+    end(first)
+
+
+def test_reader_sees_whole_lines(spawn, held):
+    """Whoever reads while others come and go sees every line as it was or as it is."""
+    watch = held(*ZONE, name=f"{spawn.name}-a")
+    stays = held(*ZONE, name=f"{spawn.name}-b")
+    file, seen = hosts_file(watch), set()
+    for _ in range(3):
+        comes = held(*ZONE, name=f"{spawn.name}-c")
+        comes.stdin.close()
+        while comes.poll() is None:
+            text = file.read_text(encoding="ascii")
+            seen.update(text.split("to date by skep.")[1].split("\n"))
+            assert text.count(f" {spawn.name}-b ") == 2
+        comes.stderr.close()
+    line = re.compile(rf"(10\.[\d.]+|fd[0-9a-f:]+) ({re.escape(spawn.name)}-[abc]|_gateway [\w.-]+)")
+    assert all(line.fullmatch(s.strip()) for s in seen if s.strip())
+    end(stays)
+    end(watch)
+
+
+HOSTS = "127.0.0.1 localhost\n192.0.2.77 printer\n"
+
+
+@pytest.mark.parametrize("what,known", [("file", True), ("none", False), ("link", True), ("away", False),
+                                        ("fifo", False), ("folder", False), ("huge", False),
+                                        ("binary", False), ("loop", False)])
+def test_hosts_of_the_image(spawn, busybox, what, known, scratch):
+    """The image's lines are kept, whatever else it has there stops nothing and reaches nothing."""
+    path, before = busybox / "etc/hosts", None
+    path.unlink(missing_ok=True)
+    (scratch / "secret").write_text("192.0.2.77 printer\n", encoding="ascii")
+    if what == "file":
+        path.write_text(HOSTS, encoding="ascii")
+    elif what == "link":
+        (busybox / "etc/hosts.real").write_text(HOSTS, encoding="ascii")
+        path.symlink_to("/etc/hosts.real")
+    elif what == "away":
+        path.symlink_to(scratch / "secret")
+    elif what == "fifo":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    elif what == "huge":
+        path.write_text("192.0.2.77 printer\n" * 100000, encoding="ascii")
+    elif what == "binary":
+        path.write_bytes(b"192.0.2.77 printer\n\0")
+    elif what == "loop":
+        path.symlink_to("hosts")
+    if path.is_file():
+        before = path.read_bytes()
+    done = spawn.run(busybox, "--network-address=auto", "--", "/bin/sh", "-c",
+                     "cat /etc/hosts 2>/dev/null; (echo x >>/etc/hosts) 2>/dev/null && echo WRITTEN; true", quiet=False)
+    mounted = what not in ("away", "folder", "loop")
+    assert ("printer" in done.stdout) == known
+    assert (f" {spawn.name}" in done.stdout) == mounted
+    assert "WRITTEN" not in done.stdout or not mounted
+    assert bool(done.stderr) == (what not in ("file", "none", "link", "binary")), done.stderr
+    assert before is None or path.read_bytes() == before
+    assert (scratch / "secret").read_text(encoding="ascii") == "192.0.2.77 printer\n"
