@@ -3,7 +3,10 @@
  * protocol and lifetime say so. */
 #include "net/route.h"
 
+#include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/if_addr.h>
+#include <sys/socket.h>
 
 static size_t ip_size(const Ip *ip) {
         return ip_bits(ip->family) / 8;
@@ -166,4 +169,34 @@ int route_remove(int sock, const Route *route, Error *e) {
         init_route(&q, RTM_DELROUTE, 0, route);
         int r = netlink_call(sock, &q, e);
         return r == -ESRCH || r == -ENODEV ? 0 : r;
+}
+
+/* On a host with a thousand machines, one that comes or goes is not to wake a thousand supervisors: the kernel
+ * looks at the number of the interface for us. The filter reads numbers as the network writes them. */
+int route_watch(int sock, int link) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                         NLMSG_HDRLEN + offsetof(struct ifaddrmsg, ifa_index)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl((uint32_t) link), 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+                BPF_STMT(BPF_RET | BPF_K, 0),
+        };
+        const struct sock_fprog program = { ELEMENTSOF(code), code };
+        const struct sockaddr_nl own = { .nl_family = AF_NETLINK,
+                                         .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
+
+        if (setsockopt(sock, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
+            bind(sock, (const struct sockaddr *) &own, sizeof own) < 0)
+                return -errno;
+        return 0;
+}
+
+void route_watch_drain(int sock) {
+        char byte;
+
+        while (recv(sock, &byte, sizeof byte, MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno == EINTR ||
+               errno == ENOBUFS)
+                ;
 }

@@ -31,6 +31,13 @@ typedef struct RouteList {
 int route_list_read(int sock, RouteList *ret, Error *e);
 void route_list_done(RouteList *l);
 
+/** route_watch() - have a socket be readable when an address of an interface is removed
+ * @sock: netlink socket that is used for nothing else
+ * Return: 0 or -errno. */
+int route_watch(int sock, int link);
+/** route_watch_drain() - read what there is; that it was readable is all there is to know */
+void route_watch_drain(int sock);
+
 /** route_add_address() - give an interface an address, which can be used at once
  * Return: 0; -EEXIST it has it; -errno. */
 int route_add_address(int sock, int link, const IpPrefix *p, Error *e);

@@ -13,6 +13,7 @@
 #include "base/proc.h"
 #include "spawn/attach.h"
 #include "spawn/bus-watch.h"
+#include "spawn/network-address.h"
 #include "spawn/console.h"
 #include "spawn/front.h"
 #include "spawn/listen-fds.h"
@@ -42,6 +43,7 @@ enum {
         POLL_ATTACH,
         POLL_HOLDER,
         POLL_PORTS,
+        POLL_ADDRESS,
         POLL_CONSOLE,
         _POLL_MAX = POLL_CONSOLE + PTY_FORWARD_FDS,
 };
@@ -296,6 +298,7 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
         fds[POLL_ATTACH] = (struct pollfd){ .fd = k->attach.listen_fd, .events = POLLIN };
         fds[POLL_HOLDER] = (struct pollfd){ .fd = k->attach.holder_fd, .events = POLLIN };
         fds[POLL_PORTS] = (struct pollfd){ .fd = ports_poll(k->run), .events = POLLIN };
+        fds[POLL_ADDRESS] = (struct pollfd){ .fd = k->run->address_watch_fd, .events = POLLIN };
         if (is_pumping(k))
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
         nfds_t n = is_pumping(k) ? _POLL_MAX : POLL_CONSOLE;
@@ -337,6 +340,8 @@ static int loop(Keeper *k, Error *e) {
                         hear_holder(k);
                 if (fds[POLL_ATTACH].revents)
                         lend_console(k);
+                if (fds[POLL_ADDRESS].revents)
+                        network_address_restore(k->run);
                 if (fds[POLL_LEADER].revents) {
                         /* Its last words may have come with its end. */
                         for (unsigned i = 0; i < LAST_WORDS_MAX && take_notification(k); i++)

@@ -338,12 +338,38 @@ static int apply_inside(const Run *run, Error *e) {
         return r;
 }
 
+/* All addresses of the host are on one link, or nearly all: the first of them is looked after. That it cannot
+ * be is no reason not to start. */
+static void watch(Run *run) {
+        const Member *m = run->member;
+        int link = 0;
+
+        for (size_t i = 0; i < m->n && link == 0; i++)
+                if (m->v[i].host.ip.family != AF_UNSPEC)
+                        link = (int) if_nametoindex(m->v[i].link);
+        if (link <= 0)
+                return;
+        run->address_watch_fd = netlink_open();
+        if (run->address_watch_fd >= 0 && route_watch(run->address_watch_fd, link) < 0)
+                run->address_watch_fd = fd_close(run->address_watch_fd);
+}
+
+void network_address_restore(Run *run) {
+        _cleanup_fd_ int sock = netlink_open();
+
+        route_watch_drain(run->address_watch_fd);
+        for (size_t i = 0; sock >= 0 && i < run->member->n; i++)
+                (void) add_host_side(sock, run->member->v + i, NULL);
+}
+
 int network_address_apply(Run *run, Error *e) {
         _cleanup_(ledger_close) Ledger l = { .lock_fd = -EBADF, .sock = -EBADF };
         Member *m = run->member;
         struct stat st;
         int r = ledger_open(&l, e);
 
+        if (r >= 0)
+                watch(run);
         for (size_t i = 0; i < m->n && r >= 0; i++)
                 r = add_host_side(l.sock, m->v + i, e);
         if (r >= 0)
@@ -381,6 +407,7 @@ static void remove_by_name(const char *name) {
 }
 
 void network_address_revert(Run *run) {
+        run->address_watch_fd = fd_close(run->address_watch_fd);
         if (!run->member)
                 return;
         remove_by_name(run->member->name);

@@ -22,6 +22,10 @@ void network_address_tell(const Spec *spec, const Run *run);
  * @run: network_indices and netns_fd are set
  * Return: 0 or -errno. */
 int network_address_apply(Run *run, Error *e);
+/** network_address_restore() - for the keeper: run->address_watch_fd is readable, so somebody took an address of
+ * the host's away, and it is to be there again
+ * A network manager does so with what it does not know, when it sets up a link and when it starts anew. */
+void network_address_restore(Run *run);
 /** network_address_revert() - take all of it back */
 void network_address_revert(Run *run);
 /** network_address_remove() - the same for a machine that does not run

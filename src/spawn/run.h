@@ -107,6 +107,7 @@ typedef struct Run {
         struct NetworkMade *network; /* interfaces, see network.h; as many as the plan has */
         struct Member *member; /* addresses of the machine, see network-address.h; NULL = none */
         bool address_is_noted; /* in the runtime file */
+        int address_watch_fd;  /* readable when the host lost an address of the link */
         size_t n_network;
         struct Lending *lending; /* interfaces of the host, see network-lend.h */
         bool zone_is_noted;      /* in the runtime file */
@@ -173,6 +174,7 @@ typedef struct Run {
                 .leader_fd = -EBADF,                                                               \
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \
+                .address_watch_fd = -EBADF,                                                        \
                 .netns_fd = -EBADF,                                                                \
                 .netns_sock = -EBADF,                                                              \
                 .watch_fd = -EBADF,                                                                \
