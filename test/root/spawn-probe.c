@@ -324,7 +324,9 @@ static bool grab(int proc, pid_t pid) {
 
         if (!is_skep(proc, exe, sizeof(exe)))
                 return false;
-        had.sightings++;
+        if (had.sightings++ == 0)
+                puts("sighted");
+        fflush(stdout);
         if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0) {
                 had.traced += is_skep(proc, other, sizeof(other));
                 ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
@@ -346,6 +348,19 @@ static bool grab(int proc, pid_t pid) {
         return true;
 }
 
+/* The highest PID that there has been. */
+static pid_t last_pid(void) {
+        static int fd = -1;
+        char text[128];
+
+        if (fd < 0)
+                fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+        ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+        text[n < 0 ? 0 : n] = '\0';
+        const char *space = strrchr(text, ' ');
+        return space ? (pid_t) atoi(space + 1) : 0;
+}
+
 /* Lies in wait for processes that come next, until there is a file /stop. */
 static int probe_watch(char **argv) {
         pid_t next = getpid() + 1;
@@ -353,17 +368,16 @@ static int probe_watch(char **argv) {
         puts("watching");
         fflush(stdout);
         for (unsigned turn = 0; turn % 1024 != 0 || access("/stop", F_OK) != 0; turn++)
-                for (pid_t pid = next; pid < next + 3; pid++) {
+                for (pid_t last = last_pid(); next <= last; next++) {
                         char path[32];
 
-                        snprintf(path, sizeof(path), "/proc/%d", pid);
+                        snprintf(path, sizeof(path), "/proc/%d", next);
                         int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
                         if (proc < 0)
                                 continue;
-                        while (grab(proc, pid))
+                        while (grab(proc, next))
                                 ;
                         close(proc);
-                        next = pid + 1;
                 }
         printf("sightings %u\ntraced %u\nmemory %u\nforeign-exe %u\nforeign-root %u\ncanary %u\n"
                "environment %u\nfds %u\n",
