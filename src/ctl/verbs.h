@@ -24,6 +24,7 @@ int verb_terminate(char *const *args, void *context, Error *e);
 int verb_kill(char *const *args, void *context, Error *e);
 /* ctl-shell.c */
 int verb_login(char *const *args, void *context, Error *e);
+int verb_attach(char *const *args, void *context, Error *e);
 int verb_shell(char *const *args, void *context, Error *e);
 /* ctl-image.c */
 int verb_clone(char *const *args, void *context, Error *e);

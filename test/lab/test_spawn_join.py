@@ -55,8 +55,8 @@ def test_with_a_terminal(web):
 
 def test_console_of_a_unit(web):
     """A unit's console goes to the journal; whoever comes sees a login prompt, and the unit runs on."""
-    for _ in range(2):
-        with Terminal(web, "skep-spawn --attach=web") as terminal:
+    for command in ("skep-spawn --attach=web", "skep attach web"):
+        with Terminal(web, command) as terminal:
             terminal.expect("at the console")
             terminal.type("\n")
             terminal.expect(r"login:")
