@@ -268,3 +268,9 @@ void register_revert(const Spec *spec, Run *run) {
         (void) on_the_bus(words, NULL, REVERT_USEC, NULL);
         run->is_registered = run->has_scope = false;
 }
+
+void register_stop_scope(char *unit) {
+        char *words[] = { (char *) BUS_AIDE_LENT, (char *) "revert", (char *) "", unit, NULL };
+
+        (void) on_the_bus(words, NULL, REVERT_USEC, NULL);
+}

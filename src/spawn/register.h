@@ -38,5 +38,9 @@ int register_apply(const Spec *spec, Run *run, Error *e);
 /** register_revert() - after the end: unregister, stop the scope; never fails, says nothing */
 void register_revert(const Spec *spec, Run *run);
 
+/** register_stop_scope() - stop a scope that somebody else has made, and wait for that; never fails, says
+ * nothing. The service manager does not always hear of a group that is gone before it has looked. */
+void register_stop_scope(char *unit);
+
 /** register_scope_name() - "machine-NAME.scope", the name escaped as unit names are; new string */
 char *register_scope_name(const char *machine);

@@ -14,6 +14,7 @@
 #include "spawn/oci-cgroup.h"
 #include "spawn/oci-hooks.h"
 #include "spawn/oci-spec.h"
+#include "spawn/register.h"
 
 #define FIRST_FD 3
 
@@ -269,6 +270,8 @@ int launch_remove(Oci *oci, Container *c, Error *e) {
         /* Without its document there are no hooks to run, but there is still something to remove. */
         if (was_made)
                 (void) launch_config(c, &config, NULL);
+        if (c->state.scope)
+                register_stop_scope(c->state.scope);
         if (c->state.cgroup)
                 cgroup_place_remove(c->state.cgroup);
         r = container_remove(c, e);
