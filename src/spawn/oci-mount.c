@@ -63,6 +63,14 @@ static int check_proc(const MountItem *m, int fd, Error *e) {
                        : error_set(e, EINVAL, "nothing but a proc may be mounted on /proc");
 }
 
+static int check_read_only(int fd, Error *e) {
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return error_set(e, errno, "cannot check it: %m");
+        return fs.f_flags & ST_RDONLY ? 0 : error_set(e, EPERM, "it is still writable");
+}
+
 int oci_mount_dress(const MountItem *m, int fd, int target_fd, bool existed, Error *e) {
         const MountView *v = m->view;
         bool is_bind = m->type == MOUNT_HOST || m->type == MOUNT_SELF || m->flags & MOUNT_OWN_GROUP;
@@ -82,6 +90,9 @@ int oci_mount_dress(const MountItem *m, int fd, int target_fd, bool existed, Err
                 r = set(fd, v->set, v->clear, 0, false);
         if (r < 0)
                 return error_set(e, r, "cannot set its attributes: %m");
+        r = is_bind && v->set & MOUNT_ATTR_RDONLY ? check_read_only(fd, e) : 0;
+        if (r < 0)
+                return r;
         return m->type == MOUNT_TMPFS ? fill_memory(m, fd, target_fd, existed, e) : 0;
 }
 
@@ -147,14 +158,9 @@ int oci_mount_cover(const MountItem *m, const Run *run, Error *e) {
 
 int oci_mount_close(const MountItem *m, const Run *run, Error *e) {
         int fd = m->of == SIZE_MAX ? run->root_fd : run->source_fds[m->of], r;
-        struct statfs fs;
 
         r = set(fd, m->attributes, 0, 0, false);
-        if (r >= 0 && fstatfs(fd, &fs) < 0)
-                r = -errno;
-        if (r < 0)
-                return error_set(e, r, "cannot make it read-only: %m");
-        return fs.f_flags & ST_RDONLY ? 0 : error_set(e, EPERM, "it is still writable");
+        return r < 0 ? error_set(e, r, "cannot make it read-only: %m") : check_read_only(fd, e);
 }
 
 /* A user namespace that maps as the mount is to. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Bundles of OCI runtimes: what a document says is what a container gets, and nothing besides."""
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import pytest
 
 from skeplib import kernel, must_run, trees
+from skeplib.faults import CANNOT_FAIL, Faults, alone
 from skeplib.spawner import wait_until
 
 USERS = {"uidMappings": [{"containerID": 0, "hostID": 500000, "size": 1000}],
@@ -491,3 +493,86 @@ def test_root_is_open_for_hooks(sh, bundle):
     bundle.config["root"]["readonly"] = True
     hook(bundle, "createContainer", f"echo hello >{bundle.root}/made")
     assert sh("cat /made; touch /x || echo closed") == "hello\nclosed"
+
+
+@pytest.fixture
+def harmed(spawn, bundle, scratch):
+    """harmed("script") is a start of the bundle that can be harmed: the Faults and the command line."""
+    def make(script):
+        bundle.process["args"] = ["/bin/sh", "-c", script]
+        argv = spawn.argv(None, bundle.write(), console=None)
+        faults = Faults(scratch)
+        assert faults.plain(argv).returncode == 0     # which makes what the image lacks
+        return faults, argv
+
+    with alone("skep-oci-inject"):
+        yield make
+
+
+def test_what_is_covered_is_looked_at_after_mounting(bundle, folder, harmed):
+    """A mount that is said to be there and is not, or to be read-only and is not."""
+    bundle.config["root"]["readonly"] = True
+    bundle.mount("/mnt", "bind", "rbind", "ro", source=folder)
+    bundle.linux["maskedPaths"] += ["/secret"]
+    (bundle.root / "secret").mkdir()
+    (bundle.root / "secret/key").write_text("key")
+    faults, argv = harmed("cat /proc/timer_list /proc/keys /secret/* 2>/dev/null | wc -c;"
+                          "for p in / /proc/sys /proc/bus /proc/irq /mnt; do "
+                          "awk -v p=$p '$2 == p { o = $4 } END { print (o ~ /^ro/ ? 1 : p == \"/mnt\" && !o ? 1 : 0) }'"
+                          " /proc/mounts; done")
+    calls, done = faults.calls(argv)
+    expected = ["0"] + ["1"] * 5
+    assert done.stdout.split() == expected, done
+    refused = 0
+    for call in calls:
+        if call.name not in ("move_mount", "mount", "mount_setattr"):
+            continue
+        done = faults.fail(argv, call, 0)
+        assert call.name in faults.hit()
+        if done.returncode == 0:
+            assert done.stdout.split() == expected, f"{call}: {done.stdout}"
+        else:
+            refused += 1
+            assert done.returncode == 125 and done.stdout == "", f"{call}: {done}"
+    assert refused >= 10
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_nothing_runs_half_confined(bundle, harmed, own_users):
+    """Calls that fail for want of memory: one line says so, or it did not matter."""
+    if own_users:
+        bundle.own_users()
+    bundle.process["user"] = {"uid": 3, "gid": 4}
+    bundle.linux["sysctl"] = {"net.ipv4.ip_forward": "1"}
+    faults, argv = harmed("id; grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status; cut -d' ' -f2-4 /proc/mounts;"
+                          "cat /proc/sys/net/ipv4/ip_forward; ls /dev; hostname")
+    expected = faults.plain(argv).stdout
+    calls, _ = faults.calls(argv)
+    refused = 0
+    for call in calls[::3]:
+        if call.name in CANNOT_FAIL:
+            continue
+        done = faults.fail(argv, call, errno.ENOMEM)
+        if not faults.hit().endswith(f" {call.name}"):
+            continue
+        where = f"{faults.hit()}: {done.returncode} {done.stderr}"
+        if done.returncode == 0:
+            assert done.stdout == expected or (call.process == 0 and call.name == "write"), where
+            continue
+        refused += 1
+        assert done.returncode in (125, 126) and expected.startswith(done.stdout), where
+        assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("skep-spawn: "), where
+    assert refused > 30
+
+
+def test_supervisor_that_is_killed(spawn, bundle, harmed):
+    """What is left goes with the next start."""
+    faults, argv = harmed("echo payload")
+    calls, _ = faults.calls(argv)
+    killed = 0
+    for call in [c for c in calls if c.process == 0 or c.number % 4 == 0][::2]:
+        faults.kill(argv, call)
+        killed += bool(faults.hit())
+        again = faults.plain(argv)
+        assert (again.returncode, again.stdout) == (0, "payload\n"), f"{call}: {again}"
+    assert killed > 30
