@@ -149,12 +149,29 @@ int port_record_write(int dir_fd, const char *machine, const PortRecord *p, Erro
         return r < 0 ? error_set(e, r, "cannot write '" PORT_RECORD_DIR "/%s': %m", machine) : 0;
 }
 
-int port_record_each(int dir_fd, PortRecordEach each, void *data) {
+static DIR *open_list(int dir_fd) {
         int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
         if (!d)
-                return fd < 0 ? -errno : -ENOMEM;
+                (void) fd_close(fd);
+        return d;
+}
+
+void port_record_remove(int lock_fd, const char *machine) {
+        _cleanup_dir_ DIR *d = open_list(lock_fd);
+
+        (void) unlinkat(lock_fd, machine, 0);
+        for (struct dirent *entry = d ? readdir(d) : NULL; entry; entry = readdir(d))
+                if (str_skip_prefix(entry->d_name, ".#"))
+                        (void) unlinkat(lock_fd, entry->d_name, 0);
+}
+
+int port_record_each(int dir_fd, PortRecordEach each, void *data) {
+        _cleanup_dir_ DIR *d = open_list(dir_fd);
+
+        if (!d)
+                return -errno;
         for (struct dirent *entry = readdir(d); entry; entry = readdir(d)) {
                 _cleanup_(port_record_done) PortRecord p = {};
 

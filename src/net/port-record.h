@@ -36,6 +36,10 @@ int port_record_read(int dir_fd, const char *machine, PortRecord *ret);
 /** port_record_write() - in place of what there was. Return: 0 or -errno. */
 int port_record_write(int dir_fd, const char *machine, const PortRecord *p, Error *e);
 
+/** port_record_remove() - the record of a machine, and what somebody who was killed did not finish writing; the
+ * folder is locked */
+void port_record_remove(int lock_fd, const char *machine);
+
 /* Of port_record_each(). Return: 0 to go on; what ends it otherwise. */
 typedef int (*PortRecordEach)(const char *machine, const PortRecord *p, void *data);
 /** port_record_each() - go through all; what is no record is passed over. Return: 0; what @each returned;

@@ -125,7 +125,7 @@ void ports_remove(const char *path) {
                 return;
         if (port_record_read(lock, machine, &p) >= 0)
                 take_away(lock, machine, &p);
-        (void) unlinkat(lock, machine, 0);
+        port_record_remove(lock, machine);
 }
 
 static bool overlap(const PortList *a, const PortList *b, const Port **ret) {
@@ -157,7 +157,7 @@ static int give_way(const char *machine, const PortRecord *p, void *data) {
                 return 0;
         if (!runtime_is_running(machine)) {
                 take_away(o->lock_fd, machine, p);
-                (void) unlinkat(o->lock_fd, machine, 0);
+                port_record_remove(o->lock_fd, machine);
                 return 0;
         }
         by = str_format("machine '%s'", machine);
@@ -229,7 +229,7 @@ void ports_release(const Spec *spec, Run *run) {
                 return;
         _cleanup_fd_ int lock = p->is_noted ? port_record_lock(NULL) : -EBADF;
         if (lock >= 0)
-                (void) unlinkat(lock, spec->machine, 0);
+                port_record_remove(lock, spec->machine);
         (void) fd_close(p->held_fd);
         free(p);
         run->ports = NULL;

@@ -2,6 +2,7 @@
 """Ports of the host that lead into machines. The host of each test is a network namespace of its own; one
 more is somebody elsewhere who has it as router. What answers in a machine is started by us in its network."""
 
+import errno
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from skeplib.faults import CANNOT_FAIL, CHANGES_NOTHING, TROUBLE, Faults, alone
 from skeplib.netns import ip, own_network
 from skeplib.spawner import leader_of, wait_until
 
@@ -532,3 +534,54 @@ def test_without_the_aide(net, monkeypatch, scratch):
     monkeypatch.setenv("SKEP_LIBEXECDIR", str(scratch / "empty"))
     line = net.spawn.refuse(net.tree, "-n", "-p", "8080:80", "/bin/true")
     assert "skep-nft' is not there" in line
+
+
+if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own, and would trace the program itself
+    def of_ports(calls):
+        """Calls that change something, from where ports are taken on."""
+        start = next(i for i, call in enumerate(calls) if call.name == "listen")
+        return [call for call in calls[start:] if call.name not in CHANGES_NOTHING]
+
+    @pytest.fixture
+    def faults(net, scratch):
+        with alone("skep-ports"):
+            argv = net.spawn.argv(net.tree, "-n", "-p", "8080:80", "-p", "[::1]:90", "--", "/bin/echo",
+                                  "payload")
+            where = Faults(scratch)
+            yield where, argv, of_ports(where.calls(argv)[0])
+
+    def test_killed_at_every_step(net, faults):
+        """The supervisor, be it that its aide was just at work: the next start has the same ports."""
+        where, argv, calls = faults
+        again = net.spawn.argv(net.tree, "-n", "-p", "8080:80", "--", "/bin/echo", "payload",
+                               name=net.spawn.name + "b")
+        killed = 0
+        for number, call in enumerate(calls):
+            if number % (5 if call.process == 0 else 29):
+                continue
+            assert where.kill(argv, call).returncode != TROUBLE
+            killed += bool(where.hit())
+            done = where.plain(again if number % 2 else argv)
+            assert (done.returncode, done.stdout) == (0, "payload\n"), f"{call}: {done.stderr}"
+            assert ruleset() == "", call
+            assert not os.listdir("/run/skep/ports"), call
+        assert killed > 20
+
+    def test_calls_that_fail(net, faults):
+        """One line says why, and nothing is left; or it did not matter."""
+        where, argv, calls = faults
+        refused = 0
+        for number, call in enumerate(calls):
+            if call.name in CANNOT_FAIL or number % (3 if call.process == 0 else 13):
+                continue
+            done = where.fail(argv, call, errno.ENOMEM)
+            if not where.hit().endswith(f" {call.name}"):
+                continue
+            if done.returncode:
+                refused += 1
+                assert done.returncode in (125, 126), f"{call}: {done}"
+                assert done.stderr.count("\n") == 1 and done.stdout == "", f"{call}: {done}"
+            # What could not be taken back at once, the next start does.
+            net.spawn.run(net.tree, "/bin/true", name=net.spawn.name + "b")
+            assert ruleset() == "", f"{call}: {done}"
+        assert refused > 3
