@@ -47,8 +47,8 @@ int namespace_differing(pid_t pid, unsigned which, int *ret) {
 }
 
 static int become_root(void) {
-        /* Where setgroups() is denied there is nothing to give up. */
-        if (setgroups(0, NULL) < 0 && errno != EPERM)
+        /* Where setgroups() is denied, they were given up before. */
+        if (setgroups(0, NULL) < 0 && (errno != EPERM || getgroups(0, NULL) > 0))
                 return -errno;
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 return -errno;
@@ -56,6 +56,9 @@ static int become_root(void) {
 }
 
 int namespace_enter(int pidfd, int clone, int root_fd) {
+        /* In there it may be denied, and what we bring along are groups of the host. */
+        if (clone & CLONE_NEWUSER)
+                (void) !setgroups(0, NULL);
         if (clone != 0 && syscall(SYS_setns, pidfd, clone) < 0)
                 return -errno;
         /* Other credentials may have made us dumpable again, if the administrator wants core files of

@@ -181,10 +181,10 @@ static int open_cgroup(JoinTarget *t, Error *e) {
                 return 0;
         if (r < 0)
                 return error_set(e, r, "cannot find the control group of %s: %m", t->name);
-        _cleanup_free_ char *path = path_join(mount, group);
+        _cleanup_free_ char *path = streq(group, "/") ? strdup(mount) : path_join(mount, group);
         if (!path)
                 return error_oom(e);
-        if (!path_is_absolute_clean(path))
+        if (!path_is_absolute_clean(path)) /* "/../…" */
                 return error_set(e, ENXIO, "the control group of %s is outside of our own",
                                  t->name);
         t->cgroup_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -185,7 +185,10 @@ static int load_filters(const JoinRequest *q, Error *e) {
 }
 
 static int become_user(const JoinRequest *q, Error *e) {
-        if (setgroups(q->n_groups, q->groups) < 0 && !(errno == EPERM && q->n_groups == 0))
+        /* Where a user namespace denies it we have none, and one that is the own one is none more. */
+        const bool none = q->n_groups == 0 || (q->n_groups == 1 && q->groups[0] == q->gid);
+
+        if (setgroups(q->n_groups, q->groups) < 0 && !(errno == EPERM && none))
                 return error_set(e, errno, "cannot become a member of groups: %m");
         if (setresgid(q->gid, q->gid, q->gid) < 0)
                 return errno == EINVAL ? error_set(e, ENXIO, "the machine has no group %u", q->gid)

@@ -85,7 +85,7 @@ def kernel_exe(pid):
 
 def status(pid, key):
     with open(f"/proc/{pid}/status", encoding="utf-8") as f:
-        return re.search(rf"^{key}:\s+(.*)$", f.read(), re.MULTILINE)[1]
+        return re.search(rf"^{key}:[ \t]*(.*)$", f.read(), re.MULTILINE)[1]
 
 
 def namespaces(pid):
@@ -433,3 +433,47 @@ def test_no_call_fails_in_silence(machine, join, scratch):
         good = done.returncode == 0 and done.stdout == "hello\n"
         assert good or (done.returncode in (125, 126, 127) and done.stderr.count("\n") == 1), (call, done)
         wait_until(lambda: left_in(leader) == before, what=f"an end of {call}")
+
+
+# --- machines that are not ours --------------------------------------------------------------------
+
+@pytest.fixture
+def foreign(spawn, busybox):
+    """foreign(option…) has another program make namespaces for a tree. Return: PID of what runs there."""
+    def make(*options, command=("sleep", "100000")):
+        process = subprocess.Popen(["unshare", "--kill-child", *options, "chroot", str(busybox), *command])
+        spawn.started.append(process)
+        found = []
+        wait_until(lambda: found.extend(p for p in [process.pid, *kernel.descendants(process.pid)]
+                                        if kernel_exe(p) == f"{busybox}/bin/busybox") or found)
+        return found[0]
+
+    yield make
+    spawn.stop_all()
+
+
+@pytest.mark.parametrize("options", [("--mount",), ("--mount", "--pid", "--fork", "--net", "--uts"),
+                                     ("--mount", "--user", "--map-root-user", "--pid", "--fork")])
+def test_machine_of_another_engine(join, foreign, options):
+    pid = foreign(*options)
+    assert join.sh("cat /etc/os-release; id -u; ls /proc | wc -l", machine=pid).startswith("ID=busybox")
+    inside = join.start("cat", machine=pid, stdin=subprocess.PIPE, extra_groups=[4, 24])
+    wait_until(lambda: [kernel_exe(p)[-7:] for p in kernel.descendants(inside.pid)] == ["busybox"])
+    assert namespaces(next(kernel.descendants(inside.pid))) == namespaces(pid)
+    assert set(status(next(kernel.descendants(inside.pid)), "Groups").split()) <= {"0"}
+    inside.stdin.close()
+    assert inside.wait(5) == 0
+
+
+def test_filter_is_asked_of_the_kernel(machine, join):
+    """Where it is not known from elsewhere; who is asked goes on."""
+    if status("self", "Seccomp") != "0":
+        pytest.skip("who is confined may not ask")
+    process = machine("--system-call-filter=~mkdir mkdirat",
+                      command=("sh", "-c", "sleep 100000 & sleep 100001"))
+    found = []
+    wait_until(lambda: found.extend(p for p in kernel.descendants(leader_of(process))) or len(found) > 1)
+    pid = found[-1]
+    assert join.sh("mkdir /tmp/x 2>/dev/null; echo $?", machine=pid) == "1"
+    assert join.out("grep", "Seccomp_filters", "/proc/self/status", machine=pid).split()[1] == "1"
+    assert status(pid, "State")[0] == "S" and status(pid, "TracerPid") == "0"
