@@ -7,6 +7,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 
 #include "base/fd.h"
 #include "spawn/oci-spec.h"
@@ -87,6 +88,9 @@ int oci_join_enter(Run *run, Error *e) {
                                                 OCI_NAMESPACE_UTS, OCI_NAMESPACE_CGROUP,
                                                 OCI_NAMESPACE_TIME };
 
+        /* Who is in there already must not get at what we still have of the host. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return error_set(e, errno, "cannot keep our memory to ourselves: %m");
         for (size_t i = 0; i < ELEMENTSOF(now); i++) {
                 int fd = run->joined->fds[now[i]];
                 if (fd >= 0 && setns(fd, kinds[now[i]].flag) < 0)

@@ -2,6 +2,7 @@
 /* Devices and links of containers, see oci-nodes.h. */
 #include "spawn/oci-nodes.h"
 
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -127,12 +128,23 @@ int oci_nodes_apply(const NodePlan *dev, const OciLinux *l, const Run *run, Erro
         return 0;
 }
 
-int oci_nodes_console(const Run *run, Error *e) {
+/* Unless somebody's terminal is behind it, whose size it has. */
+static void set_size(const Spec *spec, int fd) {
+        const OciConsoleSize *wanted = &spec->oci->process->console_size;
+        struct winsize size = { .ws_row = (unsigned short) wanted->height.value,
+                                .ws_col = (unsigned short) wanted->width.value };
+
+        if (spec->console != CONSOLE_INTERACTIVE && (size.ws_row || size.ws_col))
+                (void) ioctl(fd, TIOCSWINSZ, &size);
+}
+
+int oci_nodes_console(const Spec *spec, const Run *run, Error *e) {
         _cleanup_fd_ int dir_fd = open_dev(run, e);
         struct stat st, seen;
 
         if (dir_fd < 0)
                 return error_wrap(e, dir_fd, "/dev");
+        set_size(spec, run->terminal_fd);
         /* What is there already is as good. */
         (void) mknodat(dir_fd, "console", S_IFREG | 0600, 0);
         _cleanup_fd_ int target = openat(dir_fd, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);

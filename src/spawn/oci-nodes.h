@@ -11,4 +11,4 @@
  * umask must be 0. Return: 0 or -errno. */
 int oci_nodes_apply(const NodePlan *dev, const OciLinux *l, const Run *run, Error *e);
 /** oci_nodes_console() - PHASE_INNER: show the terminal as /dev/console. Return: 0 or -errno. */
-int oci_nodes_console(const Run *run, Error *e);
+int oci_nodes_console(const Spec *spec, const Run *run, Error *e);

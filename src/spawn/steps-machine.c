@@ -188,7 +188,7 @@ static int apply_terminal(Engine *g, Error *e) {
         if (r < 0)
                 return r;
         if (g->spec->oci) {
-                r = oci_nodes_console(&g->run, e);
+                r = oci_nodes_console(g->spec, &g->run, e);
                 if (r < 0)
                         return r;
         }

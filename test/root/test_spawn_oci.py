@@ -576,3 +576,55 @@ def test_supervisor_that_is_killed(spawn, bundle, harmed):
         again = faults.plain(argv)
         assert (again.returncode, again.stdout) == (0, "payload\n"), f"{call}: {again}"
     assert killed > 30
+
+
+def test_size_of_the_terminal(spawn, bundle):
+    bundle.process.update(terminal=True, consoleSize={"height": 33, "width": 77},
+                          args=["/bin/stty", "size"])
+    assert spawn.run(None, bundle.write(), console=None).stdout.strip() == "33 77"
+
+
+def test_control_group_without_a_namespace(sh, bundle):
+    bundle.namespaces(cgroup=None)
+    out = sh("echo $$; cat /sys/fs/cgroup/cgroup.procs; cut -d: -f3 /proc/self/cgroup | tail -1")
+    lines = out.split()
+    assert lines[0] in lines[1:3] and len(lines) == 4 and "skep-" in lines[-1]
+
+
+@pytest.mark.parametrize("how, comes", [("rslave", True), ("shared", True), ("private", False), (None, False)])
+def test_propagation_of_the_root(spawn, bundle, scratch, how, comes):
+    root = scratch / "mounted"
+    root.mkdir()
+    kernel.mount("root", str(root), "tmpfs", 0, "")
+    try:
+        shutil.copytree(bundle.root, root, symlinks=True, dirs_exist_ok=True)
+        subprocess.run(["mount", "--make-shared", root], check=True)
+        (root / "sub").mkdir()
+        bundle.config["root"]["path"] = str(root)
+        if how:
+            bundle.linux["rootfsPropagation"] = how
+        bundle.process["args"] = ["/bin/sh", "-c", "echo up; read x; cat /sub/file || echo none"]
+        p = spawn.start(None, bundle.write(), console=None, stdin=subprocess.PIPE)
+        assert p.stdout.readline() == "up\n"
+        kernel.mount("later", str(root / "sub"), "tmpfs", 0, "")
+        (root / "sub/file").write_text("came\n")
+        out, _ = p.communicate("\n", timeout=10)
+        assert out == ("came\n" if comes else "none\n")
+    finally:
+        subprocess.run(["umount", "-R", root], check=True)
+
+
+def test_nobody_inside_looks_at_who_comes(spawn, bundle, held, scratch):
+    """Whoever is in the namespaces that a container is put into cannot open what we have of the host."""
+    inside = next(iter(kernel.descendants(held("--user", "--map-root-user", "--pid", "--fork", "--kill-child"))))
+    bundle.namespaces(user=f"/proc/{inside}/ns/user", pid=f"/proc/{inside}/ns/pid")
+    for m in bundle.config["mounts"]:
+        m["options"] = [o for o in m.get("options", []) if o != "gid=5"]
+    out = scratch / "seen"
+    script = (f"p=$(sed 's/.*\"pid\": *//; s/[^0-9].*//'); nsenter -t {inside} -U --preserve-credentials "
+              f"readlink /proc/{inside}/exe /proc/$p/exe >{out} 2>&1; :")
+    hook(bundle, "createRuntime", script)
+    bundle.process["args"] = ["/bin/true"]
+    spawn.run(None, bundle.write(), console=None)
+    said = out.read_text()
+    assert "sleep" in said and "skep-spawn" not in said, said
