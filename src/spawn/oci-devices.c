@@ -93,8 +93,10 @@ static int add_document_rule(DevicePolicy *p, const OciDeviceRule *d, Error *e) 
         return 0;
 }
 
-bool oci_devices_wants_policy(const OciConfig *c) {
-        return c->linux_.resources && c->linux_.resources->devices.n > 0;
+static int add_device(DevicePolicy *p, const OciDevice *d, Error *e) {
+        const OciDeviceRule rule = { true, d->type, d->major, d->minor, NULL };
+
+        return d->type == OCI_DEVICE_ALL ? 0 : add_document_rule(p, &rule, e);
 }
 
 static void add_start(DevicePolicy *p) {
@@ -125,18 +127,23 @@ static void add_end(DevicePolicy *p) {
 
 int oci_devices_policy(const OciConfig *c, DevicePolicy *ret, Error *e) {
         const OciResources *resources = c->linux_.resources;
-        size_t n = resources ? resources->devices.n : 0;
+        size_t n = resources ? resources->devices.n : 0, own = n == 0 ? c->linux_.devices.n : 0;
         _cleanup_(device_policy_done) DevicePolicy p = {};
 
-        if (n > RULES_MAX)
+        if (n + own > RULES_MAX)
                 return error_set(e, E2BIG, "linux.resources: %zu rules for devices, of at most %u",
-                                 n, RULES_MAX);
-        p.insns = calloc((n + ELEMENTSOF(always)) * RULE_MAX + ENDS_MAX, sizeof *p.insns);
+                                 n + own, RULES_MAX);
+        p.insns = calloc((n + own + ELEMENTSOF(always)) * RULE_MAX + ENDS_MAX, sizeof *p.insns);
         if (!p.insns)
                 return error_oom(e);
         add_start(&p);
         for (size_t i = 0; i < n; i++) {
                 int r = add_document_rule(&p, resources->devices.v + i, e);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < own; i++) {
+                int r = add_device(&p, c->linux_.devices.v + i, e);
                 if (r < 0)
                         return r;
         }

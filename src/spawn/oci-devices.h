@@ -6,11 +6,8 @@
 #include "oci/config.h"
 #include "spawn/device-policy.h"
 
-/** oci_devices_wants_policy() - whether the document has rules; without any the policy is that of machines */
-bool oci_devices_wants_policy(const OciConfig *c);
-
 /** oci_devices_policy() - the program
  * Nothing is allowed before the first rule. After the last one, what containers always have is: making
- * nodes, the devices of every /dev, terminals.
+ * nodes, the devices of every /dev, terminals. A document without rules has its own devices as well.
  * Return: 0; -EINVAL; -ENOMEM. */
 int oci_devices_policy(const OciConfig *c, DevicePolicy *ret, Error *e);

@@ -214,6 +214,21 @@ int register_scope(const Spec *spec, char *const *devices, Run *run, Error *e) {
         return r;
 }
 
+int register_scope_limit(const char *scope, char *const *properties, Error *e) {
+        _cleanup_strv_ char **words = NULL;
+        const char *const fixed[] = { BUS_AIDE_LENT, "limit", scope };
+        int r = 0;
+
+        if (!properties || !*properties)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(fixed) && r >= 0; i++)
+                r = strv_append(&words, fixed[i]);
+        STRV_FOREACH(p, properties)
+                if (r >= 0)
+                        r = strv_append(&words, *p);
+        return r < 0 ? error_oom(e) : on_the_bus(words, NULL, REGISTER_USEC, e);
+}
+
 void register_scope_release(Run *run) {
         siginfo_t info;
 

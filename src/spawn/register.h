@@ -21,6 +21,9 @@ bool register_wants_scope(const Spec *spec);
  * for one: 0 with run->cgroup NULL, the engine then makes a group of its own. */
 int register_scope(const Spec *spec, char *const *devices, Run *run, Error *e);
 
+/** register_scope_limit() - change "NAME=VALUE" of a scope that runs. Return: 0; -ENOTCONN no bus; -errno. */
+int register_scope_limit(const char *scope, char *const *properties, Error *e);
+
 /** register_scope_release() - PID 1 is in the group now: let the placeholder go */
 void register_scope_release(Run *run);
 

@@ -232,8 +232,12 @@ static int apply_scope(Engine *g, Error *e) {
 
         if (resources)
                 r = oci_resources_properties(resources, &properties, e);
-        else if (!g->spec->oci && (device_properties(&g->plan.bound, &properties) < 0 ||
-                                   device_properties(&g->plan.devices, &properties) < 0))
+        if (r >= 0 && g->spec->oci &&
+            (strv_append(&properties, "DeviceAllow=") < 0 ||
+             strv_append(&properties, "DevicePolicy=auto") < 0))
+                return error_oom(e);
+        if (!g->spec->oci && (device_properties(&g->plan.bound, &properties) < 0 ||
+                              device_properties(&g->plan.devices, &properties) < 0))
                 return error_oom(e);
         return r < 0 ? r : register_scope(g->spec, properties, &g->run, e);
 }
@@ -246,6 +250,18 @@ static bool wants_cgroup(const Spec *spec) {
         return !spec->no_cgroup;
 }
 
+/* The group that others know the container by: of a scope that is not the one of the processes, which is below. */
+static int apply_limits(Engine *g, Error *e) {
+        _cleanup_fd_ int above = g->run.has_scope ? openat(g->run.cgroup_fd, "..",
+                                                           O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                                  : -EBADF;
+
+        if (g->run.has_scope && above < 0)
+                return error_set(e, errno, "cannot open the control group of the scope: %m");
+        return oci_resources_write(resources_of(g), above >= 0 ? above : g->run.cgroup_fd,
+                                   &g->notes, e);
+}
+
 static int apply_cgroup(Engine *g, Error *e) {
         _cleanup_(buf_done) Buf missing = {};
         int r = cgroup_place_apply(g->spec, &g->run, &missing, e);
@@ -253,9 +269,7 @@ static int apply_cgroup(Engine *g, Error *e) {
         if (r >= 0 && missing.n > 0)
                 (void) buf_printf(&g->notes, "controllers that the machine cannot have: %s\n",
                                   missing.p);
-        if (r >= 0 && resources_of(g) && g->run.cgroup_fd >= 0)
-                r = oci_resources_write(resources_of(g), g->run.cgroup_fd, &g->notes, e);
-        return r;
+        return r >= 0 && resources_of(g) && g->run.cgroup_fd >= 0 ? apply_limits(g, e) : r;
 }
 
 static void revert_cgroup(Engine *g) {
@@ -291,7 +305,7 @@ static void revert_receiver(Engine *g) {
 /* Root of a machine with users of its own can make no device; one with the host's could make any. A machine
  * that is a host for others is to have all that this one has. */
 static bool wants_device_policy(const Spec *spec) {
-        return step_wants_devices(spec) || (spec->oci && oci_devices_wants_policy(spec->oci)) ||
+        return step_wants_devices(spec) || spec->oci ||
                (!spec_has_private_users(spec) && spec->api_vfs != API_VFS_WRITABLE);
 }
 
@@ -311,7 +325,7 @@ static int apply_document_policy(Engine *g, Error *e) {
 static int apply_device_policy(Engine *g, Error *e) {
         _cleanup_(device_policy_done) DevicePolicy policy = {};
 
-        if (g->spec->oci && oci_devices_wants_policy(g->spec->oci))
+        if (g->spec->oci)
                 return apply_document_policy(g, e);
         if (g->run.has_scope || g->spec->keep_unit || g->run.cgroup_fd < 0)
                 return 0;

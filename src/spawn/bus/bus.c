@@ -315,6 +315,26 @@ int bus_find_manager(sd_bus *bus, uint64_t *ret, Error *e) {
         return r < 0 ? error_set(e, r, "the name of the service manager on the bus is odd") : 0;
 }
 
+int bus_set_properties(sd_bus *bus, const char *unit, char *const *properties, Error *e) {
+        sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(bus, &m, MANAGER, "SetUnitProperties");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sb", unit, 1);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r < 0)
+                return error_set(e, r, "cannot make a message: %m");
+        STRV_FOREACH(p, properties)
+                if (r >= 0)
+                        r = append_property(m, *p, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(m);
+        return r < 0 ? error_set(e, r, "cannot make a message: %m")
+                     : call(bus, m, "cannot change the limits of the scope", NULL, e);
+}
+
 int bus_stop_scope(sd_bus *bus, const char *unit, Error *e) {
         sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, MANAGER, "StopUnit");

@@ -41,6 +41,8 @@ int bus_start_scope(sd_bus *bus, const BusScope *s, Error *e);
  * @ret: it is ":1.N"
  * Return: 0 or -errno. */
 int bus_find_manager(sd_bus *bus, uint64_t *ret, Error *e);
+/** bus_set_properties() - change "NAME=VALUE" of a unit, for as long as it runs. Return: 0 or -errno. */
+int bus_set_properties(sd_bus *bus, const char *unit, char *const *properties, Error *e);
 /** bus_stop_scope() - stop it and wait until it is gone. Return: 0 or -errno. */
 int bus_stop_scope(sd_bus *bus, const char *unit, Error *e);
 /** bus_register() - enter the machine at the machine manager

@@ -44,6 +44,12 @@ static int register_verb(sd_bus *bus, bool is_lent, char **argv, Error *e) {
         return bus_register(bus, &m, e);
 }
 
+/* limit UNIT PROPERTY…: give a unit that runs other properties. */
+static int limit_verb(sd_bus *bus, bool is_lent, char **argv, Error *e) {
+        (void) is_lent;
+        return bus_set_properties(bus, argv[0], argv + 1, e);
+}
+
 /* revert MACHINE UNIT: take a registration and a scope back; "" = there is none. */
 static int revert_verb(sd_bus *bus, bool is_lent, char **argv, Error *e) {
         (void) is_lent;
@@ -62,6 +68,7 @@ static const struct {
 } verbs[] = {
         { "scope", 5, scope_verb },
         { "register", 4, register_verb },
+        { "limit", 2, limit_verb },
         { "revert", 2, revert_verb },
 };
 

@@ -10,6 +10,7 @@
 #include "spawn/oci-resources.h"
 #include "spawn/oci/group.h"
 #include "spawn/oci/oci.h"
+#include "spawn/register.h"
 
 /* Options by the part of the document that they are for. */
 static const struct {
@@ -100,6 +101,7 @@ int oci_update(Oci *oci, char *const *args, Error *e) {
         _cleanup_(oci_resources_freep) OciResources *resources = NULL;
         _cleanup_(buf_done) Buf notes = {};
         _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **properties = NULL;
         _cleanup_fd_ int group = -EBADF;
         OciStatus status;
         int r = oci->o.resources ? read_text(oci->o.resources, &text, e)
@@ -118,6 +120,12 @@ int oci_update(Oci *oci, char *const *args, Error *e) {
         group = group_open(&c, e);
         if (group < 0)
                 return group;
-        r = oci_resources_write(resources, group, &notes, e);
+        /* The manager would write its own into the files, sooner or later. */
+        if (c.state.scope)
+                r = oci_resources_properties(resources, &properties, e);
+        if (r >= 0 && c.state.scope)
+                r = register_scope_limit(c.state.scope, properties, e);
+        if (r >= 0)
+                r = oci_resources_write(resources, group, &notes, e);
         return r < 0 ? r : (log_lines(&oci->log, &notes), 0);
 }

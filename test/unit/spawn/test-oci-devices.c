@@ -95,7 +95,6 @@ static void test_rules(void **state) {
                 _cleanup_(device_policy_done) DevicePolicy p = {};
                 Error e = {};
 
-                CHECK_EQ(oci_devices_wants_policy(c), true, "row %zu", i);
                 CHECK_EQ(oci_devices_policy(c, &p, &e), 0, "row %zu: %s", i, e.text);
                 for (size_t k = 0; k < ELEMENTSOF(rows[i].asked) && rows[i].asked[k].how; k++)
                         CHECK_EQ(ask(&p, rows[i].asked[k].type, rows[i].asked[k].major,
@@ -114,10 +113,20 @@ static void test_refused(void **state) {
         assert_null(p.insns);
 }
 
+/* Without rules: what all have, and its own. */
 static void test_none(void **state) {
-        _cleanup_(oci_config_freep) OciConfig *c = parse("");
+        static const char
+                text[] = "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},\"linux\":{"
+                         "\"devices\":[{\"path\":\"/dev/fuse\",\"type\":\"c\",\"major\":10,"
+                         "\"minor\":229},{\"path\":\"/p\",\"type\":\"p\"}]}}";
+        _cleanup_(oci_config_freep) OciConfig *c = NULL;
+        _cleanup_(device_policy_done) DevicePolicy p = {};
+        Error e = {};
 
-        CHECK_EQ(oci_devices_wants_policy(c), false, "no rules");
+        CHECK_EQ(oci_config_parse(text, &c, &e), 0, "%s", e.text);
+        CHECK_EQ(oci_devices_policy(c, &p, &e), 0, "%s", e.text);
+        assert_true(ask(&p, 'c', 1, 3, "rw") && ask(&p, 'c', 10, 229, "rwm"));
+        assert_false(ask(&p, 'c', 10, 228, "r") || ask(&p, 'b', 8, 0, "r"));
 }
 
 /* It is loaded and attached to nothing. */
