@@ -2,6 +2,7 @@
 /* exec: a further process in a container, as a document or the options describe it. Carrying that out is the
  * spawner's (spawn/join.h). */
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/parse.h"
@@ -163,6 +164,24 @@ static int take_strings(const OciOptions *o, const OciProcess *p, JoinRequest *q
                        : 0;
 }
 
+/* Where we run until we have joined, and where the command does. */
+static int take_cpus(const OciExecAffinity *a, JoinRequest *q, Error *e) {
+        _cleanup_free_ CpuSet *first = NULL, *last = NULL;
+        int r = resource_setting_cpus(NULL, strempty(a->initial), &first, e);
+
+        if (r >= 0)
+                r = resource_setting_cpus(NULL, strempty(a->final), &last, e);
+        if (r < 0)
+                return error_wrap(e, r, "process.execCPUAffinity");
+        if (first && sched_setaffinity(0, sizeof *first, (const cpu_set_t *) first) < 0)
+                return error_set(e, errno, "process.execCPUAffinity.initial: cannot set it: %m");
+        if (last) {
+                free(q->cpus);
+                q->cpus = TAKE_PTR(last);
+        }
+        return 0;
+}
+
 static int describe(const OciOptions *o, const JoinTarget *t, const OciProcess *p, JoinRequest *q,
                     Error *e) {
         int r;
@@ -182,6 +201,8 @@ static int describe(const OciOptions *o, const JoinTarget *t, const OciProcess *
         q->n_pass = listen_fds_get().n + o->preserve_fds;
         q->detached = o->detach;
         r = take_user(&p->user, q, e);
+        if (r >= 0)
+                r = take_cpus(&p->exec_affinity, q, e);
         if (r >= 0)
                 r = take_limits(p, q, e);
         return r < 0 ? r : take_strings(o, p, q, e);
