@@ -98,17 +98,17 @@ class Runner:
         else:
             self.command = [name, "--root", str(state)]
 
-    def argv(self, bundle, name):
+    def argv(self, bundle, name, options=()):
         """The command line that runs a bundle to its end."""
         if self.name == "skep-spawn":
-            return [*self.command, f"--machine={name}", f"--oci-bundle={bundle.path}"]
-        return [*self.command, "run", "--bundle", str(bundle.path), name]
+            return [*self.command, f"--machine={name}", *options, f"--oci-bundle={bundle.path}"]
+        return [*self.command, "run", "--bundle", str(bundle.path), *options, name]
 
-    def run(self, bundle, check=False, name=None, timeout=20, before=(), **popen):
-        """Write the document and run it to its end; @before: words before the command line."""
+    def run(self, bundle, check=False, name=None, timeout=20, before=(), options=(), **popen):
+        """Write the document and run it to its end; @before: words before the command line; @options: in it."""
         bundle.write()
         name = name or f"box-{os.getpid()}-{next(_serial)}"
-        argv = [*before, *self.argv(bundle, name)]
+        argv = [*before, *self.argv(bundle, name, options)]
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                               timeout=timeout, **{"stdin": subprocess.DEVNULL, **popen})
         if check:
