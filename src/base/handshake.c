@@ -113,11 +113,17 @@ int handshake_receive(int sock, HandshakeMessage *ret) {
                 .msg_control = &control,
                 .msg_controllen = sizeof control,
         };
+        bool was_reset = false;
         ssize_t n;
 
-        do
+        /* A peer that ended without having read all resets the connection, which is told before its last words
+         * are. */
+        do {
                 n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+                if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || was_reset)))
+                        break;
+                was_reset |= errno == ECONNRESET;
+        } while (true);
         if (n < 0)
                 return errno == ECONNRESET ? 0 : -errno;
         if (n == 0)

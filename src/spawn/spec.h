@@ -236,10 +236,11 @@ typedef struct Spec {
 
         /* unit */
         char *slice;
-        char *scope;       /* its name; NULL = after the machine */
-        char *cgroup;      /* below the cgroup2 mount, instead of a scope; NULL = below ours */
-        bool no_cgroup;    /* it stays in the group of whoever starts it */
-        char **properties; /* K=V for the scope */
+        char *scope;          /* its name; NULL = after the machine */
+        char *cgroup;         /* below the cgroup2 mount, instead of a scope; NULL = below ours */
+        bool no_cgroup;       /* it stays in the group of whoever starts it */
+        bool cgroup_optional; /* the same, if we may not make one */
+        char **properties;    /* K=V for the scope */
         RegisterMode register_mode;
         bool keep_unit;
 

@@ -266,6 +266,12 @@ static int apply_cgroup(Engine *g, Error *e) {
         _cleanup_(buf_done) Buf missing = {};
         int r = cgroup_place_apply(g->spec, &g->run, &missing, e);
 
+        if (g->spec->cgroup_optional && (r == -EACCES || r == -EPERM || r == -EROFS)) {
+                cgroup_place_revert(&g->run);
+                return buf_printf(&g->notes, "without a control group: %s\n", e->text) < 0
+                               ? error_oom(e)
+                               : 0;
+        }
         if (r >= 0 && missing.n > 0)
                 (void) buf_printf(&g->notes, "controllers that the machine cannot have: %s\n",
                                   missing.p);

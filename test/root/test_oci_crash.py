@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """skep-oci: several at work on one container, and whoever is killed in the middle of it."""
 
+import errno
 import os
 import random
 import signal
@@ -172,3 +173,23 @@ def test_killed_at_every_call_of_a_delete(runtime, scratch):
         runtime.run("delete", "--force", "x")
         assert runtime.names() == [] and runtime.groups() == [], call
         oci.wait_until(lambda: runtime.reap() == set())
+
+
+def test_every_call_of_a_run_may_fail(runtime, scratch):
+    """Then the run fails with a sentence, or the call did not matter; what is left can be deleted."""
+    bundle = runtime.bundle("/bin/echo", "payload", change=hooks)
+    harm = faults.Faults(scratch)
+    argv = runtime.command("run", "-b", str(bundle), "x")
+    calls, done = harm.calls(argv)
+    assert (done.returncode, done.stdout) == (0, "payload\n")
+    failed = 0
+    for call in calls:
+        if call.name in faults.CANNOT_FAIL or (call.process > 0 and call.number % 3):
+            continue
+        done = harm.fail(argv, call, errno.EIO)
+        assert done.returncode in (0, 1), f"{call}: {done.returncode}: {done.stderr}"
+        assert (done.returncode == 1) == ("level=error" in done.stderr), f"{call}: {done.stderr}"
+        failed += done.returncode
+        runtime.run("delete", "--force", "x")
+        assert runtime.names() == [] and runtime.groups() == [], call
+    assert failed > 30

@@ -29,6 +29,15 @@ static void hold_signals(void) {
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* Somebody else may have done so. */
+static int remove_it(Oci *oci, Container *c, Error *e) {
+        int r = container_lock(c, e);
+
+        if (r >= 0)
+                r = launch_remove(oci, c, e);
+        return r == -ENOENT ? 0 : r;
+}
+
 int oci_run(Oci *oci, char *const *args, Error *e) {
         _cleanup_(launch_done) Launch l;
         int r, status = 0;
@@ -52,13 +61,8 @@ int oci_run(Oci *oci, char *const *args, Error *e) {
         if (r >= 0)
                 r = wait_for_end(&l, &status, e);
         launch_leave(&l);
-        if (r < 0)
-                return r;
         if (oci->o.keep)
-                return status;
-        r = container_lock(&l.container, e);
-        /* Somebody else may have deleted it. */
-        if (r >= 0)
-                r = launch_remove(oci, &l.container, e);
-        return r < 0 && r != -ENOENT ? r : status;
+                return r < 0 ? r : status;
+        int removed = remove_it(oci, &l.container, r < 0 ? NULL : e);
+        return r < 0 ? r : removed < 0 ? removed : status;
 }

@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "base/proc.h"
 #include "spawn/cgroup-place.h"
 #include "spawn/hand-out.h"
 #include "spawn/oci-cgroup.h"
 #include "spawn/oci-hooks.h"
 #include "spawn/oci-spec.h"
+#include "spawn/userns.h"
 #include "spawn/register.h"
 
 #define FIRST_FD 3
@@ -128,9 +130,12 @@ static int check_terminal(const OciOptions *o, const OciConfig *config, bool gat
 static int place(Launch *l, Error *e) {
         const char *where = l->spec.oci->linux_.cgroups_path;
         OciState *state = &l->container.state;
-        int r = 0, manager = l->oci->o.manager;
+        const OciOptions *o = &l->oci->o;
+        int r = 0, manager = o->manager;
 
         l->spec.no_cgroup = manager == OCI_MANAGER_DISABLED;
+        l->spec.cgroup_optional = o->rootless == OCI_ROOTLESS_TRUE ||
+                                  (o->rootless == OCI_ROOTLESS_AUTO && !userns_is_first());
         if (!l->spec.no_cgroup)
                 r = oci_cgroup_fill(&l->spec, where, state->id, manager == OCI_MANAGER_SYSTEMD, e);
         if (r < 0)
@@ -229,6 +234,8 @@ int launch_create(Launch *l, const char *id, bool gated, Error *e) {
                 r = engine_release(&l->engine, &status, e);
         if (r >= 0)
                 r = hand_out(l, e);
+        if (r >= 0 && gated && !proc_pidfd_is_alive(run->leader_fd))
+                r = error_set(e, ESRCH, "the container's first process was killed");
         if (r < 0)
                 return r;
         log_lines(&l->oci->log, &l->engine.notes);

@@ -19,6 +19,14 @@ typedef enum OciManager {
         _OCI_MANAGER_MAX,
 } OciManager;
 
+/* Whether to go on where control groups cannot be made. */
+typedef enum OciRootless {
+        OCI_ROOTLESS_AUTO, /* in a user namespace */
+        OCI_ROOTLESS_TRUE,
+        OCI_ROOTLESS_FALSE,
+        _OCI_ROOTLESS_MAX,
+} OciRootless;
+
 typedef enum OciForm {
         OCI_FORM_TABLE,
         OCI_FORM_JSON,
@@ -33,7 +41,7 @@ typedef struct OciOptions {
         bool debug;
         bool systemd_cgroup;
         int manager;  /* OciManager */
-        int rootless; /* index of "auto", "true", "false" */
+        int rootless; /* OciRootless */
         bool help, version;
 
         /* create, run */

@@ -192,6 +192,24 @@ static void handshake_refuses_nonsense(void **state) {
         (void) close(pair[1]);
 }
 
+/* It did not listen to us, which the kernel tells first. */
+static void handshake_hears_last_words(void **state) {
+        HandshakeMessage m;
+        Error said = { .code = -EIO, .text = "because" };
+        int pair[2];
+
+        (void) state;
+        assert_int_equal(handshake_pair(pair), 0);
+        assert_int_equal(handshake_send_phase(pair[0], 1), 0);
+        assert_int_equal(handshake_send_error(pair[1], &said), 0);
+        (void) close(pair[1]);
+        assert_int_equal(handshake_receive(pair[0], &m), 1);
+        assert_int_equal(m.type, HANDSHAKE_ERROR);
+        assert_string_equal(m.error.text, "because");
+        assert_int_equal(handshake_receive(pair[0], &m), 0);
+        (void) close(pair[0]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pidfds),
@@ -200,6 +218,7 @@ int main(void) {
                 cmocka_unit_test(id_maps),
                 cmocka_unit_test(units_of_cgroups),
                 cmocka_unit_test(handshake_carries_everything),
+                cmocka_unit_test(handshake_hears_last_words),
                 cmocka_unit_test(handshake_refuses_nonsense),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
