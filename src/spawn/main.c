@@ -51,6 +51,9 @@ static int run_container(Engine *g, int *ret_status, Error *e) {
                 r = keeper_run(g->spec, &g->run, ret_status, e);
                 if (r < 0)
                         *ret_status = EXIT_SETUP;
+                /* Who drives a container decides whether it starts again. */
+                if (r == KEEPER_REBOOT)
+                        *ret_status = g->spec->keep_unit ? EXIT_REBOOT : 128 + SIGHUP;
         }
         oci_stop(g, &state);
         report_lines(&g->notes, report_note);

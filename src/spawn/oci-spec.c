@@ -203,6 +203,17 @@ static void fill_integration(Spec *s, const OciConfig *c) {
                 s->personality = p->domain == OCI_PERSONALITY_LINUX32 ? PER_LINUX32 : PER_LINUX;
 }
 
+/* Where the kernel has it, we still do not; not to have it must not go unnoticed. */
+static int check_rdt(const OciConfig *c, Error *e) {
+        const OciIntelRdt *rdt = c->linux_.intel_rdt;
+
+        return rdt && (rdt->closid || rdt->l3_cache_schema || rdt->mem_bw_schema || rdt->schemata ||
+                       rdt->enable_cmt.value || rdt->enable_mbm.value ||
+                       rdt->enable_monitoring.value)
+                       ? error_set(e, EOPNOTSUPP, "linux.intelRdt: not supported")
+                       : 0;
+}
+
 static int note_rest(const OciConfig *c, Buf *notes) {
         if (!oci_namespace_find(c, OCI_NAMESPACE_MOUNT))
                 return buf_puts(notes, "the document names no mount namespace; the container has"
@@ -222,6 +233,8 @@ int oci_spec_fill(Spec *s, OciConfig *config, Buf *notes, Error *e) {
                 r = fill_namespaces(s, config, e);
         if (r >= 0)
                 r = fill_users(s, config, e);
+        if (r >= 0)
+                r = check_rdt(config, e);
         if (r < 0)
                 return r;
         if (config->linux_.intel_rdt)

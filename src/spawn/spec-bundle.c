@@ -3,6 +3,7 @@
  * is in and where its terminal goes. */
 #include "spawn/spec-settings.h"
 
+#include "base/parse.h"
 #include "spawn/console.h"
 #include "spawn/oci-cgroup.h"
 #include "spawn/oci-spec.h"
@@ -49,6 +50,16 @@ static int place(Spec *spec, Error *e) {
         return r < 0 ? error_wrap(e, r, "linux") : 0;
 }
 
+/* What its image would like to be ended with. */
+static void take_stop_signal(Spec *spec) {
+        const char *name = json_pairs_get(&spec->oci->annotations,
+                                          "org.opencontainers.image.stopSignal");
+        int signal;
+
+        if (spec->kill_signal == KILL_SIGNAL_UNSET && name && parse_signal(name, &signal) >= 0)
+                spec->kill_signal = signal;
+}
+
 int spec_take_bundle(Spec *spec, const Settings *s, char ***notes, Error *e) {
         _cleanup_(buf_done) Buf lines = {};
         OciConfig *config = NULL;
@@ -65,6 +76,7 @@ int spec_take_bundle(Spec *spec, const Settings *s, char ***notes, Error *e) {
                 r = place(spec, e);
         if (r < 0)
                 return r;
+        take_stop_signal(spec);
         spec->hooks = &spec->oci->hooks;
         spec->console = console_resolve(spec->console);
         return lines.n > 0 && str_split(lines.p, "\n", notes) < 0 ? error_oom(e) : 0;

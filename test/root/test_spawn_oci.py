@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -262,6 +263,7 @@ def test_what_the_document_says_is_not_said_again(spawn, bundle):
     ({"mounts": [{"destination": "/a", "type": "nofs"}]}, "nofs"),
     ({"mounts": [{"destination": "/a", "type": "tmpfs", "options": ["odd=1"]}]}, "odd"),
     ({"linux": {"namespaces": [{"type": "user"}]}}, "uidMappings"),
+    ({"linux": {"namespaces": [{"type": "mount"}], "intelRdt": {"closID": "x"}}}, "intelRdt"),
     ({"linux": {"namespaces": [{"type": "mount"}], "sysctl": {"kernel.panic": "1"}}}, "kernel.panic"),
 ])
 def test_document_that_cannot_be_had(spawn, bundle, change, words):
@@ -628,3 +630,19 @@ def test_nobody_inside_looks_at_who_comes(spawn, bundle, held, scratch):
     spawn.run(None, bundle.write(), console=None)
     said = out.read_text()
     assert "sleep" in said and "skep-spawn" not in said, said
+
+
+def test_stop_signal_of_the_image(spawn, bundle):
+    bundle.config["annotations"] = {"org.opencontainers.image.stopSignal": "SIGUSR1"}
+    bundle.process["args"] = ["/bin/sh", "-c", "trap 'echo asked; exit 5' USR1; echo up; while :; do sleep 0.05; done"]
+    p = spawn.start(None, bundle.write(), console=None)
+    assert p.stdout.readline() == "up\n"
+    p.terminate()
+    assert p.communicate(timeout=10)[0] == "asked\n" and p.returncode == 5
+
+
+def test_container_does_not_reboot(sh, bundle):
+    for kind in ("bounding", "effective", "permitted"):
+        bundle.process["capabilities"][kind].append("CAP_SYS_BOOT")
+    done = sh("echo once; reboot -f", check=False)
+    assert (done.stdout, done.returncode) == ("once\n", 128 + signal.SIGHUP)
