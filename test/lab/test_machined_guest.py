@@ -109,6 +109,20 @@ def test_root_directory(lab):
 
 
 @pytest.mark.parametrize("name", GUESTS)
+def test_spawner_joins_them_by_name(lab, name):
+    """By what is registered of them, and with their own filters, for which their first process is asked."""
+    join = f"skep-spawn --join={name} --"
+    assert lab.run(f"{join} sh -c 'exit 7'", check=False).returncode == 7
+    leader = machine1.get(lab, name, "Leader")
+    assert lab.out(f"{join} cat /proc/self/uid_map").split() == lab.out(f"cat /proc/{leader}/uid_map").split()
+    assert "container=systemd-nspawn" in lab.out(f"{join} env")
+    group = lab.out(f"{join} cat /proc/self/cgroup").splitlines()[-1]
+    assert group == ("0::/init.scope" if name == "booted" else "0::/")
+    assert lab.out(f"{join} grep -w Seccomp /proc/self/status").split()[1] == "2"
+    assert lab.out(f"grep TracerPid /proc/{leader}/status").split()[1] == "0"
+
+
+@pytest.mark.parametrize("name", GUESTS)
 def test_machinectl_shell(lab, name):
     out = lab.out(f"machinectl -q shell {name} /bin/sh -c 'echo home=$HOME id=$(id -u) $(tty) "
                   "\"$1\"; test -t 0 && echo terminal' sh 'a b  c' | cat")
