@@ -150,6 +150,47 @@ static void test_keys(void **state) {
         }
 }
 
+/* Nothing of a sequence goes in, and everything that is none does. */
+static void test_kept_keys(void **state) {
+        static const struct {
+                const char *typed[3];
+                int event;
+                const char *inside;
+        } rows[] = {
+                { { "\x1d\x1d\x1d" }, PTY_FORWARD_KEY_EXIT, "" },
+                { { "a\x1d", "\x1d", "d" }, PTY_FORWARD_KEY_DETACH, "a" },
+                { { "\x1d\x1d", "p" }, PTY_FORWARD_KEY_POWEROFF, "" },
+                { { "\x1d\x1dx\n" }, PTY_FORWARD_MORE, "\x1d\x1dx\n" },
+                { { "\x1d", "x\x1dy\x1d\x1d", "z\n" }, PTY_FORWARD_MORE, "\x1dx\x1dy\x1d\x1dz\n" },
+                { { "d\x1d", "d\n" },
+                  PTY_FORWARD_MORE,
+                  "d\x1d"
+                  "d\n" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                int event = PTY_FORWARD_MORE;
+                char inside[64] = {};
+                struct termios t;
+                Bed b;
+
+                bed_init(&b, PTY_FORWARD_KEEP_KEYS | PTY_FORWARD_CAN_DETACH);
+                assert_true(tcgetattr(b.slave, &t) == 0);
+                cfmakeraw(&t);
+                assert_true(tcsetattr(b.slave, TCSANOW, &t) == 0);
+                for (size_t j = 0; j < 3 && rows[i].typed[j] && event == PTY_FORWARD_MORE; j++) {
+                        size_t n = strlen(rows[i].typed[j]);
+                        assert_int_equal(write(b.in[1], rows[i].typed[j], n), n);
+                        event = pump(&b.f);
+                }
+                CHECK_EQ(event, rows[i].event, "row %zu", i);
+                if (fd_wait(b.slave, POLLIN, 20000) > 0)
+                        assert_true(read(b.slave, inside, sizeof inside - 1) >= 0);
+                CHECK_STR(inside, rows[i].inside, "row %zu", i);
+                bed_done(&b);
+        }
+}
+
 static void test_raw_and_size(void **state) {
         int user_master, user, master, slave;
         struct termios t;
@@ -214,8 +255,8 @@ int main(void) {
                 cmocka_unit_test(test_both_ways),    cmocka_unit_test(test_read_only),
                 cmocka_unit_test(test_end_of_input), cmocka_unit_test(test_end_of_output),
                 cmocka_unit_test(test_hold),         cmocka_unit_test(test_keys),
-                cmocka_unit_test(test_raw_and_size), cmocka_unit_test(test_run),
-                cmocka_unit_test(test_output_gone),
+                cmocka_unit_test(test_kept_keys),    cmocka_unit_test(test_raw_and_size),
+                cmocka_unit_test(test_run),          cmocka_unit_test(test_output_gone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
