@@ -171,8 +171,9 @@ int file_write_atomic(int dir_fd, const char *name, const char *data, size_t n, 
         uint64_t random;
         int r;
 
-        if (getrandom(&random, sizeof random, 0) != sizeof random)
-                return -EIO;
+        ssize_t n_random = getrandom(&random, sizeof random, 0);
+        if (n_random != sizeof random)
+                return n_random < 0 ? -errno : -EIO;
         if (snprintf(temp, sizeof temp, "%.*s.#%s%016llx", prefix, name, name + prefix,
                      (unsigned long long) random) >= (int) sizeof temp)
                 return -ENAMETOOLONG;
