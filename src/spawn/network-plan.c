@@ -87,7 +87,7 @@ static int plan_veth(const Spec *spec, const Id128 *id, NetworkPlan *p) {
         p->in_zone = n->zone;
         if (n->zone) {
                 (void) snprintf(p->bridge, sizeof p->bridge, ZONE_PREFIX "%s", n->zone);
-                mac_of(key_bridge, p->bridge, "", id, p->bridge_mac);
+                network_zone_mac(p->bridge, id, p->bridge_mac);
         } else if (n->bridge)
                 copy_name(p->bridge, sizeof p->bridge, n->bridge);
         return 0;
@@ -244,4 +244,8 @@ Id128 network_host_id(void) {
         if (file_read_line(AT_FDCWD, "/etc/machine-id", &line) < 0 || id128_parse(line, &id) < 0)
                 return (Id128){};
         return id;
+}
+
+void network_zone_mac(const char *bridge, const Id128 *host_id, uint8_t ret[static LINK_MAC_SIZE]) {
+        mac_of(key_bridge, bridge, "", host_id, ret);
 }

@@ -49,5 +49,8 @@ void network_plan_done(NetworkPlan *p);
 /** network_plan_format() - for --dry-run, one line each. Return: 0 or -ENOMEM. */
 int network_plan_format(const NetworkPlan *p, Buf *out);
 
+/** network_zone_mac() - MAC address of a zone's bridge */
+void network_zone_mac(const char *bridge, const Id128 *host_id, uint8_t ret[static LINK_MAC_SIZE]);
+
 /** network_host_id() - machine ID of the host; null if it has none */
 Id128 network_host_id(void);

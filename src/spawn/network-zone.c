@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "net/maker.h"
-#include "spawn/network-spec.h"
+#include "spawn/network-plan.h"
 
 #define LOCK_DIR   "/run/systemd"
 #define LOCK_PATH  LOCK_DIR "/nspawn-network-zone"
@@ -88,13 +88,19 @@ int zone_join(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SI
         return found.index;
 }
 
-static void remove_empty(int sock, const char *bridge) {
+static bool is_ours(const Link *l, const uint8_t mac[static LINK_MAC_SIZE]) {
+        return streq(l->kind, "bridge") &&
+               (streq(l->alias, ALIAS) ||
+                (!*l->alias && l->has_mac && memcmp(l->mac, mac, sizeof l->mac) == 0));
+}
+
+static void remove_empty(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE]) {
         _cleanup_free_ Link *ports = NULL;
         size_t n = 0, left = 0;
         Link found;
 
-        if (link_find(sock, bridge, &found) < 0 || !streq(found.kind, "bridge") ||
-            !streq(found.alias, ALIAS) || link_ports(sock, found.index, &ports, &n) < 0)
+        if (link_find(sock, bridge, &found) < 0 || !is_ours(&found, mac) ||
+            link_ports(sock, found.index, &ports, &n) < 0)
                 return;
         for (size_t i = 0; i < n; i++)
                 if (!maker_is_dead(ports[i].alias) || link_remove(sock, ports[i].index, NULL) < 0)
@@ -103,19 +109,23 @@ static void remove_empty(int sock, const char *bridge) {
                 (void) link_remove(sock, found.index, NULL);
 }
 
-void zone_leave(const char *bridge) {
+void zone_leave(const char *bridge, const uint8_t mac[static LINK_MAC_SIZE]) {
         _cleanup_fd_ int sock = netlink_open();
         int lock = sock < 0 ? sock : zone_lock(NULL);
 
         if (lock >= 0)
-                remove_empty(sock, bridge);
+                remove_empty(sock, bridge, mac);
         zone_unlock(lock);
 }
 
 void zone_remove_noted(const char *value) {
         const char *name = value + 1;
+        const Id128 id = network_host_id();
+        uint8_t mac[LINK_MAC_SIZE];
 
         if (*value == '/' && link_name_is_valid(name, IFNAMSIZ) &&
-            str_skip_prefix(name, ZONE_PREFIX))
-                zone_leave(name);
+            str_skip_prefix(name, ZONE_PREFIX)) {
+                network_zone_mac(name, &id, mac);
+                zone_leave(name, mac);
+        }
 }

@@ -13,7 +13,8 @@ void zone_unlock(int lock_fd);
  * Return: its index; -errno. */
 int zone_join(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE], Error *e);
 /** zone_leave() - remove the bridge if it is one of ours without ports; those of machines whose supervisor is dead
- * count for nothing, and go. Takes the lock. */
-void zone_leave(const char *bridge);
+ * count for nothing, and go. Takes the lock.
+ * @mac: that it was made with: its maker may have died before it could sign */
+void zone_leave(const char *bridge, const uint8_t mac[static LINK_MAC_SIZE]);
 /** zone_remove_noted() - the same, with "/" before the name, for runtime.c */
 void zone_remove_noted(const char *value);

@@ -253,7 +253,7 @@ void network_revert(const NetworkPlan *plan, Run *run, Buf *notes) {
                         (void) link_remove(run->netns_sock, made->inside, NULL);
         }
         if (run->n_network > 0 && plan->in_zone)
-                zone_leave(plan->bridge);
+                zone_leave(plan->bridge, plan->bridge_mac);
         run->n_network = 0;
         free(TAKE_PTR(run->network));
 }
