@@ -199,7 +199,5 @@ static int add_name(const ForwardingChange *c, void *data) {
 }
 
 int forwarding_opened(int lock_fd, char ***names) {
-        int r = each_change(lock_fd, add_name, names);
-
-        return r == -ENOMEM ? r : 0;
+        return each_change(lock_fd, add_name, names);
 }

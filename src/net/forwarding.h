@@ -45,5 +45,5 @@ int forwarding_enable(int lock_fd, bool v4, bool v6, Error *e);
 /** forwarding_restore() - undo all of it; what is gone, or was changed since, stays as it is */
 void forwarding_restore(int lock_fd);
 /** forwarding_opened() - the interfaces that pass packets on because we said so, appended
- * Return: 0 or -ENOMEM. */
+ * Return: 0 or -errno. */
 int forwarding_opened(int lock_fd, char ***names);

@@ -170,8 +170,11 @@ static int read_one(int lock_fd, const char *name, MemberList *l) {
         _cleanup_free_ char *text = NULL;
         Member m;
 
-        if (file_read(lock_fd, name, RECORD_MAX, &text, NULL) < 0 ||
-            member_parse(name, text, &m) < 0)
+        int r = file_read(lock_fd, name, RECORD_MAX, &text, NULL);
+
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (member_parse(name, text, &m) < 0)
                 return 0;
         Member *p = reallocarray(l->v, l->n + 1, sizeof *p);
         if (!p) {
@@ -202,7 +205,7 @@ int member_read_all(int lock_fd, MemberList *ret, Error *e) {
                         (void) unlinkat(lock_fd, entry->d_name, 0);
         }
         if (r < 0)
-                return error_oom(e);
+                return error_set(e, r, "cannot read the records in '%s': %m", FOLDER);
         *ret = l;
         l = (MemberList){};
         return 0;

@@ -101,11 +101,12 @@ int nat_format(const MemberList *l, char *const *opened, Buf *out) {
         return r < 0 ? r : buf_puts(out, chains);
 }
 
-int nat_apply(const MemberList *l, char *const *opened, Error *e) {
+int nat_apply(const MemberList *l, char *const *opened, char **ret_chains, Error *e) {
         _cleanup_(buf_done) Buf text = {};
 
-        if (nat_format(l, opened, &text) < 0)
+        if (nat_format(l, opened, &text) < 0 ||
+            (ret_chains && buf_puts(&text, "list chains\n") < 0))
                 return error_oom(e);
-        int r = nft_run(text.p, NULL, e);
+        int r = nft_run(text.p, ret_chains, e);
         return r < 0 ? error_wrap(e, r, "cannot set up the translation of addresses") : 0;
 }

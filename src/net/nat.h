@@ -14,5 +14,7 @@ bool nat_is_wanted(const MemberList *l);
  *          may be among them.
  * Return: 0 or -ENOMEM. */
 int nat_format(const MemberList *l, char *const *opened, Buf *out);
-/** nat_apply() - have it done. Return: 0 or -errno. */
-int nat_apply(const MemberList *l, char *const *opened, Error *e);
+/** nat_apply() - have it done
+ * @ret_chains: what chains there are besides, for firewall_find(); NULL = that is of no interest
+ * Return: 0 or -errno. */
+int nat_apply(const MemberList *l, char *const *opened, char **ret_chains, Error *e);

@@ -46,6 +46,26 @@ int netns_socket(int netns_fd, int family, int type, int protocol, Error *e) {
                      : TAKE_FD(fd);
 }
 
+int netns_do(int netns_fd, int (*task)(const void *data), const void *data, Error *e) {
+        _cleanup_fd_ int pidfd = -EBADF;
+        struct clone_args args = {
+                .flags = CLONE_PIDFD,
+                .pidfd = (uint64_t) (uintptr_t) &pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        siginfo_t info;
+
+        pid_t pid = proc_clone3(&args);
+        if (pid == 0) {
+                int r = setns(netns_fd, CLONE_NEWNET) < 0 ? -errno : task(data);
+                _exit(r < 0 ? (r > -256 ? -r : EIO) : 0);
+        }
+        int r = pid < 0 ? pid : proc_wait(pidfd, &info);
+        if (r >= 0)
+                r = info.si_code != CLD_EXITED ? -EIO : -info.si_status;
+        return r < 0 ? error_set(e, r, "cannot work in the network namespace: %m") : 0;
+}
+
 int netns_open(const char *path, Error *e) {
         /* Whatever it is, opening it is to start nothing. */
         _cleanup_fd_ int name = open(path, O_PATH | O_CLOEXEC), fd = -EBADF;

@@ -5,16 +5,17 @@
 #include "spawn/network-address.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/path.h"
 #include "net/claim.h"
+#include "net/firewall.h"
 #include "net/forwarding.h"
 #include "net/hosts.h"
 #include "net/nat.h"
+#include "net/netns.h"
 #include "spawn/network-files.h"
 #include "spawn/runtime.h"
 
@@ -60,7 +61,7 @@ static bool is_routed(const Member *m) {
 }
 
 /* Forwarding and translation, as the members need them now. */
-static int settle(Ledger *l, Error *e) {
+static int settle(Ledger *l, char **ret_chains, Error *e) {
         _cleanup_strv_ char **opened = NULL;
         bool v4 = false, v6 = false;
         int r = 0;
@@ -74,9 +75,12 @@ static int settle(Ledger *l, Error *e) {
                 r = forwarding_enable(l->lock_fd, v4, v6, e);
         else
                 forwarding_restore(l->lock_fd);
-        if (r >= 0 && forwarding_opened(l->lock_fd, &opened) < 0)
-                r = error_oom(e);
-        return r < 0 ? r : nat_apply(&l->members, opened, e);
+        if (r < 0)
+                return r;
+        r = forwarding_opened(l->lock_fd, &opened);
+        if (r < 0)
+                r = error_set(e, r, "cannot read which interfaces forward: %m");
+        return r < 0 ? r : nat_apply(&l->members, opened, ret_chains, e);
 }
 
 static bool others_have(const MemberList *l, const MemberAddress *a) {
@@ -117,7 +121,7 @@ static void forget(Ledger *l, size_t index) {
         l->members.v[index] = l->members.v[--l->members.n];
         remove_host_side(l, &m);
         if (is_routed(&m))
-                (void) settle(l, NULL);
+                (void) settle(l, NULL, NULL);
         hosts_remove(l->lock_fd, m.name);
         network_files_remove(m.name);
         /* Last, so that who dies over this leaves what tells of it. */
@@ -291,13 +295,6 @@ static int add_inside(int sock, const MemberAddress *a, Error *e) {
 
         if (r < 0)
                 return error_set(e, r, "cannot find the machine's link '%s': %m", inside);
-        /* What the host's advertisements would say of the way out is settled. */
-        if (a->address.ip.family == AF_INET6) {
-                set_ipv6(link.name, "disable_ipv6", "0");
-                set_ipv6(link.name, "accept_dad", "0");
-                if (a->gateway.family != AF_UNSPEC)
-                        set_ipv6(link.name, "accept_ra", "0");
-        }
         if (!(link.flags & IFF_UP))
                 r = link_set(sock, link.index, NULL, NULL, true, e);
         if (r >= 0)
@@ -322,19 +319,39 @@ static int add_inside(int sock, const MemberAddress *a, Error *e) {
                        : 0;
 }
 
-/* A socket, and /proc/sys/net, are those of the namespace that one is in. */
-static int apply_inside(const Run *run, Error *e) {
-        _cleanup_fd_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), sock = -EBADF;
-        int r = 0;
+/* In a child within the machine's network: what the host's advertisements would say of the way out is settled, and
+ * nobody else can be there yet who has the same address. */
+static int prepare_ipv6(const void *data) {
+        const Member *m = data;
 
-        if (own < 0 || setns(run->netns_fd, CLONE_NEWNET) < 0)
-                return error_set(e, errno, "cannot enter the machine's network namespace: %m");
-        sock = netlink_open();
-        if (sock < 0)
-                r = error_set(e, sock, "cannot open a netlink socket in the machine: %m");
+        for (size_t i = 0; i < m->n; i++) {
+                if (m->v[i].address.ip.family != AF_INET6)
+                        continue;
+                set_ipv6(m->v[i].inside, "disable_ipv6", "0");
+                set_ipv6(m->v[i].inside, "accept_dad", "0");
+                if (m->v[i].gateway.family != AF_UNSPEC)
+                        set_ipv6(m->v[i].inside, "accept_ra", "0");
+        }
+        return 0;
+}
+
+static bool has_ipv6(const Member *m) {
+        for (size_t i = 0; i < m->n; i++)
+                if (m->v[i].address.ip.family == AF_INET6)
+                        return true;
+        return false;
+}
+
+static int apply_inside(const Run *run, Error *e) {
+        int r = has_ipv6(run->member) ? netns_do(run->netns_fd, prepare_ipv6, run->member, e) : 0;
+        _cleanup_fd_ int sock = r < 0 ? r
+                                      : netns_socket(run->netns_fd, AF_NETLINK, SOCK_RAW,
+                                                     NETLINK_ROUTE, e);
+
+        if (r >= 0)
+                r = MIN(sock, 0);
         for (size_t i = 0; i < run->member->n && r >= 0; i++)
                 r = add_inside(sock, run->member->v + i, e);
-        assert_se(setns(own, CLONE_NEWNET) >= 0);
         return r;
 }
 
@@ -362,8 +379,23 @@ void network_address_restore(Run *run) {
                 (void) add_host_side(sock, run->member->v + i, NULL);
 }
 
-int network_address_apply(Run *run, Error *e) {
+/* A verdict of ours would not hold against that of another chain. */
+static int note_firewall(const char *chains, Buf *notes) {
+        _cleanup_(buf_done) Buf who = {};
+        int r = firewall_find(chains, &who);
+
+        if (r > 0)
+                r = buf_printf(
+                        notes,
+                        "the host's firewall may drop what the machine sends and is answered:"
+                        " %s must let it pass\n",
+                        who.p);
+        return MIN(r, 0);
+}
+
+int network_address_apply(Run *run, Buf *notes, Error *e) {
         _cleanup_(ledger_close) Ledger l = { .lock_fd = -EBADF, .sock = -EBADF };
+        _cleanup_free_ char *chains = NULL;
         Member *m = run->member;
         struct stat st;
         int r = ledger_open(&l, e);
@@ -375,7 +407,9 @@ int network_address_apply(Run *run, Error *e) {
         if (r >= 0)
                 r = apply_inside(run, e);
         if (r >= 0 && is_routed(m))
-                r = settle(&l, e);
+                r = settle(&l, &chains, e);
+        if (r >= 0 && chains && note_firewall(chains, notes) < 0)
+                r = error_oom(e);
         if (r < 0)
                 return r;
 

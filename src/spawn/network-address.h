@@ -19,9 +19,10 @@ int network_address_claim(const Spec *spec, const NetworkPlan *plan, Run *run, E
  * What cannot be told is a note. */
 void network_address_tell(const Spec *spec, const Run *run);
 /** network_address_apply() - PHASE_ATTACH, when the links are there: give both ends what was claimed
- * @run: network_indices and netns_fd are set
+ * @run:   netns_fd is set
+ * @notes: sentences for the user, appended
  * Return: 0 or -errno. */
-int network_address_apply(Run *run, Error *e);
+int network_address_apply(Run *run, Buf *notes, Error *e);
 /** network_address_restore() - for the keeper: run->address_watch_fd is readable, so somebody took an address of
  * the host's away, and it is to be there again
  * A network manager does so with what it does not know, when it sets up a link and when it starts anew. */

@@ -38,7 +38,7 @@ static void revert_network(Engine *g) {
 }
 
 static int apply_addresses(Engine *g, Error *e) {
-        return network_address_apply(&g->run, e);
+        return network_address_apply(&g->run, &g->notes, e);
 }
 
 static int apply_forwarding(Engine *g, Error *e) {

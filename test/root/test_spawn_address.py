@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -46,7 +47,7 @@ def state():
                   if "forwarding" in p.name or p.name == "accept_ra"}
     files = sorted(str(p) for p in RUN.rglob("*") if p.is_file())
     tables = sh("nft", "list", "tables").stdout
-    return {"links": sorted(os.listdir("/sys/class/net")), "addresses": ip("-o addr show scope global"),
+    return {"links": sorted(n for _, n in socket.if_nameindex()), "addresses": ip("-o addr show scope global"),
             "routes": ip("route") + ip("-6 route show proto static"), "tables": tables,
             "forwarding": forwarding, "files": files}
 
@@ -223,6 +224,15 @@ def test_other_machine(spawn, busybox, held):
     end(process)
 
 
+def test_firewall_is_told_of(spawn, busybox):
+    """A host whose own rules drop what is forwarded: the user learns which."""
+    sh("nft", "add table ip mine; add chain ip mine fw { type filter hook forward priority 0; policy drop; }")
+    done = spawn.run(busybox, "--network-address=auto", "--", "/bin/true", quiet=False)
+    sh("nft", "delete table ip mine")
+    assert "firewall" in done.stderr and "'fw'" in done.stderr, done.stderr
+    assert spawn.run(busybox, "--network-address=auto", "--", "/bin/true", quiet=False).stderr == ""
+
+
 # --- what stays -----------------------------------------------------------------------------------
 
 def test_host_was_a_router_already(spawn, busybox):
@@ -253,7 +263,7 @@ def test_killed(spawn, held, busybox):
 def test_killed_all(spawn, held, busybox):
     """The last of them gone by a kill, a start that has nothing to do with addresses cleans up."""
     held("--network-address=auto").send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(n.startswith("ve-") for n in os.listdir("/sys/class/net")))
+    wait_until(lambda: not any(n.startswith("ve-") for _, n in socket.if_nameindex()))
     spawn.run(busybox, "--", "/bin/true", name=f"{spawn.name}-c")
 
 

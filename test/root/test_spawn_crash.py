@@ -4,12 +4,15 @@ payload runs, and at every one when the machine has ended: no process stays, the
 machine works, and after that nothing is left of either."""
 
 import os
+import socket
+import subprocess
 
 import pytest
 
 from skeplib import disks, kernel
 from skeplib.faults import CHANGES_NOTHING, TROUBLE, Faults, alone
-from skeplib.spawner import bind_source, links, mounts, wait_until
+from skeplib.netns import own_network
+from skeplib.spawner import bind_source, mounts, wait_until
 
 
 def stack_of(tree, folder):
@@ -27,6 +30,7 @@ SHAPES = {
     "stub": lambda tree, folder: ("-D", tree, "--private-users=pick", "-a",
                                   f"--bind={bind_source(folder)}:/mnt:rootidmap"),
     "network": lambda tree, folder: ("-D", tree, "-n"),
+    "address": lambda tree, folder: ("-D", tree, "--network-zone=crash", "--network-address=auto"),
     "disk": lambda tree, folder: ("-D", tree, "--ephemeral=disk",
                                   f"--overlay={bind_source(folder)}::/mnt"),
     "unit": lambda tree, folder: ("-D", tree, "--keep-unit"),
@@ -40,13 +44,19 @@ SHAPES = {
 
 # Of the calls of other processes, every n-th is enough for these.
 EVERY = {"users": 2, "stub": 2, "disk": 3, "joined": 3, "image": 5, "stack": 5, "unit": 10**6,
-         "network": 10**6}
+         "network": 10**6, "address": 10**6}
+
+
+# Of the supervisor's own, as most of them are the same as for the others.
+EVERY_OWN = {"address": 3}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone():
-    with alone("skep-crash"):
+    with alone("skep-crash"), own_network():
         yield
+        tables = subprocess.run(["nft", "list", "tables"], check=True, stdout=subprocess.PIPE, text=True)
+        assert tables.stdout == ""
 
 
 @pytest.fixture
@@ -72,16 +82,16 @@ def start(request, spawn, scratch, busybox, folder):
     return make
 
 
-def look(places, name):
+def look(places):
     found = {f"{p}/{name}" for p in places for name in (os.listdir(p) if os.path.isdir(p) else ())}
     for private in ("/run", "/var/lib/skep"):
         for folder, folders, files in os.walk(private):
             found.update(f"{folder}/{name}" for name in folders + files)
-    return {"files": found, "links": set(links(name)), "mounts": set(mounts())}
+    return {"files": found, "links": {n for _, n in socket.if_nameindex()}, "mounts": set(mounts())}
 
 
-def is_new(before, places, name):
-    now = look(places, name)
+def is_new(before, places):
+    now = look(places)
     return {k: now[k] - before[k] for k in now if now[k] - before[k]}
 
 
@@ -93,11 +103,12 @@ def test_killed_at_every_call(start, spawn, scratch, shape, monkeypatch):
     faults, argv, other, places = start(shape)
     calls, done = faults.calls(argv)
     assert (done.returncode, done.stdout, done.stderr) == (0, "payload\n", "")
-    before = look(places, spawn.name)
+    before = look(places)
     killed = 0
     for call in calls:
         # What is left is left by the supervisor. What the others do is the same for many shapes.
-        if call.name in CHANGES_NOTHING or (call.process > 0 and call.number % EVERY.get(shape, 1)):
+        every = EVERY.get(shape, 1) if call.process > 0 else EVERY_OWN.get(shape, 1)
+        if call.name in CHANGES_NOTHING or call.number % every:
             continue
         first = faults.kill(argv, call)
         assert first.returncode != TROUBLE, f"{call}: {first.stderr}"
@@ -106,6 +117,6 @@ def test_killed_at_every_call(start, spawn, scratch, shape, monkeypatch):
         killed += 1
         again = faults.plain(other if killed % 2 and shape != "network" else argv)
         assert (again.returncode, again.stdout, again.stderr) == (0, "payload\n", ""), call
-        assert not is_new(before, places, spawn.name), call
+        assert not is_new(before, places), call
     assert killed > 40
     wait_until(lambda: not disks.loops(scratch), what="an end of its loop devices")

@@ -13,6 +13,7 @@ import pytest
 
 from skeplib import disks
 from skeplib.faults import CANNOT_FAIL, Faults, alone
+from skeplib.netns import own_network
 
 _DESCRIPTORS = {"accept4", "fsmount", "fsopen", "memfd_create", "open", "open_tree", "openat",
                 "openat2", "pidfd_open", "pipe2", "signalfd4", "socket", "socketpair"}
@@ -30,13 +31,14 @@ _KINDS = {
                            "--bind-ro=/usr:/mnt"),
     "stub": lambda tree: ("-D", tree, "-a", "--console=read-only"),
     "network": lambda tree: ("-D", tree, "-n"),
+    "address": lambda tree: ("-D", tree, "-n", "--network-address=auto"),
     "image": lambda tree: ("-i", disks.file_system(tree.parent / "it.raw", "squashfs", tree),
                            "--volatile=overlay"),
     "disk": lambda tree: ("-D", tree, "--ephemeral=disk", f"--overlay={tree}/etc::/srv"),
 }
 
 # Where only the supervisor does what it does not do for others.
-_OF_SUPERVISOR = {"network", "image", "disk"}
+_OF_SUPERVISOR = {"network", "address", "image", "disk"}
 
 # What a machine may lack without being less of one, or less confined.
 _OPTIONAL = re.compile(r"^/dev/(char/|net|fuse)|^/etc/(localtime|resolv.conf) ")
@@ -47,7 +49,7 @@ _CAUSE_IS_LOST = {"recvmsg", "sendmsg"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone():
-    with alone("skep-inject"):
+    with alone("skep-inject"), own_network():
         yield
 
 

@@ -5,6 +5,7 @@ import glob
 import itertools
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -149,7 +150,7 @@ def mounts():
 
 def links(name):
     """Network interfaces here that are of the machine @name; long names are cut to 11 characters."""
-    return sorted(n for n in os.listdir("/sys/class/net") if n.startswith(f"ve-{name}"[:11]))
+    return sorted(n for _, n in socket.if_nameindex() if n.startswith(f"ve-{name}"[:11]))
 
 
 def traces(name):
