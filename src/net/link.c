@@ -61,7 +61,8 @@ static void read_kind(const struct nlmsghdr *h, char kind[static LINK_KIND_MAX])
 
 static void read_link(const struct nlmsghdr *h, Link *ret) {
         const struct ifinfomsg *info = NLMSG_DATA(h);
-        const struct rtattr *mac = netlink_find(h, HEADER, IFLA_ADDRESS);
+        const struct rtattr *mac = netlink_find(h, HEADER, IFLA_ADDRESS),
+                            *built_in = netlink_find(h, HEADER, IFLA_PERM_ADDRESS);
         Link l = { .index = info->ifi_index,
                    .flags = info->ifi_flags,
                    .master = (int) netlink_u32(h, HEADER, IFLA_MASTER),
@@ -74,6 +75,9 @@ static void read_link(const struct nlmsghdr *h, Link *ret) {
                 memcpy(l.mac, RTA_DATA(mac), sizeof l.mac);
                 l.has_mac = true;
         }
+        /* What is made on top of hardware mostly says the same. */
+        if (built_in && RTA_PAYLOAD(built_in) == sizeof l.built_in && !*l.kind)
+                memcpy(l.built_in, RTA_DATA(built_in), sizeof l.built_in);
         *ret = l;
 }
 
@@ -125,6 +129,30 @@ int link_altnames(int sock, int index, char ***names) {
                 if (strv_append(names, name) < 0)
                         return -ENOMEM;
         }
+        return 0;
+}
+
+typedef struct Hardware {
+        const uint8_t *mac;
+        Link found;
+} Hardware;
+
+static int is_hardware(const struct nlmsghdr *h, void *data) {
+        Hardware *w = data;
+
+        read_link(h, &w->found);
+        return memcmp(w->found.built_in, w->mac, LINK_MAC_SIZE) == 0;
+}
+
+int link_find_hardware(int sock, const uint8_t mac[static LINK_MAC_SIZE], Link *ret) {
+        Hardware w = { .mac = mac };
+        NetlinkRequest q;
+
+        init(&q, RTM_GETLINK, 0, 0, false);
+        int r = netlink_dump(sock, &q, HEADER, is_hardware, &w);
+        if (r <= 0)
+                return r < 0 ? r : -ENODEV;
+        *ret = w.found;
         return 0;
 }
 
@@ -292,4 +320,28 @@ int link_move(int sock, int index, int netns_fd, const char *name, Error *e) {
         netlink_put_string(&q, IFLA_IFNAME, name);
         netlink_put_u32(&q, IFLA_NET_NS_FD, (uint32_t) netns_fd);
         return netlink_call(sock, &q, e);
+}
+
+int link_mac_parse(const char *text, uint8_t ret[static LINK_MAC_SIZE]) {
+        uint8_t mac[LINK_MAC_SIZE];
+
+        if (strlen(text) != 3 * LINK_MAC_SIZE - 1)
+                return -EINVAL;
+        for (size_t i = 0; i < LINK_MAC_SIZE; i++) {
+                const char *at = text + 3 * i;
+                char digits[] = { at[0], at[1], '\0' };
+
+                if (!isxdigit((unsigned char) at[0]) || !isxdigit((unsigned char) at[1]) ||
+                    at[2] != (i + 1 < LINK_MAC_SIZE ? ':' : '\0') ||
+                    sscanf(digits, "%2hhx", mac + i) != 1)
+                        return -EINVAL;
+        }
+        memcpy(ret, mac, sizeof mac);
+        return 0;
+}
+
+char *link_mac_format(const uint8_t mac[static LINK_MAC_SIZE], char ret[static LINK_MAC_TEXT_MAX]) {
+        (void) snprintf(ret, LINK_MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+                        mac[2], mac[3], mac[4], mac[5]);
+        return ret;
 }

@@ -7,10 +7,11 @@
 
 #include "net/netlink.h"
 
-#define LINK_ALTNAME_MAX 128 /* with NUL */
-#define LINK_ALIAS_MAX   256
-#define LINK_KIND_MAX    16
-#define LINK_MAC_SIZE    6
+#define LINK_ALTNAME_MAX  128 /* with NUL */
+#define LINK_ALIAS_MAX    256
+#define LINK_KIND_MAX     16
+#define LINK_MAC_SIZE     6
+#define LINK_MAC_TEXT_MAX 18 /* with NUL */
 
 /* What there is to know of one. A plain value. */
 typedef struct Link {
@@ -23,6 +24,8 @@ typedef struct Link {
         uint8_t mac[LINK_MAC_SIZE];
         bool has_mac; /* an address like those of Ethernet */
         uint32_t mtu;
+        uint8_t built_in
+                [LINK_MAC_SIZE]; /* address that hardware has; zeros = it is none that has one */
 } Link;
 
 /* One end of what is to be made. */
@@ -53,6 +56,10 @@ int link_find(int sock, const char *name, Link *ret);
 int link_get(int sock, int index, Link *ret);
 /** link_altnames() - further names of an interface, appended. Return: 0; -ENODEV; -errno. */
 int link_altnames(int sock, int index, char ***names);
+/** link_find_hardware() - look for the interface that is a piece of hardware
+ * @mac:  its address as it was built
+ * Return: 0; -ENODEV; -errno. */
+int link_find_hardware(int sock, const uint8_t mac[static LINK_MAC_SIZE], Link *ret);
 /** link_ports() - the interfaces that an interface is the master of
  * @ret:  new array
  * Return: 0; -errno. */
@@ -73,6 +80,10 @@ int link_remove_altname(int sock, int index, const char *name, Error *e);
 /** link_restore() - bring an interface down, and give it alias, address, MTU and flags as another had them
  * As far as that can be done. Return: 0; -errno of what could not. */
 int link_restore(int sock, int index, const Link *as);
+/** link_mac_parse() - six pairs of hexadecimal digits with colons between them. Return: 0 or -EINVAL. */
+int link_mac_parse(const char *text, uint8_t ret[static LINK_MAC_SIZE]);
+/** link_mac_format() - Return: @ret. */
+char *link_mac_format(const uint8_t mac[static LINK_MAC_SIZE], char ret[static LINK_MAC_TEXT_MAX]);
 /** link_move() - into another namespace, where it is called @name, or with a '%d' in that the first such
  * name that is free
  * Return: 0; -EEXIST the name is taken there; -EINVAL it is of a kind that cannot be moved; -errno. */

@@ -16,10 +16,12 @@
 
 #include "base/fd.h"
 #include "base/proc.h"
+#include "spawn/runtime.h"
 
 #define ALTNAMES_MAX 16
 #define NAMES_MAX    100 /* that are tried for one whose own is taken */
 #define FIND_TRIES   50  /* of 10 ms: it may be on its way home from a machine that was killed */
+#define STRAY_TRIES  300 /* of 10 ms: the kernel takes its time */
 #define UDEV_TRIES   300 /* of 10 ms */
 #define UDEV_MAX     (64 * 1024)
 
@@ -43,6 +45,8 @@ struct Lending {
         int watch_pidfd;
 };
 
+static const uint8_t no_mac[LINK_MAC_SIZE];
+
 /* Return: 0; -ENODEV it is not there any more. */
 static int find_inside(const Lending *l, const Lent *t, Link *ret) {
         return t->index > 0 ? link_get(l->inside, t->index, ret)
@@ -57,13 +61,13 @@ static bool is_own_altname(const Lent *t, const char *name) {
 }
 
 /* One that is taken on the host would keep it here, one that is not might deceive somebody there. */
-static void strip_altnames(const Lending *l, const Lent *t, int index) {
+static void strip_altnames(int sock, const Lent *t, int index) {
         _cleanup_strv_ char **names = NULL;
 
-        (void) link_altnames(l->inside, index, &names);
+        (void) link_altnames(sock, index, &names);
         STRV_FOREACH(n, names)
                 if (!is_own_altname(t, *n))
-                        (void) link_remove_altname(l->inside, index, *n, NULL);
+                        (void) link_remove_altname(sock, index, *n, NULL);
 }
 
 /* From the machine to the host, by @t->transit unless its own name will do at once. */
@@ -74,7 +78,7 @@ static int fetch(const Lending *l, const Lent *t, Error *e) {
         if (r < 0)
                 return r == -ENODEV ? error_set(e, r, "it is no longer in the machine")
                                     : error_set(e, r, "%m");
-        strip_altnames(l, t, now.index);
+        strip_altnames(l->inside, t, now.index);
         (void) link_restore(l->inside, now.index, &t->was);
 
         bool is_free = link_find(l->home, t->was.name, &other) == -ENODEV;
@@ -93,6 +97,17 @@ static int fetch(const Lending *l, const Lent *t, Error *e) {
         return r;
 }
 
+/* Names it, also if udev has been quick to make a further name of that. */
+static int take_name(int sock, int index, const char *name, Error *e) {
+        int r = link_set(sock, index, name, NULL, false, e);
+        Link other;
+
+        if (r != -EEXIST || link_find(sock, name, &other) < 0 || other.index != index ||
+            link_remove_altname(sock, index, name, NULL) < 0)
+                return r;
+        return link_set(sock, index, name, NULL, false, e);
+}
+
 /* On the host: gives it the name it had, or one like it. */
 static int rename_home(const Lending *l, const Lent *t, Link *now, Error *e) {
         int r = link_find(l->home, t->transit, now);
@@ -100,12 +115,40 @@ static int rename_home(const Lending *l, const Lent *t, Link *now, Error *e) {
         if (r < 0)
                 return link_find(l->home, t->was.name, now) < 0 ? error_set(e, r, "%m") : 0;
         (void) snprintf(now->name, sizeof now->name, "%s", t->was.name);
-        r = link_set(l->home, now->index, now->name, NULL, false, e);
+        r = take_name(l->home, now->index, now->name, e);
         for (unsigned i = 0; r == -EEXIST && i < NAMES_MAX; i++) {
                 (void) snprintf(now->name, sizeof now->name, "%.11s-%u", t->was.name, i);
                 r = link_set(l->home, now->index, now->name, NULL, false, e);
         }
         return r;
+}
+
+/* Return: 0 it is there by a name that is not its own; -EEXIST by its own; -ENODEV; -errno. */
+static int find_stray(int sock, const char *name, const uint8_t *mac, Link *ret) {
+        int r = -ENODEV;
+
+        for (unsigned i = 0; i < STRAY_TRIES; i++) {
+                r = link_find_hardware(sock, mac, ret);
+                if (r != -ENODEV)
+                        return r < 0 || !streq(ret->name, name) ? r : -EEXIST;
+                (void) usleep(10 * 1000);
+        }
+        return r;
+}
+
+/* Hardware that the machine gave away, to a namespace of its own making, comes to the host when that ends; its name
+ * there is whatever it was called last. */
+static int fetch_stray(const Lending *l, const Lent *t) {
+        Link now;
+        int r = memcmp(t->was.built_in, no_mac, sizeof no_mac) == 0
+                        ? -ENODEV
+                        : find_stray(l->home, t->was.name, t->was.built_in, &now);
+
+        if (r < 0)
+                return r == -EEXIST ? 0 : r;
+        strip_altnames(l->home, t, now.index);
+        (void) link_restore(l->home, now.index, &t->was);
+        return link_set(l->home, now.index, t->transit, NULL, false, NULL);
 }
 
 /* Who was to bring it home may have died when only its last name, or not even that, was missing. */
@@ -114,14 +157,17 @@ static bool is_home(const Lending *l, const Lent *t) {
 
         if (link_find(l->home, t->transit, &now) >= 0)
                 return true;
-        return link_find(l->home, t->was.name, &now) >= 0 && now.has_mac &&
-               memcmp(now.mac, t->was.mac, sizeof now.mac) == 0;
+        /* Not by a further name that udev has just given to what the kernel brought. */
+        return link_find(l->home, t->was.name, &now) >= 0 && streq(now.name, t->was.name) &&
+               now.has_mac && memcmp(now.mac, t->was.mac, sizeof now.mac) == 0;
 }
 
-static int bring_home(const Lending *l, Lent *t, Buf *notes, Error *e) {
+static int bring_home(const Lending *l, Lent *t, bool last, Buf *notes, Error *e) {
         Link now;
         int r = is_home(l, t) ? 0 : fetch(l, t, e);
 
+        if (r == -ENODEV && last && fetch_stray(l, t) >= 0)
+                r = 0;
         if (r >= 0)
                 r = rename_home(l, t, &now, e);
         for (size_t i = 0; i < t->n_altnames && r >= 0; i++)
@@ -144,7 +190,7 @@ static void bring_all_home(Lending *l, Buf *notes, bool last) {
         for (size_t i = l->n; i > 0; i--) {
                 Lent *t = l->v + i - 1;
                 Error e = {};
-                if (t->is_away && bring_home(l, t, notes, &e) < 0 && last && notes)
+                if (t->is_away && bring_home(l, t, last, notes, &e) < 0 && last && notes)
                         (void) buf_printf(notes, "network interface '%s' did not come home: %s\n",
                                           t->was.name, e.text);
         }
@@ -266,6 +312,34 @@ static int remember_altnames(int sock, Lent *t, Error *e) {
         return 0;
 }
 
+static int note_hardware(Run *run, const Link *was, Error *e) {
+        char mac[LINK_MAC_TEXT_MAX];
+
+        if (memcmp(was->built_in, no_mac, sizeof no_mac) == 0)
+                return 0;
+        _cleanup_free_ char *value = str_format("/%s/%s", was->name,
+                                                link_mac_format(was->built_in, mac));
+        return value ? runtime_note(run, "lent", value, e) : error_oom(e);
+}
+
+void lending_remove_noted(const char *value) {
+        _cleanup_fd_ int sock = netlink_open();
+        const char *slash = strrchr(value, '/');
+        uint8_t mac[LINK_MAC_SIZE];
+        char name[IFNAMSIZ] = "";
+        Link stray;
+
+        if (sock < 0 || slash - value < 2 || (size_t) (slash - value) > sizeof name ||
+            link_mac_parse(slash + 1, mac) < 0 || memcmp(mac, no_mac, sizeof mac) == 0)
+                return;
+        memcpy(name, value + 1, (size_t) (slash - value) - 1);
+        if (!link_name_is_valid(name, sizeof name) || find_stray(sock, name, mac, &stray) < 0)
+                return;
+        /* Some kernels rename only what is down. */
+        (void) link_restore(sock, stray.index, &stray);
+        (void) take_name(sock, stray.index, name, NULL);
+}
+
 static int refusal(const Link *was, int r, Error *e) {
         char path[64];
 
@@ -278,8 +352,7 @@ static int refusal(const Link *was, int r, Error *e) {
         return error_wrap(e, r, "cannot lend network interface '%s'", was->name);
 }
 
-int lending_give(Lending *l, int sock, int netns_fd, const char *name, const char *inside,
-                 Error *e) {
+int lending_give(Lending *l, Run *run, int sock, const char *name, const char *inside, Error *e) {
         Lent *t = l->v + l->n;
         Link now;
         int r = find(sock, name, &t->was, e);
@@ -288,6 +361,8 @@ int lending_give(Lending *l, int sock, int netns_fd, const char *name, const cha
                 r = wait_for_udev(&t->was, e);
         if (r >= 0)
                 r = remember_altnames(sock, t, e);
+        if (r >= 0)
+                r = note_hardware(run, &t->was, e);
         if (r < 0)
                 return r;
         (void) snprintf(t->name, sizeof t->name, "%s", *inside ? inside : t->was.name);
@@ -298,7 +373,7 @@ int lending_give(Lending *l, int sock, int netns_fd, const char *name, const cha
                                  t->name);
         l->n++;
         t->is_away = true;
-        r = link_move(sock, t->was.index, netns_fd, t->name, e);
+        r = link_move(sock, t->was.index, run->netns_fd, t->name, e);
         if (r < 0 && link_get(sock, t->was.index, &now) >= 0)
                 t->is_away = false;
         if (r < 0)

@@ -192,10 +192,9 @@ void network_plan_done(NetworkPlan *p) {
 }
 
 static int format_mac(const uint8_t mac[static LINK_MAC_SIZE], Buf *out) {
-        for (size_t i = 0; i < LINK_MAC_SIZE; i++)
-                if (buf_printf(out, "%s%02x", i > 0 ? ":" : " ", mac[i]) < 0)
-                        return -ENOMEM;
-        return 0;
+        char text[LINK_MAC_TEXT_MAX];
+
+        return buf_printf(out, " %s", link_mac_format(mac, text));
 }
 
 static int format_pair(const NetworkPlan *p, const NetworkLink *l, Buf *out) {

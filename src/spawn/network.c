@@ -194,8 +194,7 @@ static int lend(Maker *m, const NetworkLink *l, Error *e) {
 
         if (r >= 0 && !run->lending)
                 r = lending_start(run->netns_sock, m->plan->n, &run->lending, e);
-        return r < 0 ? r
-                     : lending_give(run->lending, m->sock, run->netns_fd, l->host, l->inside, e);
+        return r < 0 ? r : lending_give(run->lending, run, m->sock, l->host, l->inside, e);
 }
 
 static int make(Maker *m, const NetworkLink *l, NetworkMade *made, Error *e) {

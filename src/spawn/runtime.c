@@ -20,6 +20,7 @@
 #include "spawn/cgroup-place.h"
 #include "spawn/exchange.h"
 #include "spawn/id-lock.h"
+#include "spawn/network-lend.h"
 #include "spawn/network-zone.h"
 #include "spawn/network-address.h"
 #include "spawn/ports.h"
@@ -73,6 +74,7 @@ static const struct Leftover {
         { "network ", network_address_remove },
         { RUNTIME_NOTE_ATTACH " ", attach_remove },
         { "ports ", ports_remove },
+        { "lent ", lending_remove_noted },
 };
 
 /* Removes what the file of a dead supervisor tells of; the file is empty then. */

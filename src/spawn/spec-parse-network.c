@@ -52,11 +52,8 @@ int spec_parse_network_mac(const Setting *row, const char *value, void *at, Erro
         NetworkSpec *n = &spec_of(row, at)->network;
         static const uint8_t none[LINK_MAC_SIZE];
         uint8_t mac[LINK_MAC_SIZE];
-        int end = 0;
 
-        if (sscanf(value, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", mac, mac + 1, mac + 2, mac + 3,
-                   mac + 4, mac + 5, &end) != LINK_MAC_SIZE ||
-            strlen(value) != 17 || end != 17)
+        if (link_mac_parse(value, mac) < 0)
                 return error_set(e, EINVAL, "'%.60s' is not a MAC address, like 02:00:00:00:00:01",
                                  value);
         if (mac[0] & 1 || memcmp(mac, none, sizeof mac) == 0)

@@ -88,7 +88,8 @@ class Vm:
                 "systemd.show_status=no mitigations=off",
                 "-chardev", f"socket,id=agent,path={self._where}/agent,server=on,wait=off",
                 "-device", "virtio-serial-pci",
-                "-device", "virtserialport,chardev=agent,name=agent"]
+                "-device", "virtserialport,chardev=agent,name=agent",
+                "-device", "virtio-net-pci"]       # with nothing behind it
         for number, disk in enumerate(disks):
             how = "snapshot=on" if number == 3 else "readonly=on"
             argv += ["-drive", f"file={disk},if=none,id=d{number},format=raw,{how}",
