@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "net/conntrack.h"
 #include "net/firewall.h"
 #include "net/localnet.h"
 #include "net/netns.h"
@@ -114,6 +115,7 @@ static void take_away(int lock_fd, const char *machine, const PortRecord *p) {
                         r = 0;
                 }
         }
+        (void) conntrack_forget(&p->ports);
 }
 
 void ports_remove(const char *path) {
@@ -342,6 +344,8 @@ static int exchange(const Spec *spec, Ports *p, const Ip inside[static 2], char 
                 return r;
         memset(next.former, 0, sizeof next.former);
         p->record = next;
+        /* What cannot be had is no reason to do without the rest. */
+        (void) conntrack_forget(&next.ports);
         r = port_record_write(lock, spec->machine, &next, e);
         return r < 0 ? r : open_loopback(lock, p, e);
 }

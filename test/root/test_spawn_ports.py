@@ -75,6 +75,11 @@ def ask(address, port, pid=None, kind="tcp", patience=2.0):
     return out[1] if out[0] == "-" else tuple(out)
 
 
+def run_script(pid, script):
+    return subprocess.run([*enter(pid), PYTHON, "-c", script], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+
+
 def ruleset():
     return subprocess.run([PYTHON, "-c", LIST], check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -507,6 +512,40 @@ def test_in_a_file(net, scratch):
     process = net.machine("--settings=trusted", link=())
     wait_until(goes_to("10.0.1.2 . 90"))
     net.stop(process)
+
+
+SEND = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(0.3)
+s.bind(("198.51.100.9", 40404))
+s.connect(("198.51.100.1", 5300))
+try:
+    s.send(b"?")
+    print(s.recv(99).decode())
+except OSError:
+    print("nobody")
+"""
+
+
+def test_datagrams_without_end(net):
+    """Somebody who never stops sending is heard by the machine that has the port now."""
+    def heard():
+        return run_script(net.elsewhere, SEND)
+
+    # Somebody else's rule has the kernel remember connections all the time.
+    nft("add table ip mine; add chain ip mine c { type filter hook input priority 0; };"
+        " add rule ip mine c ct state established accept")
+    assert heard() == "nobody"
+    for number, who in enumerate(("one", "two"), 2):
+        process = net.machine("-p", "udp:5300:53", address=False)
+        net.give_host(f"ve-{net.spawn.name}", 1)
+        net.give(process, 1, last=number)
+        net.serve(process, who, "u53")
+        wait_until(goes_to(f"10.0.1.{number} . 53"))
+        assert heard() == f"{who} 53 198.51.100.9"
+        net.stop(process)
+        assert heard() == "nobody"
 
 
 def test_many_ports(net):
