@@ -323,3 +323,35 @@ def test_a_bundle_that_is_wrong_leaves_nothing(runtime, scratch):
     (bundle / "config.json").unlink()
     assert "No such file" in runtime.refuse("create", "-b", bundle, "x")
     assert runtime.names() == []
+
+
+def test_readiness_is_passed_on(runtime, scratch):
+    """start waits for it, and nothing else that the payload says gets out."""
+    sock = scratch / "notify"
+    env = {**os.environ, "NOTIFY_SOCKET": str(sock)}
+    bundle = runtime.bundle("/bin/sh", "-c", "echo $NOTIFY_SOCKET > /where; sleep 100")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(sock))
+        manager.settimeout(5)
+        runtime.create("x", bundle, env=env)
+        with runtime.spawn("start", "x", env=env) as start:
+            where = bundle / "rootfs/where"
+            wait_until(lambda: where.exists() and where.read_text())
+            inner = f"/proc/{runtime.state('x')['pid']}/root{where.read_text().strip()}"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as payload:
+                payload.connect(inner)
+                payload.send(b"STATUS=hello\nMAINPID=1")
+                assert start.poll() is None
+                payload.send(b"STATUS=hello\nREADY=1\n")
+            assert start.wait(10) == 0
+        assert manager.recv(4096) == b"READY=1"
+        manager.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            manager.recv(4096)
+
+
+def test_who_ends_before_it_is_ready_is_not_waited_for(runtime, scratch):
+    env = {**os.environ, "NOTIFY_SOCKET": str(scratch / "nobody")}
+    runtime.create("x", runtime.bundle("/bin/true"), env=env)
+    runtime.run("start", "x", env=env)
+    runtime.wait_for("x", "stopped")

@@ -4,6 +4,7 @@
 #include "base/handshake.h"
 #include "spawn/oci-hooks.h"
 #include "spawn/oci/launch.h"
+#include "spawn/oci/ready.h"
 
 int oci_create(Oci *oci, char *const *args, Error *e) {
         _cleanup_(launch_done) Launch l;
@@ -39,7 +40,7 @@ static int hear_outcome(int fd, const OciConfig *config, Error *e) {
 int oci_start(Oci *oci, char *const *args, Error *e) {
         _cleanup_(container_done) Container c = CONTAINER_NULL;
         _cleanup_(oci_config_freep) OciConfig *config = NULL;
-        _cleanup_fd_ int outcome = -EBADF;
+        _cleanup_fd_ int outcome = -EBADF, ready = -EBADF;
         OciStatus status;
         int r = container_open_locked(oci->o.root, args[0], &c, e);
 
@@ -52,9 +53,19 @@ int oci_start(Oci *oci, char *const *args, Error *e) {
         if (status != OCI_STATUS_CREATED)
                 return error_set(e, EALREADY, "cannot start an already running container");
         r = launch_config(&c, &config, e);
+        if (r >= 0 && ready_is_wanted()) {
+                r = ready = ready_listen(&c, e);
+                r = r == -ENOENT ? 0 : r;
+        }
         if (r >= 0)
                 r = container_open_gate(&c, &outcome, e);
         if (r >= 0)
                 r = hear_outcome(outcome, config, e);
-        return r < 0 ? r : launch_poststart(oci, &c, config, e);
+        if (r >= 0)
+                r = launch_poststart(oci, &c, config, e);
+        if (r < 0 || ready < 0)
+                return r;
+        /* It may take its time, in which others want to look at it, and to end it. */
+        r = container_unlock(&c, e);
+        return r < 0 ? r : ready_wait(&c, ready, e);
 }

@@ -15,6 +15,7 @@
 #include "spawn/oci-cgroup.h"
 #include "spawn/oci-hooks.h"
 #include "spawn/oci-spec.h"
+#include "spawn/oci/ready.h"
 #include "spawn/userns.h"
 #include "spawn/register.h"
 
@@ -28,8 +29,10 @@ void launch_init(Launch *l, Oci *oci) {
 
 void launch_done(Launch *l) {
         engine_done(&l->engine);
-        if (l->is_there)
+        if (l->is_there) {
+                ready_remove(&l->container);
                 (void) container_remove(&l->container, NULL);
+        }
         container_done(&l->container);
         spec_done(&l->spec);
 }
@@ -171,6 +174,8 @@ static int prepare(Launch *l, const char *id, bool gated, Error *e) {
                 return r;
         l->is_there = true;
         r = describe(config, bundle, &l->container.state, e);
+        if (r >= 0 && gated)
+                r = ready_prepare(&l->container, o->root, config, e);
         if (r >= 0)
                 r = set_spec(l, id, gated, e);
         if (r >= 0)
@@ -281,6 +286,7 @@ int launch_remove(Oci *oci, Container *c, Error *e) {
                 register_stop_scope(c->state.scope);
         if (c->state.cgroup)
                 cgroup_place_remove(c->state.cgroup);
+        ready_remove(c);
         r = container_remove(c, e);
         if (r < 0)
                 return r;
