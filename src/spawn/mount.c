@@ -575,27 +575,49 @@ static int copy_host_sys(const MountItem *m, Error *e) {
         return r < 0 ? error_set(e, r, "cannot set its attributes: %m") : fd;
 }
 
+/* Items that are not made and then attached. Return: 1 done; 0 this one is; -errno. */
+static int apply_other(const MountPlan *plan, size_t index, const NodePlan *dev, Run *run,
+                       Error *e) {
+        const MountItem *m = plan->items + index;
+        int r = 0;
+
+        switch (m->type) {
+        case MOUNT_LAYER:
+                break;
+        case MOUNT_CLOSE:
+                r = oci_mount_close(m, run, e);
+                break;
+        case MOUNT_COVER:
+                r = oci_mount_cover(m, run, e);
+                break;
+        case MOUNT_NODES:
+                r = oci_nodes_apply(dev, m->document, run, e);
+                break;
+        case MOUNT_INACCESSIBLE:
+                r = inaccessible_apply(m->target, m->attributes, run, e);
+                break;
+        default:
+                if (m->type == MOUNT_HOST && run->source_fds[index] < 0)
+                        break;
+                if (!streq(m->target, "/"))
+                        return 0;
+                r = replace_root(plan, index, run, e);
+        }
+        return r < 0 ? r : 1;
+}
+
 static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                       const NodePlan *fill_run, Run *run, Error *e) {
         const MountItem *m = plan->items + index;
-        int source = m->type == MOUNT_HOST ? run->source_fds[index] : -EBADF, r;
+        int source = m->type == MOUNT_HOST ? run->source_fds[index] : -EBADF;
+        int r = apply_other(plan, index, dev, run, e);
         /* In PHASE_INNER we are root inside already; before it, root outside. */
         uid_t uid = m->phase == PHASE_BUILD ? run->uid_base : 0;
         _cleanup_fd_ int to_close = -EBADF;
         Place target;
 
-        if (m->type == MOUNT_LAYER || (m->type == MOUNT_HOST && source < 0))
-                return 0;
-        if (m->type == MOUNT_CLOSE)
-                return oci_mount_close(m, run, e);
-        if (m->type == MOUNT_COVER)
-                return oci_mount_cover(m, run, e);
-        if (m->type == MOUNT_NODES)
-                return oci_nodes_apply(dev, m->document, run, e);
-        if (streq(m->target, "/"))
-                return replace_root(plan, index, run, e);
-        if (m->type == MOUNT_INACCESSIBLE)
-                return inaccessible_apply(m->target, m->attributes, run, e);
+        if (r != 0)
+                return MIN(r, 0);
         bool existed = m->view && m->type == MOUNT_TMPFS && is_there(m, run);
         r = find_target(m, source, uid, run, &target, &to_close, e);
         if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)

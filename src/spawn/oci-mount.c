@@ -110,7 +110,7 @@ static int mount_id(int fd, uint64_t *ret) {
 
 int oci_mount_see(int fd, const char *path, const Run *run, Error *e) {
         _cleanup_fd_ int there = path_open_in_root(run->root_fd, path, O_PATH, 0);
-        uint64_t wanted, seen;
+        uint64_t wanted = 0, seen = 0;
         int r = there;
 
         if (r >= 0)
