@@ -102,15 +102,6 @@ def test_network_of_the_file_takes_nothing_away(spawn, busybox, settings):
     assert set(out.split()) == {"lo", "host0"}
 
 
-@pytest.mark.parametrize("text, words", [
-    ("[Network]\nPort=80\n", "Port"),
-])
-def test_what_is_not_supported_is_not_passed_over(spawn, busybox, settings, text, words):
-    path = settings(PLACES[0], text)
-    line = spawn.refuse(busybox, "true")
-    assert f"{path}:{text.count(chr(10))}: {words}=: " in line and "not supported" in line
-
-
 def test_environment_of_the_caller(spawn, busybox):
     """The knob that people set in units."""
     env = {**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"}
