@@ -77,7 +77,7 @@ def prepare(lab):
 
 def path_of(runtime):
     """Where a runtime is in the lab."""
-    return f"/usr/local/bin/bed-{runtime}" if runtime in PEERS else f"/usr/sbin/{runtime}"
+    return f"/usr/local/bin/bed-{runtime}" if runtime in PEERS else f"/usr/bin/{runtime}"
 
 
 class Podman:
