@@ -67,6 +67,9 @@ def image_tar():
 
 def prepare(lab):
     """Have the image in podman's store, and the peers as the bed can run them."""
+    for runtime in runtimes():
+        if runtime not in PEERS:
+            lab.run(["test", "-x", path_of(runtime)])
     lab.write("/etc/containers/containers.conf", _CONTAINERS_CONF)
     for peer in PEERS:
         lab.write(f"/usr/local/bin/bed-{peer}", _WITHOUT_RESOURCES.replace("@PEER@", peer), mode=0o755)
