@@ -390,6 +390,13 @@ int plan_format(const Spec *spec, const Plan *p, Buf *out) {
                                                     : "network: the host's\n");
         if (r >= 0)
                 r = network_plan_format(&p->network, out);
+        for (size_t i = 0; i < spec->ports.n && r >= 0; i++) {
+                r = buf_puts(out, "  port ");
+                if (r >= 0)
+                        r = port_format(spec->ports.v + i, out);
+                if (r >= 0)
+                        r = buf_puts(out, "\n");
+        }
         if (r >= 0)
                 r = buf_puts(out, "control group: ");
         if (r >= 0)

@@ -568,6 +568,12 @@ def test_restarts(net):
     assert ruleset() == ""
 
 
+def test_dry_run(net):
+    out = net.spawn.out(net.tree, "--dry-run", "-n", "-p", "8080:80", "-p", "[::1]:53/udp", "/bin/true")
+    assert "  port tcp:8080:80\n  port udp:[::1]:53\n" in out
+    assert ruleset() == ""
+
+
 def test_without_the_aide(net, monkeypatch, scratch):
     (scratch / "empty").mkdir()
     monkeypatch.setenv("SKEP_LIBEXECDIR", str(scratch / "empty"))
