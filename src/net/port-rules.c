@@ -89,19 +89,17 @@ static int put_link(const char *verb, const char *link, Buf *out) {
 
 /* The elements of one value in the map of one family. */
 static int put_port(const char *verb, const Port *p, const Ip *inside, bool with_data, Buf *out) {
-        char at[IP_TEXT_MAX + 3] = "", to[IP_TEXT_MAX];
+        char at[IP_TEXT_MAX] = "", to[IP_TEXT_MAX];
         bool is_bound = p->address.family != AF_UNSPEC;
 
-        if (is_bound) {
+        if (is_bound)
                 (void) ip_format(&p->address, at);
-                (void) strcat(at, " . ");
-        }
         (void) ip_format(inside, to);
         int r = buf_printf(out, "%s element " PORT_RULES_TABLE " %s%c {", verb,
                            is_bound ? "at" : "any", inside->family == AF_INET ? '4' : '6');
         for (unsigned i = 0; i < p->n && r >= 0; i++) {
-                r = buf_printf(out, "%s %d . %s%u", i > 0 ? "," : "", p->protocol, at,
-                               (unsigned) p->host + i);
+                r = buf_printf(out, "%s %d . %s%s%u", i > 0 ? "," : "", p->protocol, at,
+                               is_bound ? " . " : "", (unsigned) p->host + i);
                 if (r >= 0 && with_data)
                         r = buf_printf(out, " : %s . %u", to, (unsigned) p->inside + i);
         }

@@ -121,9 +121,10 @@ int port_parse(const char *text, Port *ret, Error *e) {
         Port p = { .family = AF_UNSPEC };
         int r;
 
-        if (strlen(text) >= sizeof copy)
+        size_t length = strlen(text);
+        if (length >= sizeof copy)
                 return error_set(e, EINVAL, "it is too long for a port");
-        (void) strcpy(copy, text);
+        memcpy(copy, text, length + 1);
         r = take_protocol(&at, &p.protocol, e);
         if (r >= 0)
                 r = take_address(&at, &p, e);
