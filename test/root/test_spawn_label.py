@@ -58,3 +58,17 @@ def test_nothing_runs_without_its_label(path, tmp_path):
                          "it ran")
     assert done.returncode == 126 and failed and b"it ran" not in done.stdout
     assert plain.read_text() == ""
+
+
+@pytest.mark.parametrize("over", ["/proc/$$/task/$$/oom_score_adj", "/proc/$$/task/$$", "/proc"])
+def test_label_goes_to_no_other_file_of_proc(over):
+    """One that runs already may have mounted something of proc's over something else of it."""
+    with subprocess.Popen(["sleep", "100"]) as other:
+        source = {"/proc": "/proc/$$/task/$$"}.get(over, over.replace("$$", str(other.pid)))
+        script = (f"mount --bind {source} {over} && exec {INIT} label 9 /proc/thread-self/oom_score_adj 77 "
+                  "/bin/echo echo ran 9>/dev/null")
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, check=False)
+        with open(f"/proc/{other.pid}/oom_score_adj", encoding="ascii") as f:
+            got = int(f.read())
+        other.kill()
+    assert done.returncode == 126 and done.stdout == b"" and got != 77

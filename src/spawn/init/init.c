@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <linux/reboot.h>
 #include <linux/seccomp.h>
 #include <linux/sched.h>
@@ -13,12 +14,15 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 
 #include "spawn/init/system.h"
 #include "base/handshake.h"
 #include "spawn/run.h"
+
+#define PROC_ROOT_INODE 1
 
 #define STOP_SECONDS  90 /* how long the payload has from SIGTERM on */
 #define REAL_TIME_MIN 34 /* SIGRTMIN as C libraries and inits count */
@@ -158,21 +162,42 @@ __attribute__((noreturn)) static void become(int socket, const Filter *filter, c
              system_call(SYS_execve, (long) program, (long) argv, (long) environment, 0));
 }
 
-/* What our next execution is to run as. A file that is not of proc would take it as well, and do nothing. */
-static long set_label(const char *file, const char *text) {
+/* A file of proc, by its path: of the very proc that is at /proc, and no mount on the way, for the machine may
+ * run already and have put another of its files there.
+ * Return: a descriptor or -errno. */
+static long open_in_proc(const char *file) {
+        const char *top = "/proc/";
+        const struct open_how how = { .flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV };
         struct statfs fs = {};
-        long n = 0, fd = system_call(SYS_openat, AT_FDCWD, (long) file, O_WRONLY | O_CLOEXEC, 0);
+        struct stat st = {};
+
+        for (; *top; top++, file++)
+                if (*file != *top)
+                        return -EXDEV;
+        long r, proc = system_call(SYS_openat, AT_FDCWD, (long) "/proc",
+                                   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+        if (proc < 0)
+                return proc;
+        r = system_call(SYS_fstatfs, proc, (long) &fs, 0, 0);
+        if (r >= 0)
+                r = system_call(SYS_newfstatat, proc, (long) "", (long) &st, AT_EMPTY_PATH);
+        if (r >= 0 && (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE))
+                r = -EXDEV;
+        if (r >= 0)
+                r = system_call(SYS_openat2, proc, (long) file, (long) &how, sizeof how);
+        (void) system_call(SYS_close, proc, 0, 0, 0);
+        return r;
+}
+
+/* What our next execution is to run as. */
+static long set_label(const char *file, const char *text) {
+        long n = 0, fd = open_in_proc(file);
 
         if (fd < 0)
                 return fd;
-        long r = system_call(SYS_fstatfs, fd, (long) &fs, 0, 0);
-        if (r < 0)
-                return r;
-        if (fs.f_type != PROC_SUPER_MAGIC)
-                return -EXDEV;
         while (text[n])
                 n++;
-        r = system_call(SYS_write, fd, (long) text, n, 0);
+        long r = system_call(SYS_write, fd, (long) text, n, 0);
         return r < 0 ? r : 0;
 }
 
