@@ -29,6 +29,10 @@ static int check_members(const ClaimFacts *f, const MemberAddress *a, Error *e) 
                         const MemberAddress *other = f->members->v[i].v + j;
                         const char *name = f->members->v[i].name;
 
+                        /* What a payload gave itself is no claim to it. */
+                        if (streq(other->inside, "-"))
+                                continue;
+
                         if (ip_equal(&other->address.ip, &a->address.ip)) {
                                 (void) snprintf(by, sizeof by, "is the address of machine '%s'",
                                                 name);

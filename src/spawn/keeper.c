@@ -44,6 +44,7 @@ enum {
         POLL_HOLDER,
         POLL_PORTS,
         POLL_ADDRESS,
+        POLL_NAMES,
         POLL_CONSOLE,
         _POLL_MAX = POLL_CONSOLE + PTY_FORWARD_FDS,
 };
@@ -288,9 +289,9 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
                 msec = MIN(msec, (uint64_t) IDLE_MSEC);
         if (k->ask_until != 0)
                 msec = ASK_AGAIN_USEC / 1000;
-        uint64_t ports = ports_wait(k->run);
-        if (ports != UINT64_MAX)
-                msec = MIN(msec, ports / 1000 + 1);
+        uint64_t network = MIN(ports_wait(k->run), network_address_wait(k->run));
+        if (network != UINT64_MAX)
+                msec = MIN(msec, network / 1000 + 1);
         fds[POLL_SIGNALS] = (struct pollfd){ .fd = k->signals_fd, .events = POLLIN };
         fds[POLL_LEADER] = (struct pollfd){ .fd = k->run->leader_fd, .events = POLLIN };
         fds[POLL_NOTIFY] = (struct pollfd){ .fd = k->run->notify_fd, .events = POLLIN };
@@ -299,6 +300,7 @@ static int wait_for_events(Keeper *k, struct pollfd fds[static _POLL_MAX], Error
         fds[POLL_HOLDER] = (struct pollfd){ .fd = k->attach.holder_fd, .events = POLLIN };
         fds[POLL_PORTS] = (struct pollfd){ .fd = ports_poll(k->run), .events = POLLIN };
         fds[POLL_ADDRESS] = (struct pollfd){ .fd = k->run->address_watch_fd, .events = POLLIN };
+        fds[POLL_NAMES] = (struct pollfd){ .fd = network_address_poll(k->run), .events = POLLIN };
         if (is_pumping(k))
                 pty_forward_poll(&k->console, fds + POLL_CONSOLE);
         nfds_t n = is_pumping(k) ? _POLL_MAX : POLL_CONSOLE;
@@ -342,6 +344,8 @@ static int loop(Keeper *k, Error *e) {
                         lend_console(k);
                 if (fds[POLL_ADDRESS].revents)
                         network_address_restore(k->run);
+                if (fds[POLL_NAMES].revents)
+                        network_address_see(k->run);
                 if (fds[POLL_LEADER].revents) {
                         /* Its last words may have come with its end. */
                         for (unsigned i = 0; i < LAST_WORDS_MAX && take_notification(k); i++)

@@ -16,10 +16,13 @@
 #include "net/hosts.h"
 #include "net/nat.h"
 #include "net/netns.h"
+#include "net/reach.h"
 #include "spawn/network-files.h"
 #include "spawn/runtime.h"
 
-#define RECORDS "/run/skep/network/machines/"
+#define RECORDS   "/run/skep/network/machines/"
+#define REST_USEC (UINT64_C(1000) * 1000) /* between two looks at a machine's own addresses */
+#define SEEN_MAX  4 /* addresses of a family by which one who finds them by itself is known */
 
 /* What is open while records are read and changed. */
 typedef struct Ledger {
@@ -235,8 +238,10 @@ int network_address_claim(const Spec *spec, const NetworkPlan *plan, Run *run, E
                 return r;
         run->address_is_noted = true;
 
-        _cleanup_fd_ int hosts = hosts_open(l.lock_fd, m.name, O_CREAT | O_TRUNC);
-        if (hosts < 0)
+        _cleanup_fd_ int hosts = network_address_wants(spec)
+                                         ? hosts_open(l.lock_fd, m.name, O_CREAT | O_TRUNC)
+                                         : -EBADF;
+        if (hosts < 0 && network_address_wants(spec))
                 return error_set(e, hosts, "cannot make the machine's hosts file: %m");
         Member *kept = malloc(sizeof *kept);
         if (!kept)
@@ -393,11 +398,69 @@ static int note_firewall(const char *chains, Buf *notes) {
         return MIN(r, 0);
 }
 
+/* That a name is not known is no reason not to start. */
+static void watch_names(Run *run) {
+        run->name_watch_fd = netns_socket(run->netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, NULL);
+        if (run->name_watch_fd >= 0 && reach_watch(run->name_watch_fd) < 0)
+                run->name_watch_fd = fd_close(run->name_watch_fd);
+}
+
+/* What there is inside by now, as addresses of the record. */
+static int collect_seen(const Run *run, Member *m) {
+        static const int families[] = { AF_INET, AF_INET6 };
+        _cleanup_fd_ int sock = netns_socket(run->netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE,
+                                             NULL);
+        int r = MIN(sock, 0);
+
+        m->n = 0;
+        for (size_t i = 0; i < ELEMENTSOF(families) && r >= 0; i++) {
+                Ip seen[SEEN_MAX];
+                int n = reach_addresses(sock, families[i], seen, ELEMENTSOF(seen));
+                r = MIN(n, 0);
+                for (int j = 0; j < n && r >= 0; j++) {
+                        MemberAddress a = { .address = { seen[j], ip_bits(families[i]) },
+                                            .link = "-",
+                                            .inside = "-" };
+                        r = member_add(m, &a);
+                }
+        }
+        return r;
+}
+
+int network_address_poll(const Run *run) {
+        return run->name_watch_fd >= 0 && now_usec() >= run->name_rest_until ? run->name_watch_fd
+                                                                             : -EBADF;
+}
+
+uint64_t network_address_wait(const Run *run) {
+        if (run->name_watch_fd < 0)
+                return UINT64_MAX;
+        uint64_t now = now_usec();
+        return run->name_rest_until > now ? run->name_rest_until - now : UINT64_MAX;
+}
+
+void network_address_see(Run *run) {
+        _cleanup_(ledger_close) Ledger l = { .lock_fd = -EBADF, .sock = -EBADF };
+
+        run->name_rest_until = now_usec() + REST_USEC;
+        if (!reach_changed(run->name_watch_fd) || collect_seen(run, run->member) < 0 ||
+            ledger_open(&l, NULL) < 0 || member_write(l.lock_fd, run->member, NULL) < 0)
+                return;
+        member_list_done(&l.members);
+        if (member_read_all(l.lock_fd, &l.members, NULL) >= 0)
+                hosts_refresh(l.lock_fd, &l.members, run->member->name, run->member->segment);
+}
+
 int network_address_apply(Run *run, Buf *notes, Error *e) {
         _cleanup_(ledger_close) Ledger l = { .lock_fd = -EBADF, .sock = -EBADF };
         _cleanup_free_ char *chains = NULL;
         Member *m = run->member;
         struct stat st;
+
+        if (m->n == 0) {
+                watch_names(run);
+                return 0;
+        }
         int r = ledger_open(&l, e);
 
         if (r >= 0)
@@ -442,6 +505,7 @@ static void remove_by_name(const char *name) {
 
 void network_address_revert(Run *run) {
         run->address_watch_fd = fd_close(run->address_watch_fd);
+        run->name_watch_fd = fd_close(run->name_watch_fd);
         if (!run->member)
                 return;
         remove_by_name(run->member->name);

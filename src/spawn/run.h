@@ -105,9 +105,11 @@ typedef struct Run {
         uint64_t bus_manager;   /* the service manager is ":1.N" on it */
         int scope_pidfd;        /* that placeholder */
         struct NetworkMade *network; /* interfaces, see network.h; as many as the plan has */
-        struct Member *member; /* addresses of the machine, see network-address.h; NULL = none */
-        bool address_is_noted; /* in the runtime file */
-        int address_watch_fd;  /* readable when the host lost an address of the link */
+        struct Member *member;    /* addresses of the machine, see network-address.h; NULL = none */
+        bool address_is_noted;    /* in the runtime file */
+        int address_watch_fd;     /* readable when the host lost an address of the link */
+        int name_watch_fd;        /* readable when the machine's own addresses have changed */
+        uint64_t name_rest_until; /* CLOCK_MONOTONIC, µs: not before that again */
         size_t n_network;
         struct Lending *lending; /* interfaces of the host, see network-lend.h */
         bool zone_is_noted;      /* in the runtime file */
@@ -175,6 +177,7 @@ typedef struct Run {
                 .console_fd = -EBADF,                                                              \
                 .kmsg_fd = -EBADF,                                                                 \
                 .address_watch_fd = -EBADF,                                                        \
+                .name_watch_fd = -EBADF,                                                           \
                 .netns_fd = -EBADF,                                                                \
                 .netns_sock = -EBADF,                                                              \
                 .watch_fd = -EBADF,                                                                \

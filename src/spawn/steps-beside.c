@@ -74,7 +74,7 @@ static const Step steps[] = {
         { "start of the journal receiver", PHASE_ATTACH, false, journal_forward_wants,
           apply_receiver_start, NULL },
         { "network", PHASE_ATTACH, false, network_wants, apply_network, revert_network },
-        { "addresses", PHASE_ATTACH, false, network_address_wants, apply_addresses, NULL },
+        { "addresses", PHASE_ATTACH, false, network_address_counts, apply_addresses, NULL },
         { "forwarding of ports", PHASE_ATTACH, false, ports_want, apply_forwarding,
           revert_forwarding },
         { "scope handover", PHASE_ATTACH, false, register_wants_scope, apply_handover, NULL },

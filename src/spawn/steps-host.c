@@ -385,7 +385,7 @@ static const Step steps[] = {
         { "plan", PHASE_HOST, true, NULL, apply_plan, revert_plan },
         { "filter note", PHASE_HOST, true, wants_filter_note, apply_filter_note, NULL },
         { "owners of files", PHASE_HOST, true, spec_has_private_users, apply_owners, NULL },
-        { "network addresses", PHASE_HOST, false, network_address_wants, apply_address_claim,
+        { "network addresses", PHASE_HOST, false, network_address_counts, apply_address_claim,
           revert_address_claim },
         { "ports", PHASE_HOST, true, ports_want, apply_ports, revert_ports },
         { "boot ID", PHASE_HOST, false, spec_is_machine, apply_boot_id, NULL },

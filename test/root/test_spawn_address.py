@@ -308,6 +308,24 @@ def test_neighbours(spawn, held):
     end(alone)
 
 
+def test_neighbour_with_addresses_of_its_own(spawn, held):
+    """One that gets its address elsewhere, by DHCP or by hand, is known by name as soon as it has it."""
+    a, b = f"{spawn.name}-a", f"{spawn.name}-b"
+    first, second = held(*ZONE, name=a), held("--network-zone=skeptest", name=b)
+    assert b not in names(first)
+    inside(second, "ip", "link", "set", "host0", "up")
+    inside(second, "ip", "addr", "add", "10.77.0.9/24", "dev", "host0")
+    wait_until(lambda: names(first).get(b) == 1)
+    assert "10.77.0.9 " + b in hosts_file(first).read_text(encoding="ascii")
+    inside(second, "ip", "addr", "del", "10.77.0.9/24", "dev", "host0")
+    wait_until(lambda: b not in names(first))
+    inside(second, "ip", "addr", "add", "10.77.0.10/24", "dev", "host0")
+    wait_until(lambda: names(first).get(b) == 1)
+    end(second)
+    assert b not in names(first)
+    end(first)
+
+
 def test_neighbours_at_a_bridge(spawn, held):
     ip("link add br0 type bridge")
     ip("link set br0 up")
