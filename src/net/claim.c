@@ -32,7 +32,6 @@ static int check_members(const ClaimFacts *f, const MemberAddress *a, Error *e) 
                         /* What a payload gave itself is no claim to it. */
                         if (streq(other->inside, "-"))
                                 continue;
-
                         if (ip_equal(&other->address.ip, &a->address.ip)) {
                                 (void) snprintf(by, sizeof by, "is the address of machine '%s'",
                                                 name);

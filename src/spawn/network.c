@@ -130,7 +130,7 @@ static int make_member(Maker *m, const NetworkLink *l, NetworkMade *made, Error 
                         m->bridge = r;
                         r = make_pair(m, l, made, e);
                 }
-                if (r != -ENODEV)
+                if (r != -ENODEV && r != -EINVAL) /* a master that is not there is the latter */
                         break;
         }
         zone_unlock(lock);
