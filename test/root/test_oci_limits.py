@@ -218,8 +218,15 @@ def test_a_limit_is_in_the_group(spawn, bundle):
     ({"unified": {"hugetlb.2MB.max": "many"}}, "hugetlb.2MB.max"),
     ({"memory": {"swappiness": 10}}, "swappiness"),
     ({"network": {"classID": 5}}, "network"),
+    ({"cpu": {"realtimeRuntime": 1000}}, "real-time"),
 ])
 def test_refused_limits(sh, bundle, resources, says):
     bundle.linux["resources"] = resources
     done = sh("true")
     assert done.returncode == 125 and says in done.stderr
+
+
+def test_what_nobody_does_is_refused(sh, bundle):
+    bundle.linux["intelRdt"] = {"closID": "a"}
+    done = sh("true")
+    assert done.returncode == 125 and "linux.intelRdt" in done.stderr
