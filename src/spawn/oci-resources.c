@@ -184,7 +184,7 @@ static int plan_unified(const OciResources *r, OciLimits *l, Error *e) {
         for (size_t i = 0; i < r->unified.n; i++) {
                 const JsonPair *p = r->unified.v + i;
 
-                if (!filename_is_valid(p->name) || !strchr(p->name, '.'))
+                if (!filename_is_valid(p->name) || p->name[0] == '.' || !strchr(p->name, '.'))
                         return error_set(e, EINVAL,
                                          "unified: '%.60s' is no file of a control group", p->name);
                 if (add(l, p->name, strdup(strempty(p->value))) < 0)

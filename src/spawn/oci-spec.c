@@ -237,8 +237,6 @@ int oci_spec_fill(Spec *s, OciConfig *config, Buf *notes, Error *e) {
                 r = check_rdt(config, e);
         if (r < 0)
                 return r;
-        if (config->linux_.intel_rdt)
-                return error_set(e, EOPNOTSUPP, "linux.intelRdt: there is no support for it");
         fill_integration(s, config);
         return note_rest(config, notes) < 0 ? error_oom(e) : 0;
 }
