@@ -103,6 +103,10 @@ class Runtime:
         """Remove everything; then nothing may be left."""
         left = self.names()
         for name in left:
+            # What exec left to us keeps the container's PID namespace until we have waited for it.
+            if self.status(name) in ("running", "paused"):
+                self.run("kill", "--all", name, "KILL")
+                wait_until(lambda n=name: self.reap() is not None and self.status(n) == "stopped")
             self.run("delete", "--force", name)
         wait_until(lambda: self.reap() == set())
         assert self.groups() == []
