@@ -6,6 +6,7 @@ namespace of its own."""
 import errno
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -215,12 +216,27 @@ if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
             assert state() == before
 
 
+def watcher_of(process):
+    return int(subprocess.run(["pgrep", "-P", str(process.pid), "skep-lent"], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout)
+
+
 def test_watcher_is_killed(spawn, busybox):
     """Then the supervisor does it, as ever."""
     before = state()
     process = held(spawn, busybox, "--network-interface=up0:in0")
-    pid = subprocess.run(["pgrep", "-P", str(process.pid), "skep-lent"], check=True, text=True,
-                         stdout=subprocess.PIPE).stdout
-    os.kill(int(pid), 9)
+    os.kill(watcher_of(process), signal.SIGKILL)
     assert end(process) == ""
     assert state() == before
+
+
+def test_signals_to_all(spawn, busybox):
+    """As from a terminal: the watcher is there until the supervisor is not."""
+    before = state()
+    process = held(spawn, busybox, "--network-interface=up0:in0")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        os.kill(watcher_of(process), number)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: state() == before, what="coming home")
+    spawn.run(busybox, "true")      # takes away what else a killed one leaves
