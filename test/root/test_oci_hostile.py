@@ -385,20 +385,22 @@ def test_masks_hold(any_runner, bundle):
 # consoles
 
 
-def test_console_of_the_image_is_a_link(runtime, bundle, canary):
+@pytest.mark.parametrize("target", ["/target", "../target"])
+def test_console_of_the_image_is_a_link(runtime, bundle, target):
     """CVE-2025-52565: the terminal is not mounted on what the image says is /dev/console."""
     bundle.process["terminal"] = True
     for mounted in (True, False):
         if not mounted:
             bundle.without_mount("/dev", "/dev/pts", "/dev/shm")
         (bundle.rootfs / "target").write_text("mine\n")
-        replace(bundle.rootfs / "dev/console", "/target")
+        replace(bundle.rootfs / "dev/console", target)
         bundle.sh("cat </target; grep -c ' /target ' /proc/self/mountinfo; grep -c ' /proc/sys' "
                   "/proc/self/mountinfo; tty")
         bundle.write()
         done = subprocess.run(["script", "-qec", " ".join(
             [*runtime.command, "run", "--bundle", str(bundle.path), f"box{mounted}"]), "/dev/null"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False, timeout=20)
+        assert not os.path.exists("/target")
         found = re.search(r"mine\s+(\d+)\s+(\d+)", done.stdout.replace("^@", ""))
         assert (found and found[1] == "0") or (not found and done.returncode != 0), done.stdout
 
