@@ -452,6 +452,7 @@ def test_bridge(net, bridge):
     net.serve(two, "two", 80)
     wait_until(goes_to("10.0.7.2 . 80"))
     wait_until(goes_to("10.0.7.3 . 80"))
+    wait_until(goes_to("fd00:7::2 . 80"))
     wait_until(goes_to("fd00:7::3 . 80"))
     for address in ("127.0.0.1", "::1", "198.51.100.1", "2001:db8:1::1"):
         assert ask(address, 8080)[0] == "one", address
