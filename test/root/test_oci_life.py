@@ -306,6 +306,7 @@ def test_version_and_features(runtime):
     assert features["linux"]["cgroup"]["v2"] is True
     assert "rbind" in features["mountOptions"]
     assert "CAP_SYS_ADMIN" in features["linux"]["capabilities"]
+    assert all(a.startswith("SCMP_ARCH_") for a in features["linux"]["seccomp"]["archs"])
 
 
 def test_spec_is_one_to_begin_with(runtime, scratch):

@@ -21,6 +21,11 @@ static const char *const operators[] = { "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP
                                          "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
                                          "SCMP_CMP_NE", NULL };
 
+static const char *const filter_flags[] = { "SECCOMP_FILTER_FLAG_LOG",
+                                            "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+                                            "SECCOMP_FILTER_FLAG_TSYNC",
+                                            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL };
+
 static int put_list(Buf *out, const char *name, const char *const *list) {
         int r = buf_printf(out, "\"%s\": [", name);
 
@@ -41,6 +46,32 @@ static int capability_names(char ***ret) {
         return 0;
 }
 
+static int put_seccomp(Buf *out) {
+        const char *arches[SECCOMP_COLUMNS + 1] = {};
+        const struct {
+                const char *name;
+                const char *const *list;
+        } lists[] = {
+                { "actions", actions },
+                { "operators", operators },
+                { "archs", arches },
+                { "knownFlags", filter_flags },
+                { "supportedFlags", filter_flags },
+        };
+        size_t n = 0;
+        int r = buf_puts(out, "    \"seccomp\": {\n      \"enabled\": true");
+
+        for (size_t i = 0; i < SECCOMP_COLUMNS; i++)
+                if (*seccomp_columns[i].name)
+                        arches[n++] = seccomp_columns[i].name;
+        for (size_t i = 0; i < ELEMENTSOF(lists) && r >= 0; i++) {
+                r = buf_puts(out, ",\n      ");
+                if (r >= 0)
+                        r = put_list(out, lists[i].name, lists[i].list);
+        }
+        return r < 0 ? r : buf_puts(out, "\n    },\n");
+}
+
 static int put_linux(Buf *out) {
         _cleanup_strv_ char **capabilities = NULL;
         int r = capability_names(&capabilities);
@@ -56,17 +87,11 @@ static int put_linux(Buf *out) {
         if (r >= 0)
                 r = buf_puts(out,
                              ",\n    \"cgroup\": {\"v1\": false, \"v2\": true, \"systemd\": true,"
-                             " \"systemdUser\": false, \"rdma\": true},\n"
-                             "    \"seccomp\": {\n      \"enabled\": true,\n      ");
+                             " \"systemdUser\": false, \"rdma\": true},\n");
         if (r >= 0)
-                r = put_list(out, "actions", actions);
-        if (r >= 0)
-                r = buf_puts(out, ",\n      ");
-        if (r >= 0)
-                r = put_list(out, "operators", operators);
+                r = put_seccomp(out);
         return r < 0 ? r
-                     : buf_puts(out, "\n    },\n"
-                                     "    \"apparmor\": {\"enabled\": true},\n"
+                     : buf_puts(out, "    \"apparmor\": {\"enabled\": true},\n"
                                      "    \"selinux\": {\"enabled\": true},\n"
                                      "    \"intelRdt\": {\"enabled\": false},\n"
                                      "    \"mountExtensions\": {\"idmap\": {\"enabled\": true}}\n"
