@@ -36,6 +36,16 @@ typedef enum Wish {
 
 void init_main(long *stack) __attribute__((noreturn, used));
 
+/* Compilers write calls to this where they clear something large, also without a library. */
+void *memset(void *p, int value, size_t n);
+void *memset(void *p, int value, size_t n) {
+        volatile unsigned char *bytes = p;
+
+        while (n-- > 0)
+                bytes[n] = (unsigned char) value;
+        return p;
+}
+
 __attribute__((noreturn)) static void quit(int status) {
         for (;;)
                 (void) system_call(SYS_exit_group, status, 0, 0, 0);
