@@ -121,15 +121,22 @@ static int noted_filter(const char *hex, JoinRequest *q) {
 }
 
 int join_note_filter(const SeccompProgram *filter, Run *run, Error *e) {
-        _cleanup_(buf_done) Buf hex = {};
+        static const char digits[] = "0123456789abcdef";
         const uint8_t *bytes = (const uint8_t *) filter->filter;
-        int r = 0;
+        const size_t n = filter->n * sizeof *filter->filter;
+        _cleanup_free_ char *hex = NULL;
 
-        if (filter->n == 0)
+        if (n == 0)
                 return runtime_note(run, RUNTIME_NOTE_FILTER, "none", e);
-        for (size_t i = 0; i < filter->n * sizeof *filter->filter && r >= 0; i++)
-                r = buf_printf(&hex, "%02x", bytes[i]);
-        return r < 0 ? error_oom(e) : runtime_note(run, RUNTIME_NOTE_FILTER, hex.p, e);
+        hex = malloc(2 * n + 1);
+        if (!hex)
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++) {
+                hex[2 * i] = digits[bytes[i] >> 4];
+                hex[2 * i + 1] = digits[bytes[i] & 15];
+        }
+        hex[2 * n] = '\0';
+        return runtime_note(run, RUNTIME_NOTE_FILTER, hex, e);
 }
 
 /* Return: 1 it is known what the machine was started with; 0 it is not; -errno. */

@@ -155,11 +155,11 @@ static int apply_plan(Engine *g, Error *e) {
 static bool wants_filter_note(const Spec *spec) {
         return spec->system_calls || spec->families.mode != FAMILIES_ALL ||
                spec->families_untrusted.mode != FAMILIES_ALL || spec->suppress_sync ||
-               spec->no_seccomp;
+               spec->no_seccomp || spec->oci;
 }
 
 static int apply_filter_note(Engine *g, Error *e) {
-        return join_note_filter(&g->plan.seccomp, &g->run, e);
+        return g->run.lock_fd < 0 ? 0 : join_note_filter(&g->plan.seccomp, &g->run, e);
 }
 
 static int apply_address_claim(Engine *g, Error *e) {

@@ -2,10 +2,12 @@
 """Commands in machines that run already, by skep-spawn --join."""
 
 import errno
+import json
 import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import subprocess
 
@@ -477,6 +479,27 @@ def test_filter_is_asked_of_the_kernel(machine, join):
     assert join.sh("mkdir /tmp/x 2>/dev/null; echo $?", machine=pid) == "1"
     assert join.out("grep", "Seccomp_filters", "/proc/self/status", machine=pid).split()[1] == "1"
     assert status(pid, "State")[0] == "S" and status(pid, "TracerPid") == "0"
+
+
+def test_container_of_a_bundle(spawn, join, busybox, scratch):
+    """It has the filter of its document, and its first process the environment."""
+    (scratch / "bundle").mkdir()
+    shutil.copytree(busybox, scratch / "bundle/rootfs", symlinks=True)
+    document = {
+        "ociVersion": "1.0.2", "root": {"path": "rootfs"},
+        "process": {"cwd": "/", "args": ["sleep", "100000"], "user": {"uid": 0, "gid": 0},
+                    "env": ["PATH=/bin:/usr/bin", "MARK=of the document"]},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "linux": {"namespaces": [{"type": n} for n in ("pid", "mount", "ipc", "uts", "cgroup")],
+                  "seccomp": {"defaultAction": "SCMP_ACT_ALLOW",
+                              "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}}}
+    (scratch / "bundle/config.json").write_text(json.dumps(document), encoding="utf-8")
+    process = spawn.start(None, f"--oci-bundle={scratch / 'bundle'}", console=None)
+    wait_until(lambda: kernel_exe(leader_of(process)).endswith("busybox"))
+    assert join.sh("echo $MARK; mkdir /tmp/x 2>/dev/null; echo $?; grep CapBnd /proc/self/status").split() == [
+        "of", "the", "document", "1", "CapBnd:", "0" * 16]
+    process.terminate()
+    process.wait(5)
 
 
 if os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own, also to look for leaks
