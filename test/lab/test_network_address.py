@@ -116,10 +116,15 @@ def test_booted_by_dhcp(host, start, debian):
     """As ever, where the host has somebody who answers."""
     lab, _ = host
     start("deb", debian, "--boot", "--network-veth")
+    start("zoned", debian, "--boot", "--network-zone=z")
+    start("one", BUSYBOX, *ZONE, *SLEEP)
     found = lab.wait_for(f"nsenter -t {leader(lab, 'deb')} -n ip -o -4 addr show dev host0",
                          text="dynamic", timeout=30).stdout
     address = re.search(r"inet ([\d.]+)/28", found)[1]
     lab.run(["ping", "-c1", "-W3", address])
+    # Its neighbours know the name of one who got its address so.
+    lab.wait_for(f"grep -w zoned /proc/{leader(lab, 'one')}/root/etc/hosts", text="192.168.", timeout=30)
+    assert reached(lab, "one", ["zoned"]) == []
 
 
 def test_booted_with_an_address(host, start, debian):
