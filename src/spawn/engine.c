@@ -578,6 +578,7 @@ void engine_stop(Engine *g) {
 
 void run_done(Run *r) {
         kill_and_reap(r->leader_fd);
+        oci_join_close(r);
         (void) bound_users_free(r->bound_users);
         free(r->network);
         free(r->source_fds);
