@@ -408,3 +408,31 @@ def test_hosts_of_the_image(spawn, busybox, what, known, scratch):
     assert bool(done.stderr) == (what not in ("file", "none", "link", "binary")), done.stderr
     assert before is None or path.read_bytes() == before
     assert (scratch / "secret").read_text(encoding="ascii") == "192.0.2.77 printer\n"
+
+
+def test_reboot(spawn, busybox):
+    """A machine that reboots in place has the same address again, and its neighbours' names."""
+    out = spawn.sh(busybox, "ip -o addr show host0 scope global | grep -o 'inet6* [^ ]*'; grep -c _gateway /etc/hosts;"
+                   f"{PING} {OUTSIDE[0]} >/dev/null && echo there;"
+                   "[ -e /again ] || { touch /again; reboot -f; sleep 9; }", *ZONE)
+    lines = out.splitlines()
+    assert len(lines) == 8 and lines[:4] == lines[4:] and lines[3] == "there", out
+
+
+def test_taken_away(spawn, held):
+    """Addresses that somebody takes from the host's end are there again; a link that is gone harms nobody."""
+    process = held("--network-address=10.9.0.2/24", "--network-address=fd00:9::2/64")
+    link = next(n for _, n in socket.if_nameindex() if n.startswith("ve-"))
+    ip(f"addr flush dev {link} scope global")
+    wait_until(lambda: "10.9.0.1/24" in ip(f"addr show dev {link}") and
+               "fd00:9::1/64" in ip(f"addr show dev {link}"))
+    assert "bytes from" in inside(process, "ping", "-c1", "-W3", OUTSIDE[0])
+    ip(f"link del {link}")
+    end(process)
+
+
+def test_no_packet_filter(spawn, busybox, monkeypatch, scratch):
+    """Without the aide nothing is half set up, and who needs no way out starts."""
+    monkeypatch.setenv("SKEP_LIBEXECDIR", str(scratch))
+    assert "skep-nft" in spawn.refuse(busybox, "--network-address=auto")
+    spawn.run(busybox, "--network-address=10.9.0.2/24,gateway=none", "--", "/bin/true")
