@@ -75,7 +75,8 @@ static void strings_done(const JsonRow *row, void *at) {
         strv_free(*(char ***) at);
 }
 
-const JsonKind json_strings_kind = { read_strings, json_pointer_is_set, write_strings, strings_done };
+const JsonKind json_strings_kind = { read_strings, json_pointer_is_set, write_strings,
+                                     strings_done };
 
 /* Booleans */
 

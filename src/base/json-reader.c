@@ -25,9 +25,9 @@ int json_fail(JsonReader *r, int err, const char *cause) {
 }
 
 int json_fail_number(JsonReader *r, int err) {
-        return err == -ENOMEM
-                       ? error_oom(r->e)
-                       : json_fail(r, EINVAL, err == -ERANGE ? "out of range" : "not a whole number");
+        return err == -ENOMEM ? error_oom(r->e)
+                              : json_fail(r, EINVAL,
+                                          err == -ERANGE ? "out of range" : "not a whole number");
 }
 
 int json_list_grow(JsonReader *r, JsonAnyList *l, size_t size, void **ret) {
@@ -59,7 +59,7 @@ int json_next_entry(JsonReader *r, bool first, char close) {
 }
 
 int json_read_array(JsonReader *r, const JsonRow *row, void *at,
-                      int (*read)(JsonReader *r, const JsonRow *row, void *at)) {
+                    int (*read)(JsonReader *r, const JsonRow *row, void *at)) {
         JsonFrame frame = { .up = r->frame };
 
         if (*r->p != '[')

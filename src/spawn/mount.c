@@ -32,84 +32,6 @@ static const char *const fs_types[_MOUNT_TYPE_MAX] = {
         [MOUNT_CGROUP] = "cgroup2", [MOUNT_DEVPTS] = "devpts", [MOUNT_MQUEUE] = "mqueue",
 };
 
-/* The kernel explains itself in lines like "e tmpfs: Bad value for 'size'". */
-static int explain(int fs_fd, int r, const char *type, Error *e) {
-        char text[256];
-        ssize_t n = read(fs_fd, text, sizeof text - 1);
-
-        if (n <= 2)
-                return error_set(e, r, "cannot make a new %s: %m", type);
-        text[n] = '\0';
-        text[strcspn(text, "\n")] = '\0';
-        return error_set(e, r, "cannot make a new %s: %s", type, text + 2);
-}
-
-/* Cuts the first option off, in place; a comma within quotes is part of it. Return: it; NULL = no more. */
-static char *next_option(char **p) {
-        char *option = *p, *end = option;
-        bool quoted = false;
-
-        if (!option || !*option)
-                return NULL;
-        for (; *end && (quoted || *end != ','); end++)
-                quoted ^= *end == '"';
-        *p = *end ? end + 1 : end;
-        *end = '\0';
-        return option;
-}
-
-/* Gives one "key=value" or "key" to a file system that is being set up. */
-static int set_option(int fs_fd, char *option) {
-        char *value = strchr(option, '=');
-        int r;
-
-        if (value) {
-                size_t n = strlen(value + 1);
-
-                *value++ = '\0';
-                if (n >= 2 && value[0] == '"' && value[n - 1] == '"') {
-                        value[n - 1] = '\0';
-                        value++;
-                }
-                r = fsconfig(fs_fd, FSCONFIG_SET_STRING, option, value, 0);
-        } else
-                r = fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
-        return r < 0 ? -errno : 0;
-}
-
-int mount_new(const char *type, const char *options, uint64_t attributes, Error *e) {
-        int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
-        _cleanup_free_ char *copy = options ? strdup(options) : NULL;
-        char *rest = copy;
-
-        if (fs_fd < 0)
-                return error_set(e, errno, "cannot make a new %s: %m", type);
-        if (options && !copy)
-                return error_oom(e);
-
-        for (char *o = next_option(&rest); o; o = next_option(&rest)) {
-                int r = *o ? set_option(fs_fd, o) : 0;
-                if (r < 0)
-                        return explain(fs_fd, r, type, e);
-        }
-        if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-                return explain(fs_fd, -errno, type, e);
-
-        int fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned) attributes);
-        return fd < 0 ? explain(fs_fd, -errno, type, e) : fd;
-}
-
-int mount_attach(int mount_fd, int target_fd) {
-        return move_mount(mount_fd, "", target_fd, "",
-                          MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
-                       ? -errno
-                       : 0;
-}
-
-int mount_attach_at(int mount_fd, int dir_fd, const char *name) {
-        return move_mount(mount_fd, "", dir_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
-}
-
 static int set_attributes(int fd, uint64_t set, uint64_t clear, bool recursive) {
         struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
 
@@ -117,52 +39,6 @@ static int set_attributes(int fd, uint64_t set, uint64_t clear, bool recursive) 
                              sizeof attr) < 0
                        ? -errno
                        : 0;
-}
-
-/* Return: 0 and a detached copy, or -EBADF when there is nothing to be taken from the host; -errno. */
-static int open_source(const MountPlan *plan, size_t index, const Run *run, int *ret, Error *e) {
-        const MountItem *m = plan->items + index;
-        unsigned flags = CLONE_TREE | (m->flags & MOUNT_RECURSIVE ? AT_RECURSIVE : 0);
-        const Scratch *folder = scratch_find(run, SIZE_MAX);
-        char number[32];
-
-        *ret = -EBADF;
-        if (m->flags & MOUNT_OWN_GROUP) {
-                *ret = open_tree(run->cgroup_fd, "", CLONE_TREE | AT_EMPTY_PATH);
-                return *ret < 0 ? error_set(e, errno,
-                                            "cannot copy the mount of the control group: %m")
-                                : 0;
-        }
-        if (m->type == MOUNT_LAYER || m->type == MOUNT_OVERLAY)
-                return overlay_open_source(plan, index, run, ret, e);
-        if (m->type != MOUNT_HOST)
-                return 0;
-        (void) snprintf(number, sizeof number, "%zu", index);
-        int fd = *m->source ? open_tree(AT_FDCWD, m->source, flags)
-                            : open_tree(folder ? folder->fd : -EBADF, number, flags);
-        if (fd < 0 && !(errno == ENOENT && m->flags & MOUNT_IF_PRESENT))
-                return error_set(e, errno, "cannot open '%s' to bind it: %m", m->source);
-        *ret = fd < 0 ? -EBADF : fd;
-        return 0;
-}
-
-int mount_open_sources(const MountPlan *plan, Run *run, Error *e) {
-        if (!run->source_fds) {
-                run->source_fds = malloc((plan->n + 1) * sizeof *run->source_fds);
-                if (!run->source_fds)
-                        return error_oom(e);
-                run->n_sources = plan->n;
-                for (size_t i = 0; i < plan->n; i++)
-                        run->source_fds[i] = -EBADF;
-        }
-
-        for (size_t i = 0; i < plan->n; i++) {
-                int fd, r = open_source(plan, i, run, &fd, e);
-                if (r < 0)
-                        return r;
-                run->source_fds[i] = fd;
-        }
-        return 0;
 }
 
 int mount_act_as(uid_t uid) {
@@ -606,6 +482,38 @@ static int apply_other(const MountPlan *plan, size_t index, const NodePlan *dev,
         return r < 0 ? r : 1;
 }
 
+/* What goes into a file system of ours, and as whom that is made. */
+typedef struct Filling {
+        const NodePlan *dev, *run;
+        uid_t uid;
+} Filling;
+
+/* Puts a detached mount in its place, once it is as it is to be.
+ * @existed:  the place had not to be made */
+static int put(const MountItem *m, int fd, const Place *target, bool existed, const Filling *f,
+               Run *run, Error *e) {
+        int r = m->view ? oci_mount_dress(m, fd, target->fd, existed, e)
+                        : dress(m, fd, target, run, e);
+
+        if (r >= 0)
+                r = fill(m, fd, f->uid, f->dev, f->run, run, e);
+        if (r < 0)
+                return r;
+        int stand_ins = r;
+        r = attach(fd, target);
+        if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
+                return fd_close(fd), 0;
+        if (r < 0)
+                return explain_place(target, r, "attach", e);
+        if (stand_ins > 0 && m->flags & MOUNT_FILL_DEV) {
+                r = node_plan_bind(f->dev, fd, e);
+                if (r < 0)
+                        return r;
+        }
+        remember_base(m, fd, run);
+        return verify(m, fd, target, run, e);
+}
+
 static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                       const NodePlan *fill_run, Run *run, Error *e) {
         const MountItem *m = plan->items + index;
@@ -649,24 +557,7 @@ static int apply_item(const MountPlan *plan, size_t index, const NodePlan *dev,
                 return fd;
         if (m->flags & MOUNT_CLOSE_LATER)
                 run->source_fds[index] = fd;
-        r = m->view ? oci_mount_dress(m, fd, target.fd, existed, e) : dress(m, fd, &target, run, e);
-        if (r >= 0)
-                r = fill(m, fd, uid, dev, fill_run, run, e);
-        if (r < 0)
-                return r;
-        int stand_ins = r;
-        r = attach(fd, &target);
-        if (r == -ENOENT && m->flags & MOUNT_IF_PRESENT)
-                return fd_close(fd), 0;
-        if (r < 0)
-                return explain_place(&target, r, "attach", e);
-        if (stand_ins > 0 && m->flags & MOUNT_FILL_DEV) {
-                r = node_plan_bind(dev, fd, e);
-                if (r < 0)
-                        return r;
-        }
-        remember_base(m, fd, run);
-        return verify(m, fd, &target, run, e);
+        return put(m, fd, &target, existed, &(Filling){ dev, fill_run, uid }, run, e);
 }
 
 int mount_apply(const MountPlan *plan, Phase phase, const NodePlan *dev, const NodePlan *fill_run,

@@ -187,6 +187,12 @@ static int serve_values(const Settings *s, Error *e) {
         return r < 0 ? error_set(e, r, "cannot write: %m") : SPEC_READ_DONE;
 }
 
+static void hand_out(Spec *spec, Spec *ret) {
+        spec_done(ret);
+        *ret = *spec;
+        spec_init(spec);
+}
+
 /* No settings file has a say in what is removed. */
 static int take_cleanup(Spec *spec, const Settings *s, char *const *rest, Spec *ret, Error *e) {
         if (!settings_find(s, offsetof(SpecCommand, spec.machine)) &&
@@ -196,9 +202,7 @@ static int take_cleanup(Spec *spec, const Settings *s, char *const *rest, Spec *
         if (spec->ephemeral || rest)
                 return error_set(e, EINVAL,
                                  "--cleanup goes with neither --ephemeral nor a command");
-        spec_done(ret);
-        *ret = *spec;
-        spec_init(spec);
+        hand_out(spec, ret);
         return 0;
 }
 
@@ -213,9 +217,7 @@ static int take_attach(Spec *spec, const Settings *s, Spec *ret, Error *e) {
                         return error_set(e, EINVAL, "%s does not go with --attach",
                                          settings_place(a, place, sizeof place));
         }
-        spec_done(ret);
-        *ret = *spec;
-        spec_init(spec);
+        hand_out(spec, ret);
         return 0;
 }
 
@@ -243,15 +245,48 @@ static int take_join(Spec *spec, const Settings *s, Spec *ret, Error *e) {
                 return error_set(e, EINVAL, "--join has the consoles interactive, pipe, autopipe");
         if (!*spec->join)
                 return error_set(e, EINVAL, "--join needs a name or a PID");
-        spec_done(ret);
-        *ret = *spec;
-        spec_init(spec);
+        hand_out(spec, ret);
+        return 0;
+}
+
+/* From the command line, the files it names, and what belongs to the image. */
+static int read_machine(Settings *s, const Spec *first, Spec *ret, char ***ret_notes, Error *e) {
+        _cleanup_(command_done) SpecCommand final = {};
+        int r;
+
+        for (size_t i = 0; i < s->n && first->settings_mode == SETTINGS_OVERRIDE; i++)
+                if (s->list[i].rank == RANK_TYPED)
+                        s->list[i].rank = RANK_TYPED_BELOW;
+        if (first->settings_mode != SETTINGS_NO) {
+                r = spec_files_read(s, first, RANK_UNTRUSTED, RANK_FILE, e);
+                if (r < 0)
+                        return r;
+        }
+
+        spec_init(&final.spec);
+        r = settings_apply(s, &final, e);
+        if (r >= 0)
+                r = check_start(s, e);
+        if (r >= 0)
+                r = spec_resolve(&final.spec, first, e);
+        if (r >= 0)
+                r = spec_check(&final.spec, s, e);
+        if (r < 0)
+                return r;
+        if (final.spec.dump != DUMP_NO) {
+                r = serve_dump(s, &final, e);
+                *ret_notes = TAKE_PTR(s->notes);
+                return r;
+        }
+
+        hand_out(&final.spec, ret);
+        *ret_notes = TAKE_PTR(s->notes);
         return 0;
 }
 
 int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
         _cleanup_(settings_done) Settings s;
-        _cleanup_(command_done) SpecCommand first = {}, final = {};
+        _cleanup_(command_done) SpecCommand first = {};
         _cleanup_strv_ char **rest = NULL;
         size_t n;
         const Setting *rows = spec_settings(&n);
@@ -276,45 +311,11 @@ int spec_read(char *const *argv, Spec *ret, char ***ret_notes, Error *e) {
                 return take_join(&first.spec, &s, ret, e);
         if (first.spec.cleanup)
                 return take_cleanup(&first.spec, &s, rest, ret, e);
-
         if (first.spec.oci_bundle) {
                 r = spec_take_bundle(&first.spec, &s, ret_notes, e);
-                if (r < 0)
-                        return r;
-                spec_done(ret);
-                *ret = first.spec;
-                spec_init(&first.spec);
-                return 0;
+                if (r >= 0)
+                        hand_out(&first.spec, ret);
+                return MIN(r, 0);
         }
-
-        for (size_t i = 0; i < s.n && first.spec.settings_mode == SETTINGS_OVERRIDE; i++)
-                if (s.list[i].rank == RANK_TYPED)
-                        s.list[i].rank = RANK_TYPED_BELOW;
-        if (first.spec.settings_mode != SETTINGS_NO) {
-                r = spec_files_read(&s, &first.spec, RANK_UNTRUSTED, RANK_FILE, e);
-                if (r < 0)
-                        return r;
-        }
-
-        spec_init(&final.spec);
-        r = settings_apply(&s, &final, e);
-        if (r >= 0)
-                r = check_start(&s, e);
-        if (r >= 0)
-                r = spec_resolve(&final.spec, &first.spec, e);
-        if (r >= 0)
-                r = spec_check(&final.spec, &s, e);
-        if (r < 0)
-                return r;
-        if (final.spec.dump != DUMP_NO) {
-                r = serve_dump(&s, &final, e);
-                *ret_notes = TAKE_PTR(s.notes);
-                return r;
-        }
-
-        spec_done(ret);
-        *ret = final.spec;
-        spec_init(&final.spec);
-        *ret_notes = TAKE_PTR(s.notes);
-        return 0;
+        return read_machine(&s, &first.spec, ret, ret_notes, e);
 }
