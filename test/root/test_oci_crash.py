@@ -62,6 +62,7 @@ def test_create_delete_kill_and_state_at_once(runtime):
 
 def test_a_pid_that_is_somebody_else_now_is_left_alone(runtime):
     runtime.create("x", runtime.bundle("/bin/sleep", "100"))
+    time.sleep(0.03)        # a PID does not come again within one tick of the clock
     with subprocess.Popen(["sleep", "100"]) as other:
         record = runtime.root / "x/state.json"
         old = runtime.state("x")["pid"]
