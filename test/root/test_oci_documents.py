@@ -6,6 +6,7 @@ import copy
 import json
 import pathlib
 import re
+import shutil
 
 import pytest
 
@@ -146,3 +147,15 @@ def test_cpus_of_an_exec(scratch):
     (scratch / "process.json").write_text(json.dumps({**process, "execCPUAffinity": {"final": "x"}}))
     assert "execCPUAffinity" in runtime("exec", "--process", scratch / "process.json", "box", check=False).stderr
     runtime("delete", "--force", "box")
+
+
+@pytest.mark.parametrize("who", ["skep-oci", "skep-spawn"])
+def test_root_with_one_program(scratch, who):
+    """An image made from scratch has neither a /usr nor anything to mount on."""
+    bundle = Bundle(scratch / "bundle", "/busybox", "echo", "hello")
+    program = (bundle.rootfs / "bin/busybox").read_bytes()
+    shutil.rmtree(bundle.rootfs)
+    bundle.rootfs.mkdir()
+    (bundle.rootfs / "busybox").write_bytes(program)
+    (bundle.rootfs / "busybox").chmod(0o755)
+    assert Runner(who, scratch / "state").run(bundle, check=True).stdout == "hello\n"
