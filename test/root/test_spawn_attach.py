@@ -113,7 +113,8 @@ def test_output_goes_to_the_keeper_again(spawn, machine):
 
 
 def test_keys_that_are_none_go_in(spawn, machine):
-    machine("sh", "-c", "stty -icanon -echo; echo ready; dd bs=1 count=5 2>/dev/null | od -An -tx1")
+    process = machine("sh", "-c", "stty -icanon -echo; echo ready; dd bs=1 count=5 2>/dev/null | od -An -tx1")
+    assert process.stdout.readline() == "ready\n"
     terminal = visit(spawn)
     terminal.send(b"\x1d")                 # alone: it comes when the second is over
     time.sleep(1.2)
