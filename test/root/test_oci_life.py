@@ -2,6 +2,7 @@
 """skep-oci: the life of a container, command by command."""
 
 import array
+import contextlib
 import json
 import os
 import re
@@ -227,9 +228,8 @@ def test_the_terminal_goes_to_the_console_socket(runtime, scratch):
     # A socket whose path is longer than an address can be.
     folder = scratch / ("f" * 120)
     folder.mkdir()
-    os.chdir(folder)
-    master, name = receive_terminal("s", ["create", "-b", bundle, "--console-socket", folder / "s", "x"], runtime)
-    os.chdir("/")
+    with contextlib.chdir(folder):
+        master, name = receive_terminal("s", ["create", "-b", bundle, "--console-socket", folder / "s", "x"], runtime)
     assert re.fullmatch(r"/dev/pts/\d+|/dev/ptmx|/ptmx", name)
     runtime.run("start", "x")
     said = read_some(master, b"/dev/")

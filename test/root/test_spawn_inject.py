@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from skeplib import disks
-from skeplib.faults import CANNOT_FAIL, Faults, alone
+from skeplib.faults import CANNOT_FAIL, STRIDE, Faults, alone
 from skeplib.netns import own_network
 
 _DESCRIPTORS = {"accept4", "fsmount", "fsopen", "memfd_create", "open", "open_tree", "openat",
@@ -39,6 +39,9 @@ _KINDS = {
 
 # Where only the supervisor does what it does not do for others.
 _OF_SUPERVISOR = {"network", "address", "image", "disk"}
+
+# Most of its calls are the same as for the others.
+_EVERY = {"address": 3}
 
 # What a machine may lack without being less of one, or less confined.
 _OPTIONAL = re.compile(r"^/dev/(char/|net|fuse)|^/etc/(localtime|resolv.conf) ")
@@ -106,9 +109,9 @@ def test_nothing_runs_half_confined(spawn, busybox, scratch, kind):
     expected = confinement(done.stdout, host)
     assert len(expected) > 100 and not differs(confinement(faults.plain(argv).stdout, host), expected)
 
-    refused = 0
+    refused, every = 0, STRIDE * _EVERY.get(kind, 1)
     for call in calls:
-        if call.name in CANNOT_FAIL or (kind in _OF_SUPERVISOR and call.process > 0):
+        if call.name in CANNOT_FAIL or call.number % every or (kind in _OF_SUPERVISOR and call.process > 0):
             continue
         for error in errors_of(call):
             done = faults.fail(argv, call, error)
@@ -133,8 +136,10 @@ def test_nothing_runs_half_confined(spawn, busybox, scratch, kind):
             # The remedy may be told in place of the cause.
             assert os.strerror(error) in lines[0] or call.name in _CAUSE_IS_LOST or \
                 (error == errno.EPERM and "DeviceAllow=" in lines[0]), where
-    assert refused > 30
-    spawn.run(busybox, "true", name=spawn.name + "-b")      # takes away what could not be removed
+    assert refused > 30 // STRIDE
+    # The next start takes away what could not be removed, of a network the next that has one.
+    options = ("-n", "--network-address=auto") if kind == "address" else ()
+    spawn.run(busybox, *options, "--", "true", name=spawn.name + "-b")
 
 
 @pytest.mark.parametrize("kind", ["plain", "users"])

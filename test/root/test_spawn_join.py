@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Commands in machines that run already, by skep-spawn --join."""
 
+import contextlib
 import errno
 import json
 import os
@@ -389,8 +390,8 @@ def test_nothing_can_be_had_at_any_moment(machine, join, busybox, scratch):
             if call.process == max(c.process for c in calls):
                 assert faults.hold(argv, call, 20).returncode == 0
 
-    os.chdir(scratch)
-    harmless(watch(machine, join, busybox, scratch, attack), "traced", "memory")
+    with contextlib.chdir(scratch):
+        harmless(watch(machine, join, busybox, scratch, attack), "traced", "memory")
 
 
 # --- faults ----------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
             argv = spawn.argv(busybox, *ALL, "--", "/bin/echo", "payload")
             calls, before, killed = attach_calls(faults, argv), state(), 0
             for call in calls:
-                if call.name not in CHANGES:
+                if call.name not in CHANGES or call.number % 2:
                     continue
                 first = faults.kill(argv, call)
                 assert first.returncode != TROUBLE, f"{call}: {first.stderr}"
@@ -188,7 +188,7 @@ if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
                 again = faults.plain(argv)
                 assert (again.returncode, again.stdout, again.stderr) == (0, "payload\n", ""), call
                 wait_until(lambda: state() == before, what=f"after {call}, {state()} to be {before}")
-            assert killed > 20
+            assert killed > 10
 
     def test_failing_at_every_call(spawn, busybox, scratch):
         """The kernel says no: one line names the interface or what it was about, and nothing stays."""
@@ -197,7 +197,7 @@ if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
             argv = spawn.argv(busybox, *ALL, "--", "/bin/echo", "payload")
             calls, before = attach_calls(faults, argv), state()
             for call in calls:
-                if call.name not in CAN_FAIL or (call.name == "recvfrom" and call.number % 3):
+                if call.name not in CAN_FAIL or call.number % (3 if call.name == "recvfrom" else 2):
                     continue
                 done = faults.fail(argv, call, errno.ENOMEM)
                 if not faults.hit():
@@ -211,7 +211,7 @@ if not os.environ.get("SKEP_SANITIZED"):     # which makes calls of its own
                     continue
                 refused += 1
                 assert re.fullmatch(r"(skep-spawn: [^\n]+\n)+", done.stderr), where
-            assert refused > 10
+            assert refused > 5
             assert faults.plain(argv).returncode == 0
             assert state() == before
 
