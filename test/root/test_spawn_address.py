@@ -268,9 +268,10 @@ def test_killed_all(spawn, held, busybox):
 
 
 def test_hundred_times(spawn, busybox):
-    seen = {spawn.sh(busybox, "ip -o -4 addr show host0 | grep -o 'inet [^ ]*'", "--network-address=auto")
-            for _ in range(100)}
+    seen = {spawn.sh(busybox, "ip -o -4 addr show host0 | grep -o 'inet [^ ]*'", "--network-address=auto",
+                     "-p", "8080:80") for _ in range(100)}
     assert len(seen) == 1
+    assert subprocess.run(["nft", "list", "tables"], check=True, stdout=subprocess.PIPE).stdout == b""
 
 
 # --- names ----------------------------------------------------------------------------------------

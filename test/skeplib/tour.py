@@ -80,9 +80,21 @@ def walk(tour):
                  "systemctl -M web is-system-running | grep -qE 'running|degraded'", timeout=60)
     tour.step("skep show web --property=Leader", "Leader=")
 
-    tour.say("It powers off, its image goes, and the list is empty.")
+    tour.say("It powers off. A command in a throw-away view of its image is on the network at once, and its port is "
+             "the host's.")
     tour.step("skep poweroff web")
     tour.quietly("! skep list --no-legend | grep -q web", timeout=60)
+    lab.run("systemd-run --quiet --unit=hello -- skep-spawn -x -M hello -D /var/lib/machines/web --network-address=auto "
+            "-p 127.0.0.1:8080:80 -- /usr/bin/perl -MIO::Socket::INET -e "
+            "'$$s = IO::Socket::INET->new(LocalPort => 80, Listen => 1, ReuseAddr => 1); "
+            "while ($$c = $$s->accept) { print $$c \"hello from the machine\\n\"; close $$c }'")
+    tour.quietly("skep list --no-legend | grep -q 8080")
+    tour.step("skep list", "127.0.0.1:8080")
+    tour.step("skep-spawn --join=hello -- cat /etc/hosts", "_gateway")
+    tour.step("cat </dev/tcp/127.0.0.1/8080", "hello from the machine")
+    lab.run("systemctl stop hello")
+
+    tour.say("Its image goes, and the list is empty.")
     tour.step("skep remove web")
     tour.step("skep list", "No machines")
 
