@@ -56,7 +56,7 @@ def test_memory(vm, cgroup):
 
 def test_tasks(vm, cgroup):
     assert vm.out(f"cat {cgroup}/pids.max") == str(TASKS)
-    done = inside(vm, f"i=0; while [ $i -lt {2 * TASKS} ]; do sleep 5 & i=$((i + 1)); done")
+    done = inside(vm, f"i=0; while [ $i -lt {2 * TASKS} ]; do sleep 60 & i=$((i + 1)); done")
     assert done.returncode != 0
     assert vm.out(f"cat {cgroup}/pids.peak") == str(TASKS)
 
