@@ -37,13 +37,13 @@ typedef enum Wish {
 void init_main(long *stack) __attribute__((noreturn, used));
 
 /* Compilers write calls to this where they clear something large, also without a library. */
-void *memset(void *p, int value, size_t n);
-void *memset(void *p, int value, size_t n) {
-        volatile unsigned char *bytes = p;
+void *memset(void *s, int c, size_t n);
+void *memset(void *s, int c, size_t n) {
+        volatile unsigned char *bytes = s;
 
         while (n-- > 0)
-                bytes[n] = (unsigned char) value;
-        return p;
+                bytes[n] = (unsigned char) c;
+        return s;
 }
 
 __attribute__((noreturn)) static void quit(int status) {
