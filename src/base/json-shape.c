@@ -194,7 +194,7 @@ static int read_map_with(JsonReader *r, const JsonRow *row, JsonAnyList *l, size
                         k = map_entry(r, l, size, name, &entry);
                 if (k < 0)
                         return k;
-                JsonFrame frame = { .up = r->frame, .name = *(char **) entry };
+                JsonFrame frame = { .up = r->frame, .name = name };
                 r->frame = &frame;
                 k = read(r, row, entry);
                 r->frame = frame.up;
