@@ -105,8 +105,8 @@ def _arguments():
                         help="run these stages, and nothing they come after")
     parser.add_argument("--quick", action="store_true", help="leave out the slow stages")
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
-    parser.add_argument("--fuzz-seconds", type=int, default=40 if os.environ.get("CI") else 10,
-                        help="how long each main fuzzer runs (default 10; 40 in CI)")
+    parser.add_argument("--fuzz-seconds", type=int, default=30 if os.environ.get("CI") else 10,
+                        help="how long each main fuzzer runs (default 10; 30 in CI)")
     parser.add_argument("--builds", type=pathlib.Path, default=TOP / "build-check",
                         help="where the builds and logs go (default build-check/)")
     return parser.parse_args()

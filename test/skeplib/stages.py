@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 from . import TOP
 
-TIDY_SECONDS = 240
+TIDY_SECONDS = 180
 # The targets that stand for the two ways in that matter most; the others get a third of the time.
 MAIN_FUZZERS = ("settings", "tar")
 
