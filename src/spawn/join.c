@@ -13,17 +13,16 @@
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/handshake.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "spawn/hand-out.h"
 #include "spawn/label.h"
 #include "spawn/payload.h"
 #include "spawn/run.h"
@@ -400,68 +399,16 @@ static int take_message(const JoinTarget *t, const JoinRequest *q, HandshakeMess
         }
 }
 
-/* As OCI runtimes do it: the name goes along as text. */
-static int send_terminal(const char *path, int terminal_fd, Error *e) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        char name[32];
-        unsigned number;
-
-        if (strlen(path) >= sizeof address.sun_path)
-                return error_set(e, ENAMETOOLONG, "the path '%.80s…' is too long for a socket",
-                                 path);
-        (void) strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-        _cleanup_fd_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (sock < 0 || connect(sock, (struct sockaddr *) &address, sizeof address) < 0)
-                return error_set(e, errno, "cannot connect to '%s': %m", path);
-        if (ioctl(terminal_fd, TIOCGPTN, &number) < 0)
-                return error_set(e, errno, "cannot tell the number of the terminal: %m");
-        (void) snprintf(name, sizeof name, "/dev/pts/%u", number);
-
-        struct iovec iov = { .iov_base = name, .iov_len = strlen(name) };
-        struct msghdr m = { .msg_iov = &iov,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = sizeof control };
-        control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-                                           .cmsg_type = SCM_RIGHTS,
-                                           .cmsg_len = CMSG_LEN(sizeof(int)) };
-        memcpy(CMSG_DATA(&control.header), &terminal_fd, sizeof terminal_fd);
-        return sendmsg(sock, &m, MSG_NOSIGNAL) < 0
-                       ? error_set(e, errno, "cannot send the terminal to '%s': %m", path)
-                       : 0;
-}
-
 /* The command is there and waits: the last that may fail on our side, then off it goes. */
 static int let_go(const JoinRequest *q, Progress *p, int sock, Error *e) {
-        char text[16];
         int r = 0;
 
         if (q->console_socket && p->joined.terminal_fd >= 0) {
-                r = send_terminal(q->console_socket, p->joined.terminal_fd, e);
+                r = hand_out_terminal(q->console_socket, p->joined.terminal_fd, e);
                 p->joined.terminal_fd = fd_close(p->joined.terminal_fd);
         }
-        if (r >= 0 && q->pid_file) {
-                (void) snprintf(text, sizeof text, "%d", p->joined.pid);
-                _cleanup_free_ char *folder = strdup(q->pid_file);
-                char *slash = folder ? strrchr(folder, '/') : NULL;
-                if (!folder)
-                        return error_oom(e);
-                if (slash)
-                        *slash = '\0';
-                _cleanup_fd_ int dir = open(!slash    ? "."
-                                            : *folder ? folder
-                                                      : "/",
-                                            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                r = dir < 0 ? -errno
-                            : file_write_atomic(dir, path_last(q->pid_file), text, strlen(text),
-                                                0644);
-                if (r < 0)
-                        r = error_set(e, r, "cannot write '%s': %m", q->pid_file);
-        }
+        if (r >= 0 && q->pid_file)
+                r = hand_out_pid(q->pid_file, p->joined.pid, e);
         if (r < 0)
                 return r;
         p->has_gone = true;
