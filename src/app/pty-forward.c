@@ -412,14 +412,12 @@ static int run_until_event(PtyForward *f, int stop_fd, int signals, Error *e) {
                 if (r <= 0)
                         continue;
 
+                /* Who reads what is typed after a change of size shall find the new one. */
+                int signalled = fds[PTY_FORWARD_FDS].revents ? take_signal(f, signals)
+                                                             : PTY_FORWARD_MORE;
                 r = pty_forward_step(f, fds, e);
-                if (r != PTY_FORWARD_MORE)
-                        return r;
-                if (fds[PTY_FORWARD_FDS].revents) {
-                        r = take_signal(f, signals);
-                        if (r != PTY_FORWARD_MORE)
-                                return r;
-                }
+                if (r != PTY_FORWARD_MORE || signalled != PTY_FORWARD_MORE)
+                        return r != PTY_FORWARD_MORE ? r : signalled;
                 if (fds[PTY_FORWARD_FDS + 1].revents) {
                         pty_forward_drain(f, DRAIN_STOP_USEC);
                         return PTY_FORWARD_STOPPED;
