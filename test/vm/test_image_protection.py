@@ -172,12 +172,16 @@ for ms in 20 60 120 200 300 420 560 720 900 1200; do
         kill -9 $p
         wait $p
 done 2>/dev/null
-CREDENTIALS_DIRECTORY=/run/keys {RUN} -i {secret} --read-only /bin/echo up
 for i in $(seq 100); do
-        pgrep -x sleep >/dev/null || ls /sys/class/block | grep -q ^dm- || break
+        pgrep -f {secret} >/dev/null || pgrep -x sleep >/dev/null || break
         sleep 0.1
 done
 pgrep -x sleep && echo 'still running'
+CREDENTIALS_DIRECTORY=/run/keys {RUN} -i {secret} --read-only /bin/echo up
+for i in $(seq 100); do
+        ls /sys/class/block | grep -q ^dm- || break
+        sleep 0.1
+done
 ls /sys/class/block | grep ^dm- && echo 'a device is left'
 true
 """)
