@@ -66,7 +66,7 @@ def _perform(stage, options):
             result = stages.Result(failed=1)
     took = time.monotonic() - start
     word = "FAILED" if result.failed else "ok"
-    _say(f"{word:6} {stage.name:10} {result} in {took:.0f} s")
+    _say("\n        ".join([f"{word:6} {stage.name:10} {result} in {took:.0f} s", *result.remarks]))
     if result.failed:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         _say("\n".join("        " + line for line in lines[-60:]) + f"\n        (all in {log})")
@@ -105,8 +105,8 @@ def _arguments():
                         help="run these stages, and nothing they come after")
     parser.add_argument("--quick", action="store_true", help="leave out the slow stages")
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
-    parser.add_argument("--fuzz-seconds", type=int, default=30 if os.environ.get("CI") else 10,
-                        help="how long each main fuzzer runs (default 10; 30 in CI)")
+    parser.add_argument("--fuzz-seconds", type=int, default=20 if os.environ.get("CI") else 10,
+                        help="how long each main fuzzer runs (default 10; 20 in CI)")
     parser.add_argument("--builds", type=pathlib.Path, default=TOP / "build-check",
                         help="where the builds and logs go (default build-check/)")
     return parser.parse_args()
@@ -126,8 +126,10 @@ def main():
     options.logs.mkdir(parents=True, exist_ok=True)
     chosen = [s for s in STAGES if (s.name in only if only else s.quick or not options.quick)]
     total = stages.Result()
-    for result in _run_all(chosen, options).values():
+    for name, result in _run_all(chosen, options).items():
         total += result
+        for remark in result.remarks:
+            print(f"{name}: {remark}")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
 

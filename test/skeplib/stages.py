@@ -11,7 +11,9 @@ import xml.etree.ElementTree
 
 from . import TOP
 
-TIDY_SECONDS = 180
+TIDY_SECONDS = 120
+# More failures than this are no accident, and are not tried again.
+UNSTEADY_MAX = 6
 # The targets that stand for the two ways in that matter most; the others get a third of the time.
 MAIN_FUZZERS = ("settings", "tar")
 
@@ -22,14 +24,15 @@ class StageFailed(Exception):
 
 @dataclasses.dataclass
 class Result:
-    """What a stage counted."""
+    """What a stage counted, and what is to be said of it: a line for each failure and each unsteady test."""
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    remarks: list = dataclasses.field(default_factory=list)
 
     def __add__(self, other):
         return Result(self.passed + other.passed, self.failed + other.failed,
-                      self.skipped + other.skipped)
+                      self.skipped + other.skipped, self.remarks + other.remarks)
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -144,25 +147,49 @@ def _unit(context, build, env=None, multiplier=1):
     return result
 
 
-def _pytest(context, folder, env=None):
-    """Run the system tests of a folder."""
+def _cases(report):
+    """The outcomes of a report of pytest's: {test: (word, message)}."""
+    outcomes = {}
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if bad is not None:
+            outcomes[name] = ("failed", (bad.get("message") or "").strip().splitlines()[:1])
+        elif case.find("skipped") is not None:
+            outcomes.setdefault(name, ("skipped", []))
+        else:
+            outcomes.setdefault(name, ("passed", []))
+    return outcomes
+
+
+def _pytest_once(context, folder, env, *more):
     report = context.build("log") / f"{context.name}.xml"
     report.unlink(missing_ok=True)
-    if not list((TOP / folder).glob("test_*.py")):
-        raise StageFailed(f"no tests in {folder}")
+    cache = context.build("log") / f"{context.name}.cache"
     status = context.call("/usr/bin/python3", "-m", "pytest", folder, f"--junit-xml={report}",
-                          "--durations=8", env=env)
+                          "--durations=8", "-o", f"cache_dir={cache}", *more, env=env)
     if not report.exists():
         raise StageFailed(f"pytest ended with status {status} and no report")
-    result = Result()
-    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
-        if case.find("failure") is not None or case.find("error") is not None:
-            result.failed += 1
-        elif case.find("skipped") is not None:
-            result.skipped += 1
-        else:
-            result.passed += 1
-    if status and not result.failed:
+    return status, _cases(report)
+
+
+def _pytest(context, folder, env=None):
+    """Run the system tests of a folder. The few that fail are tried once more, in beds of their own: who passes then
+    is counted as passed and named as unsteady."""
+    if not list((TOP / folder).glob("test_*.py")):
+        raise StageFailed(f"no tests in {folder}")
+    status, outcomes = _pytest_once(context, folder, env)
+    failed = [name for name, (word, _) in outcomes.items() if word == "failed"]
+    unsteady = []
+    if 0 < len(failed) <= UNSTEADY_MAX:
+        _, again = _pytest_once(context, folder, env, "--last-failed")
+        unsteady = [name for name in failed if again.get(name, ("failed",))[0] == "passed"]
+    remarks = [f"{'unsteady' if name in unsteady else 'failed'}: {name}: {' '.join(outcomes[name][1])[:200]}"
+               for name in failed]
+    words = [word for word, _ in outcomes.values()]
+    result = Result(words.count("passed") + len(unsteady), len(failed) - len(unsteady),
+                    words.count("skipped"), remarks)
+    if status and not failed:
         result.failed = 1
     return result
 
