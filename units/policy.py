@@ -31,7 +31,10 @@ MACHINE1 = {
     "org.freedesktop.machine1.Image": """
         Remove Rename Clone MarkReadOnly SetLimit
         GetHostname GetMachineID GetMachineInfo GetOSRelease""",
-    "io.skep.Machine1": "Run OpenShell",
+    "org.skep.Manager1": """
+        RunInMachine OpenMachineShell""",
+    "org.skep.Machine1": """
+        Run OpenShell""",
 }
 
 IMPORT1 = {

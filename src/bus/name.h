@@ -7,7 +7,9 @@
 #define BUS_MACHINE1_MACHINE "/org/freedesktop/machine1/machine" /* + label */
 #define BUS_MACHINE1_IMAGE   "/org/freedesktop/machine1/image"   /* + label */
 #define BUS_MACHINE1_MANAGER "org.freedesktop.machine1.Manager"
-#define BUS_SKEP_MACHINE1    "io.skep.Machine1" /* on BUS_MACHINE1_PATH: commands with a status */
+/* What the common interfaces cannot say, on the same objects */
+#define BUS_SKEP_MANAGER1 "org.skep.Manager1"
+#define BUS_SKEP_MACHINE1 "org.skep.Machine1"
 
 #define BUS_IMPORT1_NAME               "org.freedesktop.import1"
 #define BUS_IMPORT1_PATH               "/org/freedesktop/import1"

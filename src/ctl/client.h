@@ -8,7 +8,7 @@ typedef struct Peer {
         const char *name, *path, *interface;
 } Peer;
 
-extern const Peer peer_machine1, peer_skep_machine1, peer_import1, peer_systemd1;
+extern const Peer peer_machine1, peer_skep, peer_import1, peer_systemd1;
 
 /** client_connect() - be connected: to this system, or where -M or -H say. Return: 0 or -errno. */
 int client_connect(Ctl *c, Error *e);

@@ -190,7 +190,7 @@ static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error 
 static int shell_on_pty(Ctl *c, const ShellCall *s, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_fd_ int pty = -EBADF, status_fd = -EBADF;
-        int r = new_call(c, &peer_skep_machine1, "OpenShell", s, &m, e);
+        int r = new_call(c, &peer_skep, "OpenMachineShell", s, &m, e);
 
         if (r >= 0)
                 r = client_send(c, m, true, &reply, e);
@@ -215,7 +215,7 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
         int r = streams_init(&streams, e);
 
         if (r >= 0)
-                r = new_call(c, &peer_skep_machine1, "Run", s, &m, e);
+                r = new_call(c, &peer_skep, "RunInMachine", s, &m, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "hhh", streams.v[0].far, streams.v[1].far, streams.v[2].far);

@@ -31,7 +31,7 @@ void streams_close_far(Streams *s);
  * @text: what came from @status_fd, at most @size - 1 bytes and NUL
  * Return: 0 or -errno. */
 int streams_run(Streams *s, int status_fd, char *text, size_t size, Error *e);
-/** exit_status_parse() - what io.skep.Machine1 says of the end of a command, as an exit status
+/** exit_status_parse() - what org.skep.Machine1 says of the end of a command, as an exit status
  * "exited N" is N, "killed N" is 128 + N as shells have it, "failed TEXT" an error.
  * Return: 0 to 255, or -errno with @e set (-EPROTO: it says nothing of the kind, or nothing). */
 int exit_status_parse(const char *text, Error *e);

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 
 #include "image/pool.h"
-#include "machined/op.h"
+#include "machined/object-call.h"
 
 int op_read(sd_bus_message *call, Error *e, const char *types, ...) {
         va_list ap;
@@ -65,88 +65,10 @@ int op_finish_assignments(sd_bus_message *call, const OperationResult *result, E
         return op_sent(r, e);
 }
 
-/* From a handler's result to what sd-bus wants. */
-static int result(int r, const Error *e, sd_bus_error *error) {
-        return r < 0 ? bus_error_set(error, r, e) : 1;
-}
-
-static int on_machine(sd_bus_message *call, Machine *machine, sd_bus_error *error,
-                      int (*op)(Manager *, Machine *, sd_bus_message *, Error *)) {
-        Error e = {};
-
-        return result(op(manager_edge(machine)->manager, machine, call, &e), &e, error);
-}
-
-static int on_named_machine(sd_bus_message *call, Manager *m, sd_bus_error *error,
-                            int (*op)(Manager *, Machine *, sd_bus_message *, Error *)) {
-        Error e = {};
-        Machine *machine;
-        const char *name;
-        int r = op_read(call, &e, "s", &name);
-
-        if (r >= 0)
-                r = manager_find(m, name, &machine, &e);
-        if (r >= 0)
-                r = op(m, machine, call, &e);
-        return result(r, &e, error);
-}
-
-static int on_image(sd_bus_message *call, const ImageObject *object, sd_bus_error *error,
-                    int (*op)(Manager *, const Image *, sd_bus_message *, Error *)) {
-        Error e = {};
-
-        return result(op(object->manager, object->image, call, &e), &e, error);
-}
-
-static int on_named_image(sd_bus_message *call, Manager *m, sd_bus_error *error,
-                          int (*op)(Manager *, const Image *, sd_bus_message *, Error *)) {
-        ImageObject *object;
-        Error e = {};
-        const char *name;
-        int r = op_read(call, &e, "s", &name);
-
-        if (r >= 0)
-                r = image_object_get(m, name, &object, &e);
-        if (r >= 0)
-                r = op(m, object->image, call, &e);
-        return result(r, &e, error);
-}
-
-#define STUB(name, type, helper, op)                                                               \
-        static int name(sd_bus_message *call, void *userdata, sd_bus_error *error) {               \
-                return helper(call, (type *) userdata, error, op);                                 \
-        }
-#define MACHINE_STUBS(own, by_name, in, in_names, out, out_names, op)                              \
-        STUB(own_##op, Machine, on_machine, op)                                                    \
-        STUB(named_##op, Manager, on_named_machine, op)
-#define NAMED_STUB(by_name, in, in_names, out, out_names, op)                                      \
-        STUB(named_##op, Manager, on_named_machine, op)
-#define IMAGE_STUBS(own, by_name, in, in_names, out, out_names, op)                                \
-        STUB(own_##op, const ImageObject, on_image, op)                                            \
-        STUB(named_##op, Manager, on_named_image, op)
-#define PLAIN_STUB(name, in, in_names, out, out_names, op)                                         \
-        static int plain_##op(sd_bus_message *call, void *userdata, sd_bus_error *error) {         \
-                Error e = {};                                                                      \
-                return result(op(userdata, call, &e), &e, error);                                  \
-        }
-
 MACHINE_OPS(MACHINE_STUBS)
 MACHINE_MANAGER_OPS(NAMED_STUB)
 IMAGE_OPS(IMAGE_STUBS)
 MANAGER_OPS(PLAIN_STUB)
-SKEP_OPS(PLAIN_STUB)
-
-#define METHOD(name, in, in_names, out, out_names, stub)                                           \
-        SD_BUS_METHOD_WITH_NAMES(name, in, in_names, out, out_names, stub,                         \
-                                 SD_BUS_VTABLE_UNPRIVILEGED),
-#define OWN_METHOD(own, by_name, in, in_names, out, out_names, op)                                 \
-        METHOD(own, in, in_names, out, out_names, own_##op)
-#define TWIN_METHOD(own, by_name, in, in_names, out, out_names, op)                                \
-        METHOD(by_name, "s" in, P(name) in_names, out, out_names, named_##op)
-#define NAMED_METHOD(by_name, in, in_names, out, out_names, op)                                    \
-        METHOD(by_name, "s" in, P(name) in_names, out, out_names, named_##op)
-#define PLAIN_METHOD(name, in, in_names, out, out_names, op)                                       \
-        METHOD(name, in, in_names, out, out_names, plain_##op)
 
 static int get_pool(sd_bus *bus, const char *path, const char *interface, const char *property,
                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -171,11 +93,6 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_SIGNAL_WITH_NAMES("MachineNew", "so", P(machine) P(path), 0),
         SD_BUS_SIGNAL_WITH_NAMES("MachineRemoved", "so", P(machine) P(path), 0),
         SD_BUS_VTABLE_END,
-};
-
-static const sd_bus_vtable skep_vtable[] = {
-        SD_BUS_VTABLE_START(0),
-        SKEP_OPS(PLAIN_METHOD) SD_BUS_VTABLE_END,
 };
 
 static int get_id(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -301,7 +218,7 @@ static const sd_bus_vtable image_vtable[] = {
         IMAGE_OPS(OWN_METHOD) SD_BUS_VTABLE_END,
 };
 
-static int find_machine(sd_bus *bus, const char *path, const char *interface, void *userdata,
+int object_find_machine(sd_bus *bus, const char *path, const char *interface, void *userdata,
                         void **ret_found, sd_bus_error *error) {
         _cleanup_free_ char *name = NULL;
         Manager *m = userdata;
@@ -374,12 +291,9 @@ int object_add_all(Manager *m, Error *e) {
                                          manager_vtable, m);
 
         if (r >= 0)
-                r = sd_bus_add_object_vtable(bus, NULL, BUS_MACHINE1_PATH, BUS_SKEP_MACHINE1,
-                                             skep_vtable, m);
-        if (r >= 0)
                 r = sd_bus_add_fallback_vtable(bus, NULL, BUS_MACHINE1_MACHINE,
                                                BUS_MACHINE1_NAME ".Machine", machine_vtable,
-                                               find_machine, m);
+                                               object_find_machine, m);
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(bus, NULL, BUS_MACHINE1_MACHINE, list_machines, m);
         if (r >= 0)
@@ -388,5 +302,7 @@ int object_add_all(Manager *m, Error *e) {
                                                m);
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(bus, NULL, BUS_MACHINE1_IMAGE, list_images, m);
+        if (r >= 0)
+                r = object_add_skep(m);
         return r < 0 ? error_set(e, r, "cannot put objects on the bus: %m") : 0;
 }

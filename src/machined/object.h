@@ -6,3 +6,8 @@
 
 /** object_add_all() - put them on the bus. Return: 0 or -errno. */
 int object_add_all(Manager *m, Error *e);
+/** object_add_skep() - the interfaces of our own on them. Return: >= 0 or -errno. */
+int object_add_skep(Manager *m);
+/** object_find_machine() - sd_bus_object_find_t of the paths of machines, "self" among them */
+int object_find_machine(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                        void **ret_found, sd_bus_error *error);

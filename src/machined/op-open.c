@@ -168,17 +168,11 @@ int op_open_shell(Manager *m, Machine *machine, sd_bus_message *call, Error *e) 
         return r <= 0 ? r : start(m, &open_kind, machine, &request, call, e);
 }
 
-/* The calls of io.skep.Machine1. */
-static int open_with_status(Manager *m, SessionRequest *request, const OperationKind *kind,
-                            sd_bus_message *call, Error *e) {
-        Machine *machine;
-        const char *name;
-        int r = op_read(call, e, "s", &name);
+/* The calls of org.skep.Machine1. */
+static int open_with_status(Manager *m, Machine *machine, SessionRequest *request,
+                            const OperationKind *kind, sd_bus_message *call, Error *e) {
+        int r = read_request(call, request, e);
 
-        if (r >= 0)
-                r = manager_find(m, name, &machine, e);
-        if (r >= 0)
-                r = read_request(call, request, e);
         if (r >= 0 && request->kind == SESSION_RUN)
                 r = op_read(call, e, "hhh", request->stdio, request->stdio + 1, request->stdio + 2);
         if (r < 0)
@@ -187,16 +181,16 @@ static int open_with_status(Manager *m, SessionRequest *request, const Operation
         return r <= 0 ? r : start(m, kind, machine, request, call, e);
 }
 
-int op_run(Manager *m, sd_bus_message *call, Error *e) {
+int op_run(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         _cleanup_(request_done)
                 SessionRequest request = { .kind = SESSION_RUN, .wants_status = true };
 
-        return open_with_status(m, &request, &run_kind, call, e);
+        return open_with_status(m, machine, &request, &run_kind, call, e);
 }
 
-int op_open_shell_with_status(Manager *m, sd_bus_message *call, Error *e) {
+int op_open_shell_with_status(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         _cleanup_(request_done)
                 SessionRequest request = { .kind = SESSION_SHELL, .wants_status = true };
 
-        return open_with_status(m, &request, &status_kind, call, e);
+        return open_with_status(m, machine, &request, &status_kind, call, e);
 }

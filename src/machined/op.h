@@ -81,14 +81,13 @@
         OP("MapToMachineGroup", "u", P(gid_outer), "sou",                                          \
            P(machine_name) P(machine_path) P(gid_inner), op_map_to_group)
 
-/* On io.skep.Machine1: name, in, names, out, names, handler */
-#define SKEP_OPS(OP)                                                                               \
-        OP("Run", "sssasashhh",                                                                    \
-           P(machine) P(user) P(path) P(args) P(environment) P(stdin_fd) P(stdout_fd)              \
-                   P(stderr_fd),                                                                   \
-           "h", P(status), op_run)                                                                 \
-        OP("OpenShell", "sssasas", P(machine) P(user) P(path) P(args) P(environment), "hsh",       \
-           P(pty) P(pty_path) P(status), op_open_shell_with_status)
+/* On org.skep.Machine1, on org.skep.Manager1, in, names, out, names, handler */
+#define SKEP_MACHINE_OPS(OP)                                                                       \
+        OP("Run", "RunInMachine", "ssasashhh",                                                     \
+           P(user) P(path) P(args) P(environment) P(stdin_fd) P(stdout_fd) P(stderr_fd), "h",      \
+           P(status), op_run)                                                                      \
+        OP("OpenShell", "OpenMachineShell", "ssasas", P(user) P(path) P(args) P(environment),      \
+           "hsh", P(pty) P(pty_path) P(status), op_open_shell_with_status)
 
 /* Handlers: the cursor of @call is behind the name. Each runs once more from its start when polkit was
  * asked. Return: >= 0 answered, or will be; a negative code with @e set. */
@@ -105,7 +104,7 @@ MACHINE_OPS(DECLARE_OWN)
 MACHINE_MANAGER_OPS(DECLARE_BY_NAME)
 IMAGE_OPS(DECLARE_IMAGE)
 MANAGER_OPS(DECLARE_PLAIN)
-SKEP_OPS(DECLARE_PLAIN)
+SKEP_MACHINE_OPS(DECLARE_OWN)
 
 /** op_read() - read arguments of a call; what cannot be read is InvalidArgs
  * Return: 0 or -EINVAL. */

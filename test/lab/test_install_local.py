@@ -44,7 +44,7 @@ def test_where_files_go(tree):
         "/etc/dbus-1/system.d/skep-machine1.conf",
         "/usr/lib/dbus-1/system-services/org.freedesktop.import1.service",
         "/usr/lib/dbus-1/system-services/org.freedesktop.machine1.service",
-        "/usr/share/polkit-1/actions/io.skep.policy",
+        "/usr/share/polkit-1/actions/org.skep.policy",
     ]
 
 

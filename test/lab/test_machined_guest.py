@@ -165,8 +165,8 @@ def test_run_shell_from_input(lab, name):
 
 @pytest.mark.parametrize("name", GUESTS)
 def test_run_of_nothing(lab, name):
-    code = machine1.error(lab, "OpenShell", "sssasas", name, "", "/bin/nothing", [], [],
-                          interface="io.skep.Machine1")
+    code = machine1.error(lab, "OpenMachineShell", "sssasas", name, "", "/bin/nothing", [], [],
+                          interface=machine1.SKEP)
     assert code[0] == "org.freedesktop.DBus.Error.FileNotFound" and "/bin/nothing" in code[1]
 
 
@@ -177,8 +177,8 @@ def test_run_with_bad_arguments(lab):
                                   ("", "/bin/../sh", [], []), ("", "/bin/sh", [], ["NOVALUE"]),
                                   ("", "/bin/sh", [], ["1X=2"]), ("", "", ["x"], [])):
         for name in GUESTS:
-            got = machine1.error(lab, "OpenShell", "sssasas", name, user, path, args, env,
-                                 interface="io.skep.Machine1")
+            got = machine1.error(lab, "OpenMachineShell", "sssasas", name, user, path, args, env,
+                                 interface=machine1.SKEP)
             assert got[0] == invalid, (user, path, args, env, got)
     assert machine1.error(lab, "OpenMachineShell", "sssasas", "plain", "nobodyhere", "/bin/sh", [],
                           [])[0] == "org.freedesktop.DBus.Error.FileNotFound"

@@ -43,7 +43,7 @@ def offered(lab, name, path):
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_bus_lets_each_method_through(lab, name):
     rows, paths = SERVICES[name]
-    ours = ("org.freedesktop.machine1.", "org.freedesktop.import1.", "io.skep.")
+    ours = ("org.freedesktop.machine1.", "org.freedesktop.import1.", "org.skep.")
     seen = 0
     for path in paths:
         for (interface, method) in offered(lab, name, path):
@@ -71,7 +71,7 @@ def test_everybody_may_ask_who_is_there(lab):
     ("org.freedesktop.machine1.Manager", ("RemoveImage", "s", "x")),
     ("org.freedesktop.machine1.Manager",
      ("OpenMachineShell", "sssasas", ".host", "root", "/bin/sh", "0", "0")),
-    ("io.skep.Machine1", ("OpenShell", "sssasas", ".host", "root", "/bin/sh", "0", "0")),
+    ("org.skep.Manager1", ("OpenMachineShell", "sssasas", ".host", "root", "/bin/sh", "0", "0")),
 ])
 def test_polkit_refuses_not_the_bus(lab, interface, call):
     lab.run(["mkdir", "-p", "/var/lib/machines/x"])

@@ -6,6 +6,7 @@ import json
 NAME = "org.freedesktop.machine1"
 PATH = "/org/freedesktop/machine1"
 MANAGER = NAME + ".Manager"
+SKEP = "org.skep.Manager1"
 CALL = f"busctl call {NAME} {PATH} {MANAGER}"
 
 _CALL = """
@@ -26,7 +27,7 @@ m = dbus.SystemBus().get_object("org.freedesktop.machine1", "/org/freedesktop/ma
                                 introspect=False)
 pipes = [os.pipe() for _ in range(3)]
 ours, theirs = [pipes[0][1], pipes[1][0], pipes[2][0]], [pipes[0][0], pipes[1][1], pipes[2][1]]
-status = m.get_dbus_method("Run", "io.skep.Machine1")(
+status = m.get_dbus_method("RunInMachine", "org.skep.Manager1")(
     machine, user, argv[0] if argv else "", argv, env, *[dbus.types.UnixFd(f) for f in theirs],
     signature="sssasashhh").take()
 for f in theirs:
@@ -88,7 +89,7 @@ def get(lab, name, prop):
 
 
 def run(lab, machine, argv, user="", env=(), data="", close_after=None):
-    """io.skep.Machine1.Run: {"out", "err", "status"}; with @close_after the end that tells the status
+    """org.skep.Manager1.RunInMachine: {"out", "err", "status"}; with @close_after the end that tells the status
     is closed after so many seconds, and nothing is read."""
     args = [repr(a) for a in (machine, user, list(argv), list(env), data, close_after)]
     return json.loads(lab.out(["python3", "-c", _RUN, *args]))

@@ -117,7 +117,7 @@ int oci_features(Oci *oci, char *const *args, Error *e) {
         if (r >= 0)
                 r = put_linux(out);
         if (r >= 0)
-                r = buf_printf(out, "  \"annotations\": {\"io.skep.version\": \"%s\"}\n}\n",
+                r = buf_printf(out, "  \"annotations\": {\"org.skep.version\": \"%s\"}\n}\n",
                                SKEP_VERSION);
         return r < 0 ? error_oom(e) : 0;
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What we offer beyond the common interfaces, on the same objects: org.skep.Manager1 and
+ * org.skep.Machine1. */
+#include "machined/object-call.h"
+#include "machined/object.h"
+
+SKEP_MACHINE_OPS(MACHINE_STUBS)
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SKEP_MACHINE_OPS(TWIN_METHOD) SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable machine_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SKEP_MACHINE_OPS(OWN_METHOD) SD_BUS_VTABLE_END,
+};
+
+int object_add_skep(Manager *m) {
+        sd_bus *bus = m->daemon.bus;
+        int r = sd_bus_add_object_vtable(bus, NULL, BUS_MACHINE1_PATH, BUS_SKEP_MANAGER1,
+                                         manager_vtable, m);
+
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(bus, NULL, BUS_MACHINE1_MACHINE, BUS_SKEP_MACHINE1,
+                                               machine_vtable, object_find_machine, m);
+        return r;
+}
