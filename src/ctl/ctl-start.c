@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* start, enable and disable: what has to do with the units of machines, and so with PID 1 rather than
- * with our services. Knows the name of the unit template and nothing of what is in it. */
+/* start: asks PID 1 for the units of machines and waits for what becomes of them. Knows the names of the
+ * unit templates and nothing of what is in them. */
 #include "app/report.h"
 #include "base/name.h"
 #include "ctl/client.h"
 #include "ctl/journal.h"
+#include "ctl/machine-unit.h"
 #include "ctl/verbs.h"
 
-static char *unit_name(const char *machine) {
-        return str_format("skep@%s.service", machine);
+static char *unit_name(const Ctl *c, const char *machine) {
+        return machine_unit_instance(c->o.ephemeral ? MACHINE_TEMPLATE_EPHEMERAL : MACHINE_TEMPLATE,
+                                     machine);
 }
 
-/* The name as a machine and the image by that name, or an error. */
-static int check_image(Ctl *c, const char *name, Error *e) {
+int ctl_check_image(Ctl *c, const char *name, Error *e) {
         _cleanup_free_ char *path = NULL;
         int r;
 
@@ -23,7 +24,7 @@ static int check_image(Ctl *c, const char *name, Error *e) {
                         "inner hyphens, at most %d)",
                         name, HOST_NAME_LENGTH_MAX);
         r = client_get(c, "GetImage", name, &path, e);
-        return r < 0 ? error_wrap(e, r, "cannot start '%s'", name) : 0;
+        return MIN(r, 0);
 }
 
 /* A start that PID 1 works on. */
@@ -76,24 +77,30 @@ static bool all_over(void *userdata) {
 
 /* Says why a job did not end well: the unit's result, and the last it wrote to the journal. */
 static int job_failure(Ctl *c, const Job *j, Error *e) {
-        _cleanup_free_ char *path = NULL, *result = NULL, *last = NULL;
+        _cleanup_free_ char *path = NULL, *result = NULL, *last = NULL, *id = NULL;
+        const char *unit;
 
         if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", j->unit, &path) < 0)
                 return error_oom(e);
         (void) client_string_property(c, BUS_SYSTEMD1_NAME, path, BUS_SYSTEMD1_SERVICE, "Result",
                                       &result, NULL);
+        /* With a template of its own the unit has a name of that as well, which the journal knows. */
+        (void) client_string_property(c, BUS_SYSTEMD1_NAME, path, BUS_SYSTEMD1_UNIT, "Id", &id,
+                                      NULL);
+        unit = id ? id : j->unit;
         if (ctl_is_local(c))
-                (void) journal_last_message(j->unit, &last);
+                (void) journal_last_message(unit, &last);
         return error_set(e, EIO, "cannot start '%s': %s: %s%s%s (see \"journalctl -u %s\")",
-                         j->machine, j->unit,
+                         j->machine, unit,
                          result && !streq(result, "success") ? result : strempty(j->result),
-                         last ? ": " : "", strempty(last), j->unit);
+                         last ? ": " : "", strempty(last), unit);
 }
 
-/* Whether the machine runs, but in a unit of another name: systemd's template may be ours as well, and
- * has instances of its own. To start one that runs is no failure. Return: 1 or 0. */
-static int runs_elsewhere(Ctl *c, const char *name) {
-        _cleanup_free_ char *path = NULL, *state = NULL, *unit = NULL, *own = unit_name(name);
+/* Whether the machine runs, but in a unit of another name: it may have a template of its own, and
+ * systemd's template may be ours as well. To start one that runs is no failure, but one that keeps what
+ * is written to it is not what --ephemeral asks for. Return: 1 or 0; -EBUSY. */
+static int runs_elsewhere(Ctl *c, const char *name, Error *e) {
+        _cleanup_free_ char *path = NULL, *state = NULL, *unit = NULL, *own = unit_name(c, name);
         static const char interface[] = "org.freedesktop.machine1.Machine";
 
         if (!own || client_get(c, "GetMachine", name, &path, NULL) < 0 ||
@@ -103,8 +110,30 @@ static int runs_elsewhere(Ctl *c, const char *name) {
                 return 0;
         if (streq(unit, own) || !streq(state, "running"))
                 return 0;
+        if (c->o.ephemeral)
+                return error_set(e, EBUSY, "machine '%s' is running already, in %s", name, unit);
         report_note("machine '%s' is running already, in %s", name, unit);
         return 1;
+}
+
+/* --ephemeral is a template of ours, so that it cannot be had together with another one. */
+static int check_template(Ctl *c, const char *name, Error *e) {
+        _cleanup_free_ char *own = machine_unit_instance(MACHINE_TEMPLATE, name);
+        _cleanup_free_ char *wanted = unit_name(c, name), *id = NULL;
+        int r;
+
+        if (!c->o.ephemeral)
+                return 0;
+        if (!own || !wanted)
+                return error_oom(e);
+        r = ctl_load_unit(c, own, &id, NULL, e);
+        if (r < 0 || streq(id, own) || streq(id, wanted))
+                return MIN(r, 0);
+        return error_set(
+                e, EOPNOTSUPP,
+                "machine '%s' has a template of its own, %s: --ephemeral is for those that "
+                "have ours",
+                name, id);
 }
 
 static int start_unit(Ctl *c, Jobs *jobs, const char *name, Error *e) {
@@ -117,7 +146,7 @@ static int start_unit(Ctl *c, Jobs *jobs, const char *name, Error *e) {
                 return error_oom(e);
         jobs->v = v;
         j = jobs->v + jobs->n++;
-        *j = (Job){ .machine = strdup(name), .unit = unit_name(name) };
+        *j = (Job){ .machine = strdup(name), .unit = unit_name(c, name) };
         if (!j->machine || !j->unit)
                 return error_oom(e);
 
@@ -125,7 +154,7 @@ static int start_unit(Ctl *c, Jobs *jobs, const char *name, Error *e) {
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r < 0)
-                return error_wrap(e, r, "cannot start '%s'", name);
+                return r;
         j->path = strdup(path);
         return j->path ? 0 : error_oom(e);
 }
@@ -148,11 +177,17 @@ int ctl_start(Ctl *c, char *const *names, Error *e) {
         STRV_FOREACH(name, names) {
                 Error error = {};
 
-                r = check_image(c, *name, &error);
-                if (r >= 0 && !runs_elsewhere(c, *name))
+                r = ctl_check_image(c, *name, &error);
+                if (r >= 0)
+                        r = check_template(c, *name, &error);
+                if (r >= 0)
+                        r = runs_elsewhere(c, *name, &error);
+                if (r == 0)
                         r = start_unit(c, &jobs, *name, &error);
-                if (r < 0)
+                if (r < 0) {
+                        (void) error_wrap(&error, r, "cannot start '%s'", *name);
                         status = ctl_report(c, &error);
+                }
         }
         r = client_wait(c, all_over, &jobs, e);
         if (r < 0)
@@ -171,91 +206,4 @@ int ctl_start(Ctl *c, char *const *names, Error *e) {
 
 int verb_start(char *const *args, void *context, Error *e) {
         return ctl_start(context, args, e);
-}
-
-/* The answer of EnableUnitFiles: what was done to which link. */
-static int print_changes(Ctl *c, sd_bus_message *reply) {
-        const char *what, *link, *target;
-        int r = sd_bus_message_enter_container(reply, 'a', "(sss)");
-
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(sss)", &what, &link, &target)) > 0)
-                if (streq(what, "symlink"))
-                        report_note("created %s -> %s", link, target);
-                else if (streq(what, "unlink"))
-                        report_note("removed %s", link);
-                else
-                        report_warning("%s: %s", link, what);
-        return r;
-}
-
-static int change_links(Ctl *c, char *const *names, bool enable, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int has_install, r = client_connect(c, e);
-
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_call(c->bus, &m, peer_systemd1.name, peer_systemd1.path,
-                                           peer_systemd1.interface,
-                                           enable ? "EnableUnitFiles" : "DisableUnitFiles");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "s");
-        if (r >= 0 && enable)
-                r = sd_bus_message_append(m, "s", "machines.target");
-        STRV_FOREACH(name, names) {
-                _cleanup_free_ char *unit = unit_name(*name);
-
-                if (r >= 0)
-                        r = unit ? sd_bus_message_append(m, "s", unit) : -ENOMEM;
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = enable ? sd_bus_message_append(m, "bb", false, false)
-                           : sd_bus_message_append(m, "b", false);
-        if (r < 0)
-                return error_set(e, r, "cannot make the call: %m");
-
-        r = client_send(c, m, true, &reply, e);
-        if (r < 0)
-                return r;
-        if (enable)
-                r = sd_bus_message_read(reply, "b", &has_install);
-        if (r >= 0)
-                r = print_changes(c, reply);
-        if (r < 0)
-                return error_set(e, r, "cannot read the answer: %m");
-        return client_act(c, &peer_systemd1, "Reload", NULL, e, NULL);
-}
-
-static int check_names(Ctl *c, char *const *names, Error *e) {
-        STRV_FOREACH(name, names)
-                if (!hostname_is_valid(*name))
-                        return error_set(e, EINVAL, "'%.80s' cannot be the name of a machine",
-                                         *name);
-        return 0;
-}
-
-int verb_enable(char *const *args, void *context, Error *e) {
-        Ctl *c = context;
-        int r = check_names(c, args, e);
-
-        STRV_FOREACH(name, args)
-                if (r >= 0)
-                        r = check_image(c, *name, e);
-        if (r >= 0)
-                r = change_links(c, args, true, e);
-        if (r < 0 || !c->o.now)
-                return r;
-        return ctl_start(c, args, e);
-}
-
-int verb_disable(char *const *args, void *context, Error *e) {
-        Ctl *c = context;
-        int r = check_names(c, args, e);
-
-        if (r >= 0)
-                r = change_links(c, args, false, e);
-        if (r < 0 || !c->o.now)
-                return r;
-        return ctl_poweroff(c, args);
 }

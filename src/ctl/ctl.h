@@ -23,12 +23,15 @@ typedef enum CtlJson {
 typedef struct CtlOptions {
         bool help, version;
         bool no_pager, no_legend, no_ask_password, quiet;
-        bool all, full, value, force, now, read_only, mkdir, wait;
+        bool all, full, value, force, now, read_only, mkdir, wait, ephemeral;
         char *host, *machine; /* where the daemon is; NULL = here */
         char **properties;    /* -p; of -P as well */
         char **only;          /* -P */
         char *uid;            /* --uid */
         char **environment;   /* assignments for a shell */
+        char *template;       /* of a machine's unit; NULL = ours */
+        char *slice;          /* that a machine's unit is in; NULL = the template's */
+        char **arguments;     /* of the spawner, beside the template's */
         char *whom;
         char *signal_word; /* --signal as given */
         int signal;

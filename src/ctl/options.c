@@ -190,6 +190,26 @@ const Setting ctl_settings[] = {
           .help = "With enable start, with disable power off as well",
           .parse = setting_bool,
           AT(now) },
+        { .flag = "ephemeral",
+          .help = "With start and enable: run on a throw-away view of the image",
+          .parse = setting_bool,
+          AT(ephemeral) },
+        { .flag = "template",
+          .metavar = "UNIT",
+          .help = "With enable: start the machine as an instance of NAME@.service",
+          .parse = setting_string,
+          AT(template) },
+        { .flag = "slice",
+          .metavar = "SLICE",
+          .help = "With enable: put the machine's unit into NAME.slice",
+          .parse = setting_string,
+          AT(slice) },
+        { .flag = "argument",
+          .metavar = "ARGUMENT",
+          .help = "With enable: give skep-spawn one more argument; may be given several times",
+          .flags = SETTING_LIST,
+          .parse = setting_strings,
+          AT(arguments) },
         { .flag = "force",
           .help = "Replace an image, or files, of the same name",
           .parse = setting_bool,
@@ -220,6 +240,9 @@ void ctl_options_done(CtlOptions *o) {
         strv_free(o->only);
         free(o->uid);
         strv_free(o->environment);
+        free(o->template);
+        free(o->slice);
+        strv_free(o->arguments);
         free(o->whom);
         free(o->signal_word);
         free(o->output);

@@ -15,6 +15,7 @@ int verb_show(char *const *args, void *context, Error *e);
 int verb_show_image(char *const *args, void *context, Error *e);
 /* ctl-start.c */
 int verb_start(char *const *args, void *context, Error *e);
+/* ctl-enable.c */
 int verb_enable(char *const *args, void *context, Error *e);
 int verb_disable(char *const *args, void *context, Error *e);
 /* ctl-power.c */
@@ -42,6 +43,15 @@ int verb_list_transfers(char *const *args, void *context, Error *e);
 int verb_cancel_transfer(char *const *args, void *context, Error *e);
 
 /* What verbs of other families do as well. */
+
+/** ctl_check_image() - whether a name can be a machine's, and there is an image by that name
+ * Return: 0; -EINVAL; -ENOENT; as client_get(). */
+int ctl_check_image(Ctl *c, const char *name, Error *e);
+/** ctl_load_unit() - what PID 1 makes of the name of a unit
+ * @ret_id:       the unit's own name, of which the one asked for may be an alias
+ * @ret_fragment: where its file lies; may be NULL
+ * Return: 0; -ENOENT or -EINVAL if PID 1 cannot load it. */
+int ctl_load_unit(Ctl *c, const char *unit, char **ret_id, char **ret_fragment, Error *e);
 
 /** ctl_start() - start units of machines and wait until they run or have failed
  * Return: exit status, or -errno. */

@@ -70,6 +70,13 @@ class Lab:
             raise
         return self
 
+    def reboot(self, timeout=60):
+        """Boot again as after a power cut: nothing is shut down, and what is on the disk stays."""
+        self._end()
+        self._process, self._cgroup = booter.boot(self._root, kernel.cache_dir(), self.suite,
+                                                    self._log)
+        self._wait(timeout)
+
     def _wait(self, timeout):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -206,10 +213,8 @@ class Lab:
         """The lab's journal, for the message of a test that failed."""
         return self.run(["journalctl", "--no-pager", "-q", *options], check=False).stdout
 
-    def kill(self):
-        """End the lab at once, whatever runs in it. Does nothing when it has ended."""
-        if self._process is None:
-            return
+    def _end(self):
+        """End what runs, and keep the tree."""
         if self.leader is not None and kernel.is_init(self.leader):
             os.kill(self.leader, 9)
         try:
@@ -217,10 +222,16 @@ class Lab:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process = None
         self.leader = None
-        _alive.discard(self)
         kernel.remove_cgroup(self._cgroup)
+
+    def kill(self):
+        """End the lab at once, whatever runs in it. Does nothing when it has ended."""
+        if self._process is None:
+            return
+        self._end()
+        self._process = None
+        _alive.discard(self)
         kernel.umount(self._root)
         shutil.rmtree(self._root.parent, ignore_errors=True)
 
