@@ -7,6 +7,7 @@
 #include <fnmatch.h>
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -41,6 +42,7 @@ Machine *machine_free(Machine *m) {
         free(m->netifs);
         free(m->ssh_address);
         free(m->ssh_key);
+        free(m->control_address);
         free(m->path);
         free(m);
         return NULL;
@@ -73,6 +75,10 @@ bool machine_process_is_alive(const MachineProcess *p) {
         return p->pid == 1 || (p->fd >= 0 && proc_pidfd_is_alive(p->fd));
 }
 
+bool machine_process_has_pid(const MachineProcess *p) {
+        return p->fd < 0 || proc_pidfd_signal(p->fd, 0) != -ESRCH;
+}
+
 bool machine_unit_is_shared(const char *unit) {
         static const char *const patterns[] = { "init.scope", "session-*.scope", "user@*.service",
                                                 "systemd-*.service", "*.slice" };
@@ -96,6 +102,17 @@ static bool is_division(const char *subgroup) {
         return false;
 }
 
+/* Whether the control group of a unit was given to a user. A user's process in a unit of somebody else's
+ * (a job in cron.service, say) must not be the handle to end that unit by. */
+static bool unit_is_given_to(uid_t uid, const char *group) {
+        _cleanup_free_ char *mount = NULL, *path = NULL;
+        struct stat st;
+
+        if (cgroup_mount(&mount) < 0 || !(path = str_format("%s%s", mount, group)))
+                return false;
+        return lstat(path, &st) >= 0 && st.st_uid == uid;
+}
+
 int machine_find_unit(Machine *m, Error *e) {
         _cleanup_free_ char *path = NULL, *unit = NULL, *rest = NULL;
         int r = cgroup_of_pid(m->leader.pid, &path);
@@ -114,10 +131,21 @@ int machine_find_unit(Machine *m, Error *e) {
         const char *subgroup = rest + strspn(rest, "/");
         bool divided = *subgroup && is_division(subgroup);
         m->owns_unit = (!*subgroup || divided) && !machine_unit_is_shared(unit);
+        if (m->owns_unit && m->uid != 0) {
+                path[strlen(path) - strlen(rest)] = '\0';
+                m->owns_unit = unit_is_given_to(m->uid, path);
+        }
         free(m->unit);
         m->unit = TAKE_PTR(unit);
         return str_replace(&m->subgroup, *subgroup && !divided ? subgroup : NULL) < 0 ? error_oom(e)
                                                                                       : 0;
+}
+
+bool machine_is_in_unit(const Machine *m) {
+        _cleanup_free_ char *path = NULL, *unit = NULL;
+
+        return m->unit && cgroup_of_pid(m->leader.pid, &path) >= 0 &&
+               cgroup_unit_of_path(path, &unit, NULL) >= 0 && streq(unit, m->unit);
 }
 
 char *machine_scope_name(const char *name) {

@@ -47,9 +47,10 @@ typedef struct Machine {
         uint32_t vsock_cid;
         char *ssh_address;
         char *ssh_key;
-        uid_t uid;          /* who registered it */
-        uint64_t realtime;  /* µs; when it was registered */
-        uint64_t monotonic; /* µs */
+        char *control_address; /* of a control service of its own */
+        uid_t uid;             /* who registered it */
+        uint64_t realtime;     /* µs; when it was registered */
+        uint64_t monotonic;    /* µs */
         bool is_closing;
         char *path; /* object path, made by whoever puts it on the bus */
         void *edge; /* of whoever watches its processes */
@@ -71,12 +72,18 @@ void machine_process_done(MachineProcess *p);
 int machine_process_pin(pid_t pid, uint64_t id, MachineProcess *ret);
 /** machine_process_is_alive() - a process that was never there is not alive */
 bool machine_process_is_alive(const MachineProcess *p);
+/** machine_process_has_pid() - whether its PID is still its own: it lives, or nobody has waited for it.
+ * Of one that is not pinned nothing else is known. */
+bool machine_process_has_pid(const MachineProcess *p);
 
 /** machine_find_unit() - take unit, subgroup and whether the unit is owned from where the leader is
  * "payload" and "supervisor" at the top of a unit are how spawners divide a unit that is the
- * machine's own. Units that belong to a login, to a user's manager or to PID 1 are never owned.
+ * machine's own. Units that belong to a login, to a user's manager or to PID 1 are never owned, and the
+ * machine of a user who is not root owns only units whose control group is that user's.
  * Return: 0, also when the leader is in no unit; -errno. */
 int machine_find_unit(Machine *m, Error *e);
+/** machine_is_in_unit() - whether the leader is in the machine's unit now */
+bool machine_is_in_unit(const Machine *m);
 /** machine_unit_is_shared() - whether a unit of that name can never be one machine's own */
 bool machine_unit_is_shared(const char *unit);
 /** machine_scope_name() - "machine-NAME.scope", escaped. Return: a new string; NULL = out of memory. */

@@ -28,7 +28,11 @@ static MachineEdge *edge_free(MachineEdge *edge) {
         sd_event_source_disable_unref(edge->leader_exit);
         sd_event_source_disable_unref(edge->give_up);
         sd_bus_slot_unref(edge->call);
-        sd_bus_message_unref(edge->create);
+        if (edge->creation.answer)
+                edge->creation.answer(edge->creation.userdata, NULL, NULL);
+        sd_bus_message_unref(edge->creation.properties);
+        for (unsigned i = 0; i < edge->n_waiting; i++)
+                sd_bus_message_unref(edge->waiting[i]);
         free(edge);
         return NULL;
 }
@@ -124,14 +128,42 @@ void manager_log_new(const Machine *machine) {
         log_life(machine, MESSAGE_MACHINE_START, "New machine %s.");
 }
 
-void manager_drop(Manager *m, Machine *machine) {
+void manager_created(Machine *machine, const sd_bus_error *error) {
+        Creation creation = manager_edge(machine)->creation;
+
+        if (!creation.answer)
+                return;
+        manager_edge(machine)->creation = (Creation){};
+        creation.answer(creation.userdata, error ? NULL : machine, error);
+        sd_bus_message_unref(creation.properties);
+}
+
+int manager_wait_for_end(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         MachineEdge *edge = manager_edge(machine);
 
-        if (edge->create) {
-                Error e = {};
-                int r = error_set(&e, ERR_JOB_FAILED, "machine '%s' is gone before it was set up",
-                                  machine->name);
-                (void) bus_error_reply(edge->create, r, &e);
+        if (edge->n_waiting >= ELEMENTSOF(edge->waiting))
+                return error_set(e, ERR_MACHINE_EXISTS,
+                                 "Machine '%s' still exists, and others wait for its end",
+                                 machine->name);
+        edge->waiting[edge->n_waiting++] = sd_bus_message_ref(call);
+        return 1;
+}
+
+static void wake_waiting(Manager *m, const MachineEdge *edge) {
+        for (unsigned i = 0; i < edge->n_waiting; i++)
+                if (sd_bus_enqueue_for_read(m->daemon.bus, edge->waiting[i]) < 0)
+                        (void) bus_error_reply(edge->waiting[i], -EIO, NULL);
+}
+
+void manager_drop(Manager *m, Machine *machine) {
+        MachineEdge *edge = manager_edge(machine);
+        _cleanup_(sd_bus_error_free) sd_bus_error early = SD_BUS_ERROR_NULL;
+
+        if (edge->creation.answer) {
+                (void) sd_bus_error_setf(&early, bus_error_name(ERR_JOB_FAILED),
+                                         "machine '%s' is gone before it was set up",
+                                         machine->name);
+                manager_created(machine, &early);
         }
         if (machine->scope_job)
                 m->n_opening--;
@@ -142,6 +174,7 @@ void manager_drop(Manager *m, Machine *machine) {
                 emit(m, machine, "MachineRemoved");
                 log_life(machine, MESSAGE_MACHINE_STOP, "Machine %s terminated.");
         }
+        wake_waiting(m, edge);
         machine->edge = edge_free(edge);
         machine_free(machine);
 }
@@ -224,7 +257,11 @@ static int take_up(Manager *m, const char *name, Error *e) {
                 machine->supervisor = MACHINE_PROCESS_NONE;
                 (void) machine_process_pin(pid, id, &machine->supervisor);
         }
-        /* A start job that ended while nobody looked; the leader lives, so it ended well. */
+        /* A start job that ended while nobody looked. Where it failed, its creator has seen that. */
+        if (machine->scope_job && !machine_is_in_unit(machine)) {
+                state_remove(m->state_fd, machine);
+                return 0;
+        }
         free(TAKE_PTR(machine->scope_job));
 
         r = manager_add(m, machine, e);
@@ -240,8 +277,9 @@ static int take_up(Manager *m, const char *name, Error *e) {
 
 static int take_up_all(Manager *m, Error *e) {
         _cleanup_strv_ char **names = NULL;
-        int r = state_names(m->state_fd, &names, e);
 
+        state_sweep(m->state_fd);
+        int r = state_names(m->state_fd, &names, e);
         if (r < 0)
                 return r;
         STRV_FOREACH(name, names) {

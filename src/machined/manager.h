@@ -8,6 +8,9 @@
 #include "bus/name.h"
 #include "machined/registry.h"
 
+/* Calls that wait until the name of a dying machine is free. */
+#define MACHINE_WAITING_MAX 8
+
 typedef struct Operation Operation;
 
 typedef struct Manager {
@@ -18,9 +21,18 @@ typedef struct Manager {
         unsigned n_operations; /* those that somebody still waits for */
         unsigned n_opening;    /* machines with a pending start job */
         bool no_pidfds;        /* PID 1 is too old to take a scope's processes as pidfds */
+        bool no_scope_user;    /* PID 1 is too old to give a scope's control group to a user */
         Map images;            /* image objects of this turn of the loop, see object-image.c */
         sd_event_source *forget_images;
 } Manager;
+
+/* Somebody who waits for the scope of a new machine. */
+typedef struct Creation {
+        sd_bus_message *properties; /* its last argument is more properties; NULL = none */
+        /* Once. @machine is NULL when it failed; @error is unset too when nobody should be told. */
+        void (*answer)(void *userdata, const Machine *machine, const sd_bus_error *error);
+        void *userdata;
+} Creation;
 
 /* What the daemon keeps per machine (Machine.edge). */
 typedef struct MachineEdge {
@@ -29,8 +41,10 @@ typedef struct MachineEdge {
         sd_event_source *leader_exit;
         sd_event_source *give_up; /* when the unit of a dead machine does not go away */
         sd_bus_slot *call;        /* to PID 1, about this machine */
-        sd_bus_message *create;   /* CreateMachine() call that waits for the start job */
+        Creation creation;        /* its start job is pending; all zero = none is */
         bool is_announced;        /* MachineNew was emitted */
+        sd_bus_message *waiting[MACHINE_WAITING_MAX]; /* for the name of this dying machine */
+        unsigned n_waiting;
 } MachineEdge;
 
 /** manager_init() - connect, take up what was there before; the objects are on the bus afterwards
@@ -60,6 +74,13 @@ void manager_drop(Manager *m, Machine *machine);
 /** manager_check_gone() - look whether a machine's leader is gone, and act on it
  * Return: true when @machine was freed. */
 bool manager_check_gone(Manager *m, Machine *machine);
+
+/** manager_wait_for_end() - have a call dispatched once more when a dying machine is gone
+ * Return: 1; -ERR_MACHINE_EXISTS when too many wait already. */
+int manager_wait_for_end(Manager *m, Machine *machine, sd_bus_message *call, Error *e);
+/** manager_created() - answer who waits for a machine's scope, if anybody does
+ * @error: why it failed; NULL = it did not */
+void manager_created(Machine *machine, const sd_bus_error *error);
 
 /** manager_find() - a machine by name. Return: 0; -ERR_NO_SUCH_MACHINE. */
 int manager_find(Manager *m, const char *name, Machine **ret, Error *e);

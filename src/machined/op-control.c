@@ -5,6 +5,7 @@
 
 #include "machined/op.h"
 #include "machined/scope.h"
+#include "machined/subgroup.h"
 
 static int refuse_host(const Machine *machine, Error *e) {
         return machine->class == MACHINE_HOST
@@ -22,6 +23,17 @@ static int signal_process(const MachineProcess *p, int signal, const char *who,
                      : 0;
 }
 
+/* Whether a machine is ended by its unit. One whose leader was moved elsewhere has nothing to do any more with
+ * what goes on in there. */
+static bool has_unit(Manager *m, Machine *machine) {
+        if (machine->owns_unit && machine_process_is_alive(&machine->leader) &&
+            !machine_is_in_unit(machine)) {
+                registry_disown_unit(&m->registry, machine);
+                manager_save(m, machine);
+        }
+        return machine->owns_unit;
+}
+
 int op_terminate(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         int r = refuse_host(machine, e);
 
@@ -31,7 +43,7 @@ int op_terminate(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
                          machine->uid, e);
         if (r <= 0)
                 return r;
-        if (machine->owns_unit)
+        if (has_unit(m, machine))
                 return scope_stop(m, machine, call, e);
 
         /* Whoever supervises it knows how to end it; without one the leader takes the rest with it. */
@@ -45,8 +57,12 @@ int op_terminate(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
 }
 
 static int kill_all(Manager *m, Machine *machine, int signal, sd_bus_message *call, Error *e) {
-        if (machine->owns_unit)
+        if (has_unit(m, machine))
                 return scope_kill(m, machine, signal, call, e);
+        if (machine->subgroup) {
+                int r = subgroup_kill(machine, signal, e);
+                return r < 0 ? r : op_sent(sd_bus_reply_method_return(call, NULL), e);
+        }
 
         if (machine_process_is_alive(&machine->supervisor))
                 (void) proc_pidfd_signal(machine->supervisor.fd, signal);

@@ -62,10 +62,14 @@ void registry_remove(Registry *r, Machine *m) {
         r->n--;
 }
 
-int registry_set_unit(Registry *r, Machine *m, const char *unit) {
+void registry_disown_unit(Registry *r, Machine *m) {
         if (m->owns_unit && map_get(&r->by_unit, m->unit) == m)
                 (void) map_remove(&r->by_unit, m->unit);
         m->owns_unit = false;
+}
+
+int registry_set_unit(Registry *r, Machine *m, const char *unit) {
+        registry_disown_unit(r, m);
 
         int k = str_replace(&m->unit, unit);
         if (k < 0)
@@ -100,6 +104,8 @@ static Machine *by_unit_of(const Registry *r, pid_t pid) {
 Machine *registry_by_pid(const Registry *r, pid_t pid) {
         for (unsigned i = 0; i < PARENTS_MAX && pid > 1; i++) {
                 Machine *m = registry_by_leader(r, pid);
+                if (m && !machine_process_has_pid(&m->leader))
+                        m = NULL; /* somebody else's by now */
                 if (!m)
                         m = by_unit_of(r, pid);
                 if (m)

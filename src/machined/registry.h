@@ -25,6 +25,8 @@ void registry_remove(Registry *r, Machine *m);
 /** registry_set_unit() - put a machine in a unit that is its own
  * Return: 0 or -ENOMEM. */
 int registry_set_unit(Registry *r, Machine *m, const char *unit);
+/** registry_disown_unit() - the unit is not the machine's own any more */
+void registry_disown_unit(Registry *r, Machine *m);
 
 /** registry_by_name() - NULL = unknown; here and below */
 Machine *registry_by_name(const Registry *r, const char *name);

@@ -109,28 +109,72 @@ static int append_own_properties(Manager *m, sd_bus_message *request, const Mach
                                   (uint64_t) 16384);
         if (r < 0)
                 return r;
+        /* Its own processes may divide the group then. */
+        if (machine->uid != 0 && !m->no_scope_user) {
+                char user[16];
+                (void) snprintf(user, sizeof user, "%u", machine->uid);
+                r = sd_bus_message_append(request, "(sv)", "User", "s", user);
+                if (r < 0)
+                        return r;
+        }
         if (m->no_pidfds)
                 return sd_bus_message_append(request, "(sv)", "PIDs", "au", 1,
                                              (uint32_t) machine->leader.pid);
         return sd_bus_message_append(request, "(sv)", "PIDFDs", "ah", 1, machine->leader.fd);
 }
 
-static int append_given_properties(sd_bus_message *request, sd_bus_message *call) {
-        int r = sd_bus_message_enter_container(call, 'a', "(sv)");
+/* Everything before the a(sv) at the end of a call. */
+static int skip_to_properties(sd_bus_message *call) {
+        const char *signature = sd_bus_message_get_signature(call, true);
+        size_t n = signature ? strlen(signature) : 0;
 
+        if (n < strlen("a(sv)"))
+                return -EBADMSG;
+        _cleanup_free_ char *head = strndup(signature, n - strlen("a(sv)"));
+        return head ? sd_bus_message_skip(call, head) : -ENOMEM;
+}
+
+static int append_given_properties(sd_bus_message *request, sd_bus_message *call) {
+        int r = sd_bus_message_rewind(call, true);
+
+        if (r >= 0)
+                r = skip_to_properties(call);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(call, 'a', "(sv)");
         if (r >= 0)
                 r = sd_bus_message_copy(request, call, true);
         return r < 0 ? r : sd_bus_message_exit_container(call);
 }
 
-static int send_start(Manager *m, Machine *machine, sd_bus_message *call);
+static int send_start(Manager *m, Machine *machine, sd_bus_message *given);
 
 static void start_failed(Machine *machine, const sd_bus_error *error) {
         MachineEdge *edge = manager_edge(machine);
 
-        (void) sd_bus_reply_method_error(edge->create, error);
-        edge->create = sd_bus_message_unref(edge->create);
+        manager_created(machine, error);
         manager_drop(edge->manager, machine);
+}
+
+/* Whether PID 1 is too old for one of our properties, and the request may be tried without it. */
+static bool can_do_without(Manager *m, const sd_bus_error *error) {
+        static const struct {
+                const char *property;
+                size_t flag;
+        } newer[] = {
+                { "PIDFDs", offsetof(Manager, no_pidfds) },
+                { "User", offsetof(Manager, no_scope_user) },
+        };
+
+        if (!sd_bus_error_has_name(error, SD_BUS_ERROR_PROPERTY_READ_ONLY))
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(newer); i++) {
+                bool *flag = (bool *) ((uint8_t *) m + newer[i].flag);
+                if (*flag || !strstr(strempty(error->message), newer[i].property))
+                        continue;
+                *flag = true;
+                return true;
+        }
+        return false;
 }
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
@@ -140,13 +184,9 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret_e
         const sd_bus_error *error = sd_bus_message_get_error(reply);
         const char *job;
 
-        if (error && !m->no_pidfds &&
-            sd_bus_error_has_name(error, SD_BUS_ERROR_PROPERTY_READ_ONLY)) {
-                m->no_pidfds = true;
-                if (sd_bus_message_rewind(edge->create, true) >= 0 &&
-                    send_start(m, machine, edge->create) >= 0)
-                        return 0;
-        }
+        if (error && can_do_without(m, error) &&
+            send_start(m, machine, edge->creation.properties) >= 0)
+                return 0;
         if (error) {
                 start_failed(machine, error);
                 return 0;
@@ -163,18 +203,7 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret_e
         return 0;
 }
 
-/* Everything before the a(sv) at the end of the call. */
-static int skip_to_properties(sd_bus_message *call) {
-        const char *signature = sd_bus_message_get_signature(call, true);
-        size_t n = signature ? strlen(signature) : 0;
-
-        if (n < strlen("a(sv)"))
-                return -EBADMSG;
-        _cleanup_free_ char *head = strndup(signature, n - strlen("a(sv)"));
-        return head ? sd_bus_message_skip(call, head) : -ENOMEM;
-}
-
-static int send_start(Manager *m, Machine *machine, sd_bus_message *call) {
+static int send_start(Manager *m, Machine *machine, sd_bus_message *given) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *request = NULL;
         MachineEdge *edge = manager_edge(machine);
         int r = new_call(m, &request, "StartTransientUnit");
@@ -185,12 +214,8 @@ static int send_start(Manager *m, Machine *machine, sd_bus_message *call) {
                 r = sd_bus_message_open_container(request, 'a', "(sv)");
         if (r >= 0)
                 r = append_own_properties(m, request, machine);
-        if (r >= 0)
-                r = sd_bus_message_rewind(call, true);
-        if (r >= 0)
-                r = skip_to_properties(call);
-        if (r >= 0)
-                r = append_given_properties(request, call);
+        if (r >= 0 && given)
+                r = append_given_properties(request, given);
         if (r >= 0)
                 r = sd_bus_message_close_container(request);
         if (r >= 0)
@@ -201,16 +226,18 @@ static int send_start(Manager *m, Machine *machine, sd_bus_message *call) {
         return r;
 }
 
-int scope_start(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+int scope_start(Manager *m, Machine *machine, const Creation *creation, Error *e) {
         _cleanup_free_ char *name = machine_scope_name(machine->name);
         int r = name ? registry_set_unit(&m->registry, machine, name) : -ENOMEM;
 
         if (r >= 0)
-                r = send_start(m, machine, call);
+                r = send_start(m, machine, creation->properties);
         if (r < 0)
                 return error_set(e, r, "cannot ask PID 1 for a scope for machine '%s': %m",
                                  machine->name);
-        manager_edge(machine)->create = sd_bus_message_ref(call);
+        manager_edge(machine)->creation = *creation;
+        if (creation->properties)
+                sd_bus_message_ref(creation->properties);
         return 0;
 }
 
@@ -222,15 +249,13 @@ static Machine *find_job(Manager *m, const char *job) {
 }
 
 static void job_succeeded(Manager *m, Machine *machine) {
-        MachineEdge *edge = manager_edge(machine);
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         Error e = {};
         int r = manager_announce(m, machine, &e);
 
-        if (edge->create && r >= 0)
-                (void) sd_bus_reply_method_return(edge->create, "o", machine->path);
-        else if (edge->create)
-                (void) bus_error_reply(edge->create, r, &e);
-        edge->create = sd_bus_message_unref(edge->create);
+        if (r < 0)
+                (void) bus_error_set(&error, r, &e);
+        manager_created(machine, r < 0 ? &error : NULL);
         if (r >= 0)
                 manager_log_new(machine);
 }
@@ -246,7 +271,7 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         if (!machine)
                 return 0;
 
-        if (!streq(result, "done") && manager_edge(machine)->create) {
+        if (!streq(result, "done") && manager_edge(machine)->creation.answer) {
                 _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
                 (void) sd_bus_error_setf(&error, bus_error_name(ERR_JOB_FAILED),
                                          "cannot start unit %s: the job's result is %s", unit,

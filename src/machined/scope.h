@@ -7,10 +7,10 @@
 /** scope_watch() - subscribe to the signals of PID 1 that matter. Return: 0 or -errno. */
 int scope_watch(Manager *m, Error *e);
 /** scope_start() - make "machine-NAME.scope" for the leader of a machine in the registry
- * @call: CreateMachine() or the like, its cursor at the a(sv) of additional properties. It is answered
- * when the start job has ended; on failure the machine is dropped.
- * Return: 0 or -errno; the machine is the caller's problem then. */
-int scope_start(Manager *m, Machine *machine, sd_bus_message *call, Error *e);
+ * @creation: answered when the start job has ended; on failure the machine is dropped. What it points
+ * to is the machine's from here on.
+ * Return: 0 or -errno; the machine is the caller's problem then, and @creation too. */
+int scope_start(Manager *m, Machine *machine, const Creation *creation, Error *e);
 /** scope_stop_dead() - stop the scope of a machine whose leader is gone; it is dropped with it
  * Return: 0 or -errno. */
 int scope_stop_dead(Manager *m, Machine *machine);

@@ -73,6 +73,11 @@ static int add_line(Buf *b, const char *assignment) {
         return r < 0 ? r : buf_puts(b, "\"\n");
 }
 
+/* Whether that a machine does not own its unit cannot be seen from the rest. */
+static bool is_unowned(const Machine *m) {
+        return m->unit && !m->subgroup && !m->owns_unit && !machine_unit_is_shared(m->unit);
+}
+
 int state_format(const Machine *m, Buf *ret) {
         _cleanup_strv_ char **v = NULL;
         const struct {
@@ -87,6 +92,8 @@ int state_format(const Machine *m, Buf *ret) {
                 { "CLASS", machine_class_name(m->class) },
                 { "SSH_ADDRESS", m->ssh_address },
                 { "SSH_PRIVATE_KEY_PATH", m->ssh_key },
+                { "CONTROL_ADDRESS", m->control_address },
+                { "OWNS_UNIT", is_unowned(m) ? "no" : NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
@@ -179,6 +186,7 @@ static int parse_texts(char *const *v, Machine *m) {
                 { "ROOT", &m->root },
                 { "SSH_ADDRESS", &m->ssh_address },
                 { "SSH_PRIVATE_KEY_PATH", &m->ssh_key },
+                { "CONTROL_ADDRESS", &m->control_address },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
@@ -208,7 +216,8 @@ int state_parse(const char *name, const char *text, size_t n, Machine **ret, Err
         if (bad)
                 return error_set(e, EINVAL, "%s= makes no sense", bad);
 
-        m->owns_unit = m->unit && !m->subgroup && !machine_unit_is_shared(m->unit);
+        m->owns_unit = m->unit && !m->subgroup && !machine_unit_is_shared(m->unit) &&
+                       !streq_ptr(strv_env_get(v, "OWNS_UNIT"), "no");
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -281,6 +290,22 @@ int state_names(int dir_fd, char ***ret, Error *e) {
                         return error_oom(e);
         *ret = TAKE_PTR(names);
         return 0;
+}
+
+void state_sweep(int dir_fd) {
+        _cleanup_dir_ DIR *d = NULL;
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                (void) fd_close(fd);
+                return;
+        }
+        for (struct dirent *de; (de = readdir(d));) {
+                bool link = str_skip_prefix(de->d_name, "unit:");
+                if (str_skip_prefix(de->d_name, ".#") ||
+                    (link && faccessat(dir_fd, de->d_name, F_OK, 0) < 0 && errno == ENOENT))
+                        (void) unlinkat(dir_fd, de->d_name, 0);
+        }
 }
 
 int state_load(int dir_fd, const char *name, Machine **ret, Error *e) {

@@ -25,6 +25,8 @@ int state_save(int dir_fd, const Machine *m, Error *e);
 void state_remove(int dir_fd, const Machine *m);
 /** state_names() - names of all machines that have a file. Return: 0 or -errno. */
 int state_names(int dir_fd, char ***ret, Error *e);
+/** state_sweep() - remove what an end at a bad moment leaves: files half written, symlinks to no machine */
+void state_sweep(int dir_fd);
 /** state_load() - read one file. Return: as state_parse(), or -errno. */
 int state_load(int dir_fd, const char *name, Machine **ret, Error *e);
 /** state_remove_name() - remove a file that cannot be read, and the symlinks that point to it */
