@@ -32,9 +32,9 @@ MACHINE1 = {
         Remove Rename Clone MarkReadOnly SetLimit
         GetHostname GetMachineID GetMachineInfo GetOSRelease""",
     "org.skep.Manager1": """
-        RunInMachine OpenMachineShell""",
+        RunInMachine OpenMachineShell UnbindMachine ListMachineBinds""",
     "org.skep.Machine1": """
-        Run OpenShell""",
+        Run OpenShell Unbind ListBinds""",
 }
 
 IMPORT1 = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* copy-to, copy-from and bind: files of this system and of a running machine. Paths of this system may be
+/* copy-to and copy-from: files of this system and of a running machine. Paths of this system may be
  * relative, those of the machine may not: there is no working directory in there. */
 #include "base/path.h"
 #include "ctl/client.h"
@@ -47,20 +47,4 @@ int verb_copy_from(char *const *args, void *context, Error *e) {
                 return error_set(e, r, "cannot find out where '%s' is: %m", args[2]);
         return copy(context, "CopyFromMachine", "CopyFromMachineWithFlags", args[0], args[1], to,
                     e);
-}
-
-int verb_bind(char *const *args, void *context, Error *e) {
-        Ctl *c = context;
-        _cleanup_free_ char *source = NULL;
-        int r = path_absolute(args[1], &source);
-
-        if (r < 0)
-                return error_set(e, r, "cannot find out where '%s' is: %m", args[1]);
-        if (args[2])
-                r = check_inner(args[2], e);
-        if (r < 0)
-                return r;
-        r = client_act(c, &peer_machine1, "BindMountMachine", NULL, e, "sssbb", args[0], source,
-                       args[2] ? args[2] : source, (int) c->o.read_only, (int) c->o.mkdir);
-        return r < 0 ? error_wrap(e, r, "cannot bind '%s' into '%s'", source, args[0]) : 0;
 }

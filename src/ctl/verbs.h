@@ -36,7 +36,10 @@ int verb_clean(char *const *args, void *context, Error *e);
 /* ctl-files.c */
 int verb_copy_to(char *const *args, void *context, Error *e);
 int verb_copy_from(char *const *args, void *context, Error *e);
+/* ctl-bind.c */
 int verb_bind(char *const *args, void *context, Error *e);
+int verb_unbind(char *const *args, void *context, Error *e);
+int verb_binds(char *const *args, void *context, Error *e);
 /* ctl-import.c */
 int verb_import_tar(char *const *args, void *context, Error *e);
 int verb_list_transfers(char *const *args, void *context, Error *e);

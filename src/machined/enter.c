@@ -4,7 +4,9 @@
 #include "machined/enter.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -153,4 +155,25 @@ int target_open_pty(const Target *t, int root_fd, char **ret_path, Error *e) {
                 return error_set(e, errno, "cannot tell the number of the terminal: %m");
         *ret_path = str_format("/dev/pts/%u", number);
         return *ret_path ? TAKE_FD(fd) : error_oom(e);
+}
+
+int target_take_ownership(const IdMap *uids, const IdMap *gids, Error *e) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        uint32_t uid, gid;
+
+        if (idmap_to_outside(uids, 0, &uid) < 0 || idmap_to_outside(gids, 0, &gid) < 0)
+                return 0; /* a machine without a root: owners are set afterwards or not at all */
+        if (uid == 0 && gid == 0)
+                return 0;
+        (void) setfsgid(gid);
+        (void) setfsuid(uid);
+        /* The change has taken the capabilities for files out of the effective set. */
+        if (syscall(SYS_capget, &header, data) < 0)
+                return error_set(e, errno, "cannot read our capabilities: %m");
+        for (size_t i = 0; i < ELEMENTSOF(data); i++)
+                data[i].effective = data[i].permitted;
+        if (syscall(SYS_capset, &header, data) < 0)
+                return error_set(e, errno, "cannot keep our capabilities: %m");
+        return 0;
 }

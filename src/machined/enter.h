@@ -47,3 +47,7 @@ int target_shares_namespace(const Target *t, const char *name, Error *e);
  * @ret_path: "/dev/pts/N" in there
  * Return: the master or -errno. */
 int target_open_pty(const Target *t, int root_fd, char **ret_path, Error *e);
+/** target_take_ownership() - what this process makes from now on belongs to the machine's root
+ * With our own capabilities: where a file system has mapped owners, the host's root is nobody who could
+ * own a file. A machine without a root changes nothing. Return: 0 or -errno. */
+int target_take_ownership(const IdMap *uids, const IdMap *gids, Error *e);

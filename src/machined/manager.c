@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/report.h"
+#include "machined/bind-record.h"
 #include "machined/image-object.h"
 #include "machined/object.h"
 #include "machined/operation.h"
@@ -170,6 +171,7 @@ void manager_drop(Manager *m, Machine *machine) {
         registry_remove(&m->registry, machine);
         state_remove(m->state_fd, machine);
         operation_forget_machine(m, machine);
+        bind_records_forget(machine->name);
         if (edge->is_announced) {
                 emit(m, machine, "MachineRemoved");
                 log_life(machine, MESSAGE_MACHINE_STOP, "Machine %s terminated.");
@@ -275,6 +277,10 @@ static int take_up(Manager *m, const char *name, Error *e) {
         return 1;
 }
 
+static bool is_known(const char *name, void *userdata) {
+        return registry_by_name(&((Manager *) userdata)->registry, name);
+}
+
 static int take_up_all(Manager *m, Error *e) {
         _cleanup_strv_ char **names = NULL;
 
@@ -289,6 +295,7 @@ static int take_up_all(Manager *m, Error *e) {
                 report(LOG_WARNING, "%s", one.text);
                 state_remove_name(m->state_fd, *name);
         }
+        bind_records_sweep(is_known, m);
         return 0;
 }
 

@@ -87,7 +87,9 @@
            P(user) P(path) P(args) P(environment) P(stdin_fd) P(stdout_fd) P(stderr_fd), "h",      \
            P(status), op_run)                                                                      \
         OP("OpenShell", "OpenMachineShell", "ssasas", P(user) P(path) P(args) P(environment),      \
-           "hsh", P(pty) P(pty_path) P(status), op_open_shell_with_status)
+           "hsh", P(pty) P(pty_path) P(status), op_open_shell_with_status)                         \
+        OP("Unbind", "UnbindMachine", "s", P(destination), "", "", op_unbind)                      \
+        OP("ListBinds", "ListMachineBinds", "", "", "a(ssbbt)", P(binds), op_list_binds)
 
 /* Handlers: the cursor of @call is behind the name. Each runs once more from its start when polkit was
  * asked. Return: >= 0 answered, or will be; a negative code with @e set. */

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is done with, and learnt of, machines while they run: mounts that come and go."""
+
+import json
+
+import pytest
+
+from skeplib import machine1
+
+LAB_SUITES = ("bookworm", "trixie")
+
+FLAT = "flat"        # one process, with the users of the host
+PLAIN = "plain"      # one process, with users of its own
+
+
+def start(lab, name, *options, command="sleep 10000"):
+    lab.run(f"systemd-run -q --collect -u {name} -p Delegate=yes skep-spawn -q -M {name} --keep-unit "
+            f"{' '.join(options)} {command}")
+    lab.wait_for(f"skep show {name}", timeout=10)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def machines(lab):
+    lab.add_machine(PLAIN, lab.suite + "-guest")
+    start(lab, PLAIN, "--private-users=pick")
+    lab.add_machine(FLAT, lab.suite + "-guest", copy=False)
+    start(lab, FLAT)
+
+
+def sh(lab, name, script):
+    """What a shell in a machine says, both streams."""
+    done = machine1.run(lab, name, ["/bin/sh", "-c", script])
+    return done["out"] + done["err"]
+
+
+def binds(lab, name):
+    """{place: row}"""
+    return {row["path"]: row for row in json.loads(lab.out(f"skep binds {name} --json=short"))}
+
+
+def refused(lab, line, *words):
+    done = lab.run(f"skep {line}", check=False)
+    assert done.returncode == 1
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+@pytest.fixture
+def shared(lab):
+    """A folder of the host, where owners can be mapped."""
+    lab.run("rm -rf /run/one /run/two; mkdir -p /run/one/sub /run/two; "
+            "echo first >/run/one/f; echo second >/run/two/f; chown 1234 /run/one/f")
+    return lab
+
+
+@pytest.mark.parametrize("name", (FLAT, PLAIN))
+def test_binds_come_and_go(shared, name):
+    """Made, listed, replaced, still known after the daemon was killed, taken away; what was below is back."""
+    lab = shared
+    sh(lab, name, "mkdir -p /srv/at; echo below >/srv/at/f")
+    lab.run(f"skep bind --mkdir {name} /run/one /srv/at")
+    assert sh(lab, name, "cat /srv/at/f; stat -c %u /srv/at/f; touch /srv/at/new") == "first\n1234\n"
+    assert lab.out("stat -c %u /run/one/new") == "0"
+    lab.run(f"skep bind --mkdir --read-only {name} /run/two /srv/deep/er/place; "
+            f"skep bind --mkdir {name} /run/one/f /srv/deep/file")
+    assert sh(lab, name, "cat /srv/deep/file; stat -c %u /srv/deep") == "first\n0\n"
+    got = binds(lab, name)
+    assert set(got) == {"/srv/at", "/srv/deep/er/place", "/srv/deep/file"}
+    assert got["/srv/at"]["source"] == "/run/one" and not got["/srv/at"]["ro"]
+    assert got["/srv/deep/er/place"]["ro"] and got["/srv/at"]["mapped"] == (name == PLAIN)
+    # Another in the same place replaces it, and the daemon forgets nothing when it is killed.
+    lab.run(f"skep bind {name} /run/two /srv/at; pkill -KILL -x skep-machined")
+    assert sh(lab, name, "cat /srv/at/f") == "second\n"
+    assert binds(lab, name)["/srv/at"]["source"] == "/run/two" and len(binds(lab, name)) == 3
+    lab.run(f"skep unbind {name} /srv/at")
+    assert sh(lab, name, "cat /srv/at/f") == "below\n"
+    refused(lab, f"unbind {name} /srv/at", "nothing was bound to /srv/at")
+    # Several at once: those that can be taken away are.
+    refused(lab, f"unbind {name} /srv/none /srv/deep/er/place/ /srv/deep/file", "'/srv/none'")
+    assert binds(lab, name) == {} and sh(lab, name, "cat /srv/deep/file") == ""
+    assert sh(lab, name, "grep ' /srv/' /proc/self/mounts") == ""
+
+
+def test_read_only_stays_so(shared):
+    """The root of a machine with users of its own cannot make it writable, nor run setuid programs from it."""
+    shared.run(f"skep bind --mkdir --read-only {PLAIN} /run/one /srv/ro")
+    out = sh(shared, PLAIN, "mount -o remount,bind,rw /srv/ro; touch /srv/ro/x; mount -o remount,bind,suid,ro /srv/ro; "
+             "grep ' /srv/ro ' /proc/self/mounts")
+    assert "Read-only file system" in out and " ro," in out and "nosuid" in out
+    assert shared.run("test -e /run/one/x", check=False).returncode
+    shared.run(f"skep unbind {PLAIN} /srv/ro")
+
+
+def test_a_machine_plays_tricks(shared):
+    """Links lead to places in the machine alone; what it unmounts, moves or covers is told as it is."""
+    lab = shared
+    lab.run("mkdir -p /run/host-only")
+    sh(lab, PLAIN, "mkdir -p /srv/m /run/host-only; ln -sfn /../../../run/host-only /srv/link")
+    lab.run(f"skep bind {PLAIN} /run/one /srv/link")
+    assert sh(lab, PLAIN, "cat /run/host-only/f") == "first\n"
+    assert "/run/host-only" not in lab.read("/proc/self/mountinfo")
+    lab.run(f"skep unbind {PLAIN} /srv/link")
+    assert sh(lab, PLAIN, "ls /run/host-only") == ""
+    # It unmounts one itself, and mounts another: that one is none of ours.
+    lab.run(f"skep bind {PLAIN} /run/one /srv/m")
+    sh(lab, PLAIN, "umount /srv/m; mount -t tmpfs own /srv/m")
+    assert binds(lab, PLAIN) == {}
+    refused(lab, f"unbind {PLAIN} /srv/m", "nothing was bound")
+    assert "own" in sh(lab, PLAIN, "grep ' /srv/m ' /proc/self/mounts")
+    sh(lab, PLAIN, "umount /srv/m")
+    # It covers one.
+    lab.run(f"skep bind {PLAIN} /run/one /srv/m")
+    sh(lab, PLAIN, "mount -t tmpfs own /srv/m")
+    refused(lab, f"unbind {PLAIN} /srv/m", "something else is mounted over")
+    sh(lab, PLAIN, "umount /srv/m; mkdir -p /srv/n; mount --make-private /srv/m; mount --move /srv/m /srv/n")
+    lab.run(f"skep unbind {PLAIN} /srv/m")
+    assert sh(lab, PLAIN, "ls /srv/n") == ""
+
+
+def test_records_go_with_the_machine(shared):
+    lab = shared
+    lab.add_machine("brief", lab.suite + "-guest", copy=False)
+    start(lab, "brief")
+    lab.run("skep bind --mkdir brief /run/one /srv/b; test -d /run/skep/binds/brief")
+    lab.run("systemctl stop brief")
+    lab.wait_for("! test -e /run/skep/binds/brief")
+    # Gone while nobody looked.
+    start(lab, "brief")
+    lab.run("skep bind --mkdir brief /run/one /srv/b; systemctl stop skep-machined; systemctl stop brief")
+    start(lab, "brief")
+    assert binds(lab, "brief") == {}
+    lab.run("systemctl stop brief")
