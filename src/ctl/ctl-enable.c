@@ -28,7 +28,8 @@ static int print_changes(sd_bus_message *reply) {
 /* Return: 1 or 0 as @ret_has_install of EnableUnitFiles would be; 1 for what says nothing of it. */
 static int change_links(Ctl *c, const char *member, char *const *units, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        bool enables = streq(member, "EnableUnitFiles"), disables = streq(member, "DisableUnitFiles");
+        bool enables = streq(member, "EnableUnitFiles"),
+             disables = streq(member, "DisableUnitFiles");
         int has_install = 1, r = client_connect(c, e);
 
         if (r < 0)
@@ -116,8 +117,9 @@ static int reload(Ctl *c, Error *e) {
 
 /* Writes what is wanted of a machine's unit. @ret_unit: what is to be enabled */
 static int configure(Ctl *c, const char *machine, const MachineUnit *u, char **ret_unit, Error *e) {
-        _cleanup_free_ char *unit = machine_unit_instance(
-                u->template ? u->template : MACHINE_TEMPLATE, machine);
+        _cleanup_free_ char *unit = machine_unit_instance(u->template ? u->template
+                                                                      : MACHINE_TEMPLATE,
+                                                          machine);
         _cleanup_free_ char *fragment = NULL, *id = NULL;
         bool is_other = u->template && !streq(u->template, MACHINE_TEMPLATE);
         int r = unit ? 0 : error_oom(e);

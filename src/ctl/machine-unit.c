@@ -163,11 +163,12 @@ static int put_word(Buf *out, const char *s) {
 }
 
 int machine_unit_format(const char *machine, const MachineUnit *u, Buf *out) {
-        int r = buf_printf(out,
-                           "# Written by \"skep enable %s\", and removed by \"skep disable %s\". What "
-                           "shall stay\n# belongs into a file of its own beside this one.\n\n"
-                           "[Unit]\nPartOf=machines.target\nBefore=machines.target\n\n[Service]\n",
-                           machine, machine);
+        int r = buf_printf(
+                out,
+                "# Written by \"skep enable %s\", and removed by \"skep disable %s\". What "
+                "shall stay\n# belongs into a file of its own beside this one.\n\n"
+                "[Unit]\nPartOf=machines.target\nBefore=machines.target\n\n[Service]\n",
+                machine, machine);
 
         if (u->slice && r >= 0)
                 r = buf_printf(out, "Slice=%s\n", u->slice);
@@ -234,8 +235,7 @@ static int write_drop_in(const char *directory, const char *machine, const char 
                 r = file_write_atomic(fd, DROP_IN, text, strlen(text), 0644);
         else if (r >= 0) {
                 _cleanup_free_ char *first = machine_unit_instance(MACHINE_TEMPLATE, machine);
-                _cleanup_free_ char *target =
-                        first ? str_format("../%s.d/" DROP_IN, first) : NULL;
+                _cleanup_free_ char *target = first ? str_format("../%s.d/" DROP_IN, first) : NULL;
 
                 r = target ? replace_link(fd, DROP_IN, target) : -ENOMEM;
         }
@@ -265,7 +265,8 @@ int machine_unit_write(const char *directory, const char *machine, const Machine
         if (!link || machine_unit_format(machine, u, &text) < 0)
                 return error_oom(e);
         for (const char *const *t = machine_templates; *t && r >= 0; t++)
-                r = write_drop_in(directory, machine, *t, t == machine_templates ? text.p : NULL, e);
+                r = write_drop_in(directory, machine, *t, t == machine_templates ? text.p : NULL,
+                                  e);
         if (r < 0)
                 return r;
 

@@ -31,6 +31,8 @@ int main(int argc, char *argv[]) {
         }
 
         raise_fd_limit();
+        /* Names of machines are what we tell others: to look one up we would wait for ourselves. */
+        (void) setenv("SKEP_NSS_MYMACHINES", "0", true);
         int r = manager_init(&manager, report_set_level, &e);
         if (r >= 0)
                 r = daemon_run(&manager.daemon, BUS_MACHINE1_NAME, &e);

@@ -8,14 +8,14 @@ static int result(int r, const Error *e, sd_bus_error *error) {
 }
 
 int object_call_machine(sd_bus_message *call, Machine *machine, sd_bus_error *error,
-                      int (*op)(Manager *, Machine *, sd_bus_message *, Error *)) {
+                        int (*op)(Manager *, Machine *, sd_bus_message *, Error *)) {
         Error e = {};
 
         return result(op(manager_edge(machine)->manager, machine, call, &e), &e, error);
 }
 
 int object_call_named_machine(sd_bus_message *call, Manager *m, sd_bus_error *error,
-                            int (*op)(Manager *, Machine *, sd_bus_message *, Error *)) {
+                              int (*op)(Manager *, Machine *, sd_bus_message *, Error *)) {
         Error e = {};
         Machine *machine;
         const char *name;
@@ -29,14 +29,14 @@ int object_call_named_machine(sd_bus_message *call, Manager *m, sd_bus_error *er
 }
 
 int object_call_image(sd_bus_message *call, const ImageObject *object, sd_bus_error *error,
-                    int (*op)(Manager *, const Image *, sd_bus_message *, Error *)) {
+                      int (*op)(Manager *, const Image *, sd_bus_message *, Error *)) {
         Error e = {};
 
         return result(op(object->manager, object->image, call, &e), &e, error);
 }
 
 int object_call_named_image(sd_bus_message *call, Manager *m, sd_bus_error *error,
-                          int (*op)(Manager *, const Image *, sd_bus_message *, Error *)) {
+                            int (*op)(Manager *, const Image *, sd_bus_message *, Error *)) {
         ImageObject *object;
         Error e = {};
         const char *name;

@@ -26,12 +26,12 @@ int object_call_plain(sd_bus_message *call, Manager *m, sd_bus_error *error,
                 return helper(call, (type *) userdata, error, op);                                 \
         }
 #define MACHINE_STUBS(own, by_name, in, in_names, out, out_names, op)                              \
-        STUB(own_##op, Machine, object_call_machine, op)                                                    \
+        STUB(own_##op, Machine, object_call_machine, op)                                           \
         STUB(named_##op, Manager, object_call_named_machine, op)
 #define NAMED_STUB(by_name, in, in_names, out, out_names, op)                                      \
         STUB(named_##op, Manager, object_call_named_machine, op)
 #define IMAGE_STUBS(own, by_name, in, in_names, out, out_names, op)                                \
-        STUB(own_##op, const ImageObject, object_call_image, op)                                            \
+        STUB(own_##op, const ImageObject, object_call_image, op)                                   \
         STUB(named_##op, Manager, object_call_named_image, op)
 #define PLAIN_STUB(name, in, in_names, out, out_names, op)                                         \
         STUB(plain_##op, Manager, object_call_plain, op)

@@ -65,8 +65,8 @@ static int sweep_group(Sweep *s, int fd, const char *group, unsigned level) {
                 if (de->d_type != DT_DIR || *de->d_name == '.')
                         continue;
                 _cleanup_free_ char *below = str_format("%s/%s", group, de->d_name);
-                _cleanup_fd_ int sub = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-                                                                      O_NOFOLLOW);
+                _cleanup_fd_ int sub = openat(fd, de->d_name,
+                                              O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                 if (!below)
                         return -ENOMEM;
                 if (sub >= 0)

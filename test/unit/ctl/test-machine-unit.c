@@ -5,8 +5,8 @@
 #include "check.h"
 
 static const char *const words[] = {
-        "--bind=/a", "--bind=/with space", "quote\"", "back\\slash", "100%", "$HOME", "'single'", "\\\"",
-        "ümlaut",
+        "--bind=/a", "--bind=/with space", "quote\"", "back\\slash", "100%",
+        "$HOME",     "'single'",           "\\\"",    "ümlaut",
 };
 
 /* The line as systemd reads it: quoted, then "%%", then split into words again. */
