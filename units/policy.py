@@ -32,9 +32,13 @@ MACHINE1 = {
         Remove Rename Clone MarkReadOnly SetLimit
         GetHostname GetMachineID GetMachineInfo GetOSRelease""",
     "org.skep.Manager1": """
-        RunInMachine OpenMachineShell UnbindMachine ListMachineBinds""",
+        RunInMachine OpenMachineShell
+        ExecInMachine ExecInMachineOnTerminal
+        UnbindMachine ListMachineBinds""",
     "org.skep.Machine1": """
-        Run OpenShell Unbind ListBinds""",
+        Run OpenShell
+        Exec ExecOnTerminal
+        Unbind ListBinds""",
 }
 
 IMPORT1 = {

@@ -17,5 +17,7 @@ enum {
         ERR_TRANSFER_IN_PROGRESS,
         ERR_JOB_FAILED,
         ERR_NEEDS_INTERACTION, /* polkit would have asked somebody, but the caller did not allow it */
+        ERR_COMMAND_NOT_FOUND, /* a command in a machine: as shells have 127 and 126 */
+        ERR_COMMAND_NOT_EXECUTABLE,
         _ERR_MAX,
 };

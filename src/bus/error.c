@@ -17,6 +17,8 @@ static const struct {
         { ERR_NO_SUCH_TRANSFER, ENXIO, "org.freedesktop.import1.NoSuchTransfer" },
         { ERR_TRANSFER_IN_PROGRESS, EBUSY, "org.freedesktop.import1.TransferInProgress" },
         { ERR_JOB_FAILED, EIO, "org.freedesktop.systemd1.JobFailed" },
+        { ERR_COMMAND_NOT_FOUND, ENOENT, "org.skep.Error.CommandNotFound" },
+        { ERR_COMMAND_NOT_EXECUTABLE, EACCES, "org.skep.Error.CommandNotExecutable" },
         { ERR_NEEDS_INTERACTION, EACCES, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED },
 };
 

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Commands in machines whose guest has no service manager on a bus: a process of ours goes into the
- * machine's control group and namespaces, takes on its limits and becomes the command. There is no login
- * session then and no PAM. Only for workers. */
+/* Commands that join a machine, without a service manager in there: skep-join starts them. Only for workers. */
 #pragma once
 
 #include "machined/session.h"
 
 typedef struct Joined {
-        pid_t pid; /* child of the worker, leader of a session */
-        int pidfd;
+        int terminal_fd; /* master; -EBADF = none */
+        int control_fd; /* takes "signal N", gives one line when the command has ended; closed, it ends it;
+                         * -EBADF = nobody wants the status */
 } Joined;
 
-/** joined_start() - start the command
- * @stdio:    standard input, output and error; a terminal when @terminal
- * Return: 0; -ENOENT no such user, command; -errno with @e set. */
-int joined_start(const SessionRequest *request, int root_fd, const int stdio[static 3],
-                 bool terminal, Joined *ret, Error *e);
-/** joined_wait() - wait till it has ended; stop it when nobody wants to know any more
- * @status: end of a pipe; when the other one is closed, the command is stopped. -1 = there is none
- * Return: 0 or -errno. */
-int joined_wait(Joined *j, int status, SessionEnd *ret, Error *e);
+#define JOINED_NULL ((Joined){ .terminal_fd = -EBADF, .control_fd = -EBADF })
+
+/** joined_done() - close */
+void joined_done(Joined *j);
+/** joined_start() - start a command, and return once it executes
+ * It is in the control group and all namespaces of the machine's leader, confined as that is.
+ * @request: with SESSION_SHELL it gets a terminal of the machine
+ * Return: 0; -ERR_COMMAND_NOT_FOUND, -ERR_COMMAND_NOT_EXECUTABLE; -errno. */
+int joined_start(const SessionRequest *request, Joined *ret, Error *e);

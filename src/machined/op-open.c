@@ -108,14 +108,9 @@ static bool user_is_plausible(const char *s) {
         return true;
 }
 
-static int check_request(const SessionRequest *request, Error *e) {
+static int check_strings(const SessionRequest *request, Error *e) {
         if (!user_is_plausible(request->user))
                 return error_set(e, EINVAL, "'%.64s' is not a valid user name", request->user);
-        if (*request->path && !path_is_safe(request->path))
-                return error_set(e, EINVAL, "'%.64s' is not an absolute path of a command",
-                                 request->path);
-        if (!*request->path && request->args && request->args[0])
-                return error_set(e, EINVAL, "arguments without a command");
         if (strv_length(request->args) > ARGUMENTS_MAX ||
             strv_length(request->environment) > ENVIRONMENT_MAX)
                 return error_set(e, ENOBUFS, "too many arguments or variables");
@@ -123,6 +118,15 @@ static int check_request(const SessionRequest *request, Error *e) {
                 if (!env_assignment_is_valid(*s))
                         return error_set(e, EINVAL, "'%.64s' is not a valid assignment", *s);
         return 0;
+}
+
+static int check_request(const SessionRequest *request, Error *e) {
+        if (*request->path && !path_is_safe(request->path))
+                return error_set(e, EINVAL, "'%.64s' is not an absolute path of a command",
+                                 request->path);
+        if (!*request->path && request->args && request->args[0])
+                return error_set(e, EINVAL, "arguments without a command");
+        return check_strings(request, e);
 }
 
 static int authorize_shell(Manager *m, const Machine *machine, const SessionRequest *request,
@@ -193,4 +197,63 @@ int op_open_shell_with_status(Manager *m, Machine *machine, sd_bus_message *call
                 SessionRequest request = { .kind = SESSION_SHELL, .wants_status = true };
 
         return open_with_status(m, machine, &request, &status_kind, call, e);
+}
+
+/* Whatever the machine has in the way of a service manager, its containment is what counts here. */
+static int check_join(const Machine *machine, const SessionRequest *request, Error *e) {
+        if (machine->class == MACHINE_HOST)
+                return error_set(e, EOPNOTSUPP, "nothing can join the host, which is no machine");
+        if (!request->args || !request->args[0] || !*request->args[0])
+                return error_set(e, EINVAL, "there is no command");
+        if (*request->cwd && !path_is_absolute_clean(request->cwd))
+                return error_set(e, EINVAL, "'%.64s' is not an absolute path of a directory",
+                                 request->cwd);
+        return 0;
+}
+
+static int exec_in_machine(Manager *m, Machine *machine, SessionRequest *request,
+                           const OperationKind *kind, const char *types, sd_bus_message *call,
+                           Error *e) {
+        int r = op_read(call, e, "ss", &request->user, &request->cwd);
+
+        request->path = "";
+        if (r < 0)
+                return r;
+        if (sd_bus_message_read_strv(call, &request->args) < 0 ||
+            sd_bus_message_read_strv(call, &request->environment) < 0)
+                return error_set(e, EINVAL, "the arguments cannot be read");
+        r = request->kind == SESSION_RUN
+                    ? op_read(call, e, types, request->stdio, request->stdio + 1,
+                              request->stdio + 2)
+                    : op_read(call, e, types, &request->rows, &request->columns);
+        if (r >= 0)
+                r = check_join(machine, request, e);
+        if (r < 0)
+                return r;
+        if (!*request->user)
+                request->user = "root";
+        if (!*request->cwd)
+                request->cwd = NULL;
+        /* What is executed, for the questions that are asked about it. */
+        request->path = request->args[0];
+        r = check_strings(request, e);
+        if (r >= 0)
+                r = authorize_shell(m, machine, request, call, e);
+        return r <= 0 ? r : start(m, kind, machine, request, call, e);
+}
+
+int op_exec(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        _cleanup_(request_done) SessionRequest request = { .kind = SESSION_RUN,
+                                                           .joins = true,
+                                                           .wants_status = true };
+
+        return exec_in_machine(m, machine, &request, &run_kind, "hhh", call, e);
+}
+
+int op_exec_on_terminal(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        _cleanup_(request_done) SessionRequest request = { .kind = SESSION_SHELL,
+                                                           .joins = true,
+                                                           .wants_status = true };
+
+        return exec_in_machine(m, machine, &request, &status_kind, "qq", call, e);
 }

@@ -88,6 +88,12 @@
            P(status), op_run)                                                                      \
         OP("OpenShell", "OpenMachineShell", "ssasas", P(user) P(path) P(args) P(environment),      \
            "hsh", P(pty) P(pty_path) P(status), op_open_shell_with_status)                         \
+        OP("Exec", "ExecInMachine", "ssasashhh",                                                   \
+           P(user) P(directory) P(command) P(environment) P(stdin_fd) P(stdout_fd) P(stderr_fd),   \
+           "h", P(control), op_exec)                                                               \
+        OP("ExecOnTerminal", "ExecInMachineOnTerminal", "ssasasqq",                                \
+           P(user) P(directory) P(command) P(environment) P(rows) P(columns), "hsh",               \
+           P(pty) P(pty_path) P(control), op_exec_on_terminal)                                     \
         OP("Unbind", "UnbindMachine", "s", P(destination), "", "", op_unbind)                      \
         OP("ListBinds", "ListMachineBinds", "", "", "a(ssbbt)", P(binds), op_list_binds)
 

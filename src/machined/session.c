@@ -143,20 +143,28 @@ static int run_on_bus(Session *s, sd_bus *bus, Error *e) {
         return 0;
 }
 
+/* The worker is not needed after that. */
 static int run_joined(Session *s, Error *e) {
-        SessionEnd end;
-        Joined j;
-        int r = joined_start(s->request, s->root_fd, s->stdio, s->request->kind == SESSION_SHELL,
-                             &j, e);
+        _cleanup_(joined_done) Joined j = JOINED_NULL;
+        unsigned number;
+        int r = joined_start(s->request, &j, e);
 
-        if (r >= 0)
-                r = give(s, e);
         if (r < 0)
                 return r;
-        Error late = {};
-        r = joined_wait(&j, s->status_write, &end, &late);
-        tell_end(s, r, &end, &late);
-        return 0;
+        (void) fd_close(s->pty);
+        s->pty = TAKE_FD(j.terminal_fd);
+        if (s->pty >= 0) {
+                free(s->pty_path);
+                s->pty_path = ioctl(s->pty, TIOCGPTN, &number) < 0
+                                      ? NULL
+                                      : str_format("/dev/pts/%u", number);
+                if (!s->pty_path)
+                        return error_set(e, EIO, "cannot tell the number of the terminal");
+        }
+        (void) fd_close(s->status_read);
+        s->status_read = TAKE_FD(j.control_fd);
+        s->status_write = fd_close(s->status_write);
+        return give(s, e);
 }
 
 int session_work(const void *arg, const WorkerOut *out, Error *e) {
@@ -168,6 +176,8 @@ int session_work(const void *arg, const WorkerOut *out, Error *e) {
                                               .status_read = -EBADF,
                                               .status_write = -EBADF };
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        if (s.request->joins)
+                return run_joined(&s, e);
         int r = prepare(&s, e);
 
         if (r < 0)

@@ -17,9 +17,12 @@ typedef struct SessionRequest {
         Target target;
         SessionKind kind;
         bool wants_status;
-        const char *user; /* never empty */
-        const char *path; /* "" = the user's shell */
-        char **args;      /* from argv[0] on; empty = the path alone */
+        bool joins;      /* whatever there is in the machine; only SESSION_SHELL and SESSION_RUN */
+        const char *cwd; /* where a command that joins starts; NULL = "/" */
+        uint16_t rows, columns; /* of a terminal that is made for it; 0 = not known */
+        const char *user;       /* never empty */
+        const char *path;       /* "" = the user's shell */
+        char **args;            /* from argv[0] on; empty = the path alone */
         char **environment;
         int stdio[3]; /* SESSION_RUN */
 } SessionRequest;
@@ -32,7 +35,7 @@ typedef struct SessionEnd {
 } SessionEnd;
 
 /** session_work() - OperationKind.work: @arg is a SessionRequest
- * Descriptors sent: 0 the terminal, 1 the end of a pipe that the status comes out of. Text: the path of
+ * Descriptors sent: 0 the terminal, 1 what the status comes out of: a pipe, or the socket of joined.h. Text: the path of
  * the terminal. */
 int session_work(const void *arg, const WorkerOut *out, Error *e);
 /** session_end_format() - the line that tells the end, with newline. Return: 0 or -ENOMEM. */

@@ -171,6 +171,10 @@ static pid_t supervisor_of(pid_t pid) {
         return parent;
 }
 
+void join_target_find_supervisor(JoinTarget *t) {
+        t->supervisor = supervisor_of(t->pid);
+}
+
 static int open_cgroup(JoinTarget *t, Error *e) {
         _cleanup_free_ char *mount = NULL, *group = NULL;
         int r = cgroup_of_pid(t->pid, &group);

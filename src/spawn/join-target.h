@@ -33,6 +33,8 @@ int join_target_open(const char *what, JoinTarget *ret, Error *e);
  * @pidfd:  of it, ours from now on; -EBADF = open one
  * @name:   for messages */
 int join_target_open_pid(pid_t pid, int pidfd, const char *name, JoinTarget *ret, Error *e);
+/** join_target_find_supervisor() - see whether a machine that was opened by PID is one of ours */
+void join_target_find_supervisor(JoinTarget *t);
 /** join_target_is_paused() - whether its control group is frozen, so that nothing in it runs */
 bool join_target_is_paused(const JoinTarget *t);
 

@@ -13,15 +13,19 @@
 #define REAP_USEC       ((uint64_t) 3 * 1000000)
 
 /* The whole session: whatever has not left it. */
-static void signal_all(const Joined *j, int signal) {
+void join_signal(const Joined *j, int signal) {
+        static const int stops[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGKILL };
+
         if (kill(-j->pid, signal) < 0)
                 (void) proc_pidfd_signal(j->pidfd, signal);
-        if (signal != SIGKILL)
-                (void) kill(-j->pid, SIGCONT);
+        for (size_t i = 0; i < ELEMENTSOF(stops); i++)
+                if (signal == stops[i])
+                        return;
+        (void) kill(-j->pid, SIGCONT);
 }
 
 /* Somebody in the machine who traces the command hears of its end before us, and may keep it. */
-static int reap(Joined *j, int *ret_status, Error *e) {
+int join_reap(Joined *j, siginfo_t *ret, Error *e) {
         uint64_t until = 0;
         siginfo_t info = {};
 
@@ -37,17 +41,26 @@ static int reap(Joined *j, int *ret_status, Error *e) {
         }
         if (info.si_pid == 0)
                 return error_set(e, errno, "cannot learn how the command ended: %m");
-        *ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+        *ret = info;
         j->pidfd = fd_close(j->pidfd);
         return 0;
 }
 
+static int reap(Joined *j, int *ret_status, Error *e) {
+        siginfo_t info;
+        int r = join_reap(j, &info, e);
+
+        if (r >= 0)
+                *ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+        return r;
+}
+
 /* Nobody listens any more: the command is told, and made to end if it does not. */
-static void end_command(const Joined *j) {
-        signal_all(j, SIGHUP);
-        signal_all(j, SIGTERM);
+void join_end(const Joined *j) {
+        join_signal(j, SIGHUP);
+        join_signal(j, SIGTERM);
         if (fd_wait(j->pidfd, POLLIN, KILL_AFTER_USEC) == 0)
-                signal_all(j, SIGKILL);
+                join_signal(j, SIGKILL);
 }
 
 static int wait_with_terminal(Joined *j, int *ret_status, Error *e) {
@@ -63,7 +76,7 @@ static int wait_with_terminal(Joined *j, int *ret_status, Error *e) {
         }
         if (r == PTY_FORWARD_KEY_EXIT || r == PTY_FORWARD_SIGNALLED || r < 0) {
                 j->terminal_fd = fd_close(j->terminal_fd);
-                end_command(j);
+                join_end(j);
         }
         if (r < 0) {
                 (void) reap(j, ret_status, NULL);
@@ -78,7 +91,7 @@ static void pass_signal(const Joined *j, int signals, bool *asked) {
 
         if (read(signals, &info, sizeof info) != sizeof info)
                 return;
-        signal_all(j, *asked ? SIGKILL : (int) info.ssi_signo);
+        join_signal(j, *asked ? SIGKILL : (int) info.ssi_signo);
         *asked = info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGUSR2;
 }
 
@@ -125,7 +138,7 @@ static int wait_with_pipes(Joined *j, JoinRelay *relay, int *ret_status, Error *
         int r = signals < 0 ? error_set(e, errno, "cannot wait for signals: %m")
                             : pump(j, relay, signals, e);
         if (r < 0)
-                end_command(j);
+                join_end(j);
         return r < 0 ? r : reap(j, ret_status, e);
 }
 

@@ -11,6 +11,8 @@
  * not dumpable, that is about to become the command. */
 #pragma once
 
+#include <signal.h>
+
 #include "spawn/join-plan.h"
 #include "spawn/join-relay.h"
 #include "spawn/join-target.h"
@@ -40,3 +42,21 @@ int join_start(const JoinTarget *t, const JoinRequest *q, Joined *ret, int *ret_
  * @ret_status: the command's, or 128 + N for signal N
  * Return: 0 or -errno. */
 int join_wait(Joined *j, JoinRelay *relay, int *ret_status, Error *e);
+
+/** join_wait_controlled() - wait for the end, as somebody at the other side of a socket says
+ *
+ * Lines "signal N" from there go to the command; when that side is closed, nobody wants the command any more
+ * and it is ended. In the end the socket is told "exited N", "killed N" or "failed TEXT".
+ * @control: a stream socket; negative = nobody is there and nobody was
+ * Return: 0 or -errno. */
+int join_wait_controlled(Joined *j, int control, Error *e);
+
+/* What those two are made of. */
+
+/** join_signal() - signal the command's whole session, which runs on to see it if it was stopped */
+void join_signal(const Joined *j, int signal);
+/** join_end() - ask a command to end, and kill it if it does not within five seconds; it is not reaped */
+void join_end(const Joined *j);
+/** join_reap() - take the end of a command
+ * Return: 0; -ETIMEDOUT a debugger in the machine keeps it; -errno. */
+int join_reap(Joined *j, siginfo_t *ret, Error *e);
