@@ -12,28 +12,20 @@
 #include "app/report.h"
 #include "base/fd.h"
 #include "ctl/client.h"
+#include "ctl/shell-call.h"
 #include "ctl/streams.h"
 #include "ctl/verbs.h"
 
 #define STATUS_MAX 1024
 
-/* What to run where. */
-typedef struct ShellCall {
-        const char *machine;
-        const char *path; /* "" = the user's shell */
-        char *user;       /* "" = the daemon's default */
-        char **args;
-        char **environment;
-} ShellCall;
-
-static void shell_call_done(ShellCall *s) {
+void shell_call_done(ShellCall *s) {
         free(s->user);
         strv_free(s->args);
         strv_free(s->environment);
 }
 
 /* "[USER@]NAME"; nothing at all is this system. */
-static int parse_target(Ctl *c, const char *target, ShellCall *s, Error *e) {
+int shell_call_parse_target(Ctl *c, const char *target, ShellCall *s, Error *e) {
         const char *at = target ? strchr(target, '@') : NULL;
 
         if (at == target && at)
@@ -67,10 +59,10 @@ static int parse_command(char *const *command, ShellCall *s, Error *e) {
         return 0;
 }
 
-static int collect_environment(Ctl *c, ShellCall *s, Error *e) {
+int shell_call_collect_environment(Ctl *c, bool terminal, ShellCall *s, Error *e) {
         static const char *const handed_on[] = { "TERM", "COLORTERM", "NO_COLOR" };
 
-        for (size_t i = 0; i < ELEMENTSOF(handed_on); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(handed_on) && terminal; i++) {
                 const char *value = getenv(handed_on[i]);
 
                 if (value && strv_append_format(&s->environment, "%s=%s", handed_on[i], value) < 0)
@@ -104,7 +96,7 @@ static int new_call(Ctl *c, const Peer *peer, const char *member, const ShellCal
         return 0;
 }
 
-static int take_fd(sd_bus_message *m, int *ret) {
+int shell_call_take_fd(sd_bus_message *m, int *ret) {
         int fd, r = sd_bus_message_read(m, "h", &fd);
 
         if (r < 0)
@@ -114,7 +106,7 @@ static int take_fd(sd_bus_message *m, int *ret) {
 }
 
 static void say_hello(const ShellCall *s) {
-        if (!isatty(STDIN_FILENO))
+        if (s->is_silent || !isatty(STDIN_FILENO))
                 return;
         if (streq(s->machine, ".host"))
                 report_note("connected to this system; ^] three times within a second leaves");
@@ -124,7 +116,7 @@ static void say_hello(const ShellCall *s) {
 }
 
 static void say_goodbye(const ShellCall *s) {
-        if (!isatty(STDIN_FILENO))
+        if (s->is_silent || !isatty(STDIN_FILENO))
                 return;
         if (streq(s->machine, ".host"))
                 report_note("the connection to this system has ended");
@@ -158,7 +150,7 @@ static int explain(const ShellCall *s, int status) {
 }
 
 /* Return: exit status or -errno. */
-static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error *e) {
+int shell_call_run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error *e) {
         _cleanup_(pty_forward_done)
                 PtyForward f = { .in_fd = -EBADF, .out_fd = -EBADF, .peer_fd = -EBADF };
         char text[STATUS_MAX];
@@ -184,7 +176,8 @@ static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error 
 
         n = fd_read(status_fd, text, sizeof(text) - 1);
         text[MAX(n, (ssize_t) 0)] = 0;
-        return explain(s, exit_status_parse(text, e));
+        r = exit_status_parse(text, e);
+        return s->is_silent ? r : explain(s, r);
 }
 
 static int shell_on_pty(Ctl *c, const ShellCall *s, Error *e) {
@@ -196,15 +189,15 @@ static int shell_on_pty(Ctl *c, const ShellCall *s, Error *e) {
                 r = client_send(c, m, true, &reply, e);
         if (r < 0)
                 return r;
-        r = take_fd(reply, &pty);
+        r = shell_call_take_fd(reply, &pty);
         if (r >= 0)
                 r = sd_bus_message_skip(reply, "s");
         if (r >= 0)
-                r = take_fd(reply, &status_fd);
+                r = shell_call_take_fd(reply, &status_fd);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
         reply = sd_bus_message_unref(reply);
-        return run_on_pty(c, s, pty, status_fd, e);
+        return shell_call_run_on_pty(c, s, pty, status_fd, e);
 }
 
 static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
@@ -224,7 +217,7 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
         r = client_send(c, m, true, &reply, e);
         if (r < 0)
                 return r;
-        r = take_fd(reply, &status_fd);
+        r = shell_call_take_fd(reply, &status_fd);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
 
@@ -247,15 +240,15 @@ static int shell_plain(Ctl *c, const ShellCall *s, Error *e) {
                 r = client_send(c, m, true, &reply, e);
         if (r < 0)
                 return r;
-        r = take_fd(reply, &pty);
+        r = shell_call_take_fd(reply, &pty);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
         reply = sd_bus_message_unref(reply);
         report_note("this daemon does not tell exit statuses: ours will be 0 whatever comes of it");
-        return run_on_pty(c, s, pty, -EBADF, e);
+        return shell_call_run_on_pty(c, s, pty, -EBADF, e);
 }
 
-static int check_local(Ctl *c, Error *e) {
+int shell_call_check_local(Ctl *c, Error *e) {
         return c->o.host ? error_set(e, EOPNOTSUPP, "terminals do not go over --host; use ssh") : 0;
 }
 
@@ -263,14 +256,14 @@ int verb_shell(char *const *args, void *context, Error *e) {
         Ctl *c = context;
         _cleanup_(shell_call_done) ShellCall s = {};
         bool on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-        int r = check_local(c, e);
+        int r = shell_call_check_local(c, e);
 
         if (r >= 0)
-                r = parse_target(c, args[0], &s, e);
+                r = shell_call_parse_target(c, args[0], &s, e);
         if (r >= 0)
                 r = parse_command(args[0] ? args + 1 : args, &s, e);
         if (r >= 0)
-                r = collect_environment(c, &s, e);
+                r = shell_call_collect_environment(c, true, &s, e);
         if (r < 0)
                 return r;
 
@@ -376,7 +369,7 @@ int verb_login(char *const *args, void *context, Error *e) {
         ShellCall s = { .machine = args[0] && *args[0] ? args[0] : ".host" };
         Login login = { .machine = s.machine };
         _cleanup_fd_ int pty = -EBADF;
-        int r = check_local(c, e);
+        int r = shell_call_check_local(c, e);
 
         if (r >= 0 && (c->o.uid || c->o.environment))
                 r = error_set(e, EINVAL,
@@ -392,7 +385,7 @@ int verb_login(char *const *args, void *context, Error *e) {
         r = client_act(c, &peer_machine1, "OpenMachineLogin", &reply, e, "s", s.machine);
         if (r < 0)
                 return error_wrap(e, r, "no login in '%s'", s.machine);
-        r = take_fd(reply, &pty);
+        r = shell_call_take_fd(reply, &pty);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
         return login_on_pty(c, &s, pty, &login, e);

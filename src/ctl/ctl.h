@@ -28,10 +28,12 @@ typedef struct CtlOptions {
         char **properties;    /* -p; of -P as well */
         char **only;          /* -P */
         char *uid;            /* --uid */
-        char **environment;   /* assignments for a shell */
-        char *template;       /* of a machine's unit; NULL = ours */
-        char *slice;          /* that a machine's unit is in; NULL = the template's */
-        char **arguments;     /* of the spawner, beside the template's */
+        char *directory;      /* --chdir */
+        bool pty;
+        char **environment; /* assignments for a shell */
+        char *template;     /* of a machine's unit; NULL = ours */
+        char *slice;        /* that a machine's unit is in; NULL = the template's */
+        char **arguments;   /* of the spawner, beside the template's */
         char *whom;
         char *signal_word; /* --signal as given */
         int signal;

@@ -172,13 +172,22 @@ const Setting ctl_settings[] = {
           AT(whom) },
         { .flag = "uid",
           .metavar = "USER",
-          .help = "Run the shell as this user",
+          .help = "Run the shell or the command as this user",
           .parse = setting_string,
           AT(uid) },
+        { .flag = "chdir",
+          .metavar = "DIR",
+          .help = "With exec: run the command in this folder of the machine",
+          .parse = setting_string,
+          AT(directory) },
+        { .flag = "pty",
+          .help = "With exec: give the command a terminal though ours is none",
+          .parse = setting_bool,
+          AT(pty) },
         { .flag = "setenv",
           .letter = 'E',
           .metavar = "NAME[=VALUE]",
-          .help = "Set a variable for the shell; without a value hand on our own",
+          .help = "Set a variable for the shell or the command; without a value hand on our own",
           .flags = SETTING_LIST,
           .parse = option_environment,
           AT(environment) },
@@ -239,6 +248,7 @@ void ctl_options_done(CtlOptions *o) {
         strv_free(o->properties);
         strv_free(o->only);
         free(o->uid);
+        free(o->directory);
         strv_free(o->environment);
         free(o->template);
         free(o->slice);
@@ -282,5 +292,6 @@ int ctl_options_finish(CtlOptions *o, Error *e) {
 }
 
 bool ctl_stop(char *const *positionals) {
-        return positionals[0] && streq(positionals[0], "shell") && positionals[1];
+        return positionals[0] && positionals[1] &&
+               (streq(positionals[0], "shell") || streq(positionals[0], "exec"));
 }

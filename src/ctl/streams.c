@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -48,6 +50,7 @@ static int stream_init(Stream *s, int ours) {
 }
 
 int streams_init(Streams *s, Error *e) {
+        s->signals_fd = -EBADF;
         for (int i = 0; i < 3; i++)
                 s->v[i] = (Stream){ .ours = i, .near = -EBADF, .far = -EBADF };
         for (int i = 0; i < 3; i++) {
@@ -64,6 +67,7 @@ void streams_close_far(Streams *s) {
 }
 
 void streams_done(Streams *s) {
+        s->signals_fd = fd_close(s->signals_fd);
         streams_close_far(s);
         for (int i = 0; i < 3; i++) {
                 s->v[i].near = fd_close(s->v[i].near);
@@ -120,6 +124,7 @@ enum {
         POLL_OUT,
         POLL_ERR,
         POLL_STATUS,
+        POLL_SIGNALS,
         _POLL_MAX,
 };
 
@@ -134,6 +139,7 @@ static void fill(const Streams *s, int status_fd, struct pollfd fds[static _POLL
         fds[POLL_OUT] = (struct pollfd){ .fd = s->v[1].near, .events = POLLIN };
         fds[POLL_ERR] = (struct pollfd){ .fd = s->v[2].near, .events = POLLIN };
         fds[POLL_STATUS] = (struct pollfd){ .fd = status_fd, .events = POLLIN };
+        fds[POLL_SIGNALS] = (struct pollfd){ .fd = s->signals_fd, .events = POLLIN };
 }
 
 /* Return: whether output came. */
@@ -149,6 +155,14 @@ static bool carry(Streams *s, const struct pollfd fds[static _POLL_MAX]) {
                 if (fds[POLL_OUT + i - 1].revents && carry_out(s->v + i))
                         came = true;
         return came;
+}
+
+static void pass_signal(const Streams *s, int status_fd) {
+        struct signalfd_siginfo si;
+
+        while (read(s->signals_fd, &si, sizeof(si)) == sizeof(si))
+                if (status_fd >= 0)
+                        (void) dprintf(status_fd, "signal %u\n", si.ssi_signo);
 }
 
 int streams_run(Streams *s, int status_fd, char *text, size_t size, Error *e) {
@@ -168,6 +182,8 @@ int streams_run(Streams *s, int status_fd, char *text, size_t size, Error *e) {
 
                 if (carry(s, fds))
                         last = now_usec();
+                if (fds[POLL_SIGNALS].revents)
+                        pass_signal(s, status_fd);
                 if (fds[POLL_STATUS].revents) {
                         ssize_t n = read(status_fd, text + n_text, size - 1 - n_text);
 

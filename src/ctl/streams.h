@@ -19,6 +19,7 @@ typedef struct Stream {
 
 typedef struct Streams {
         Stream v[3];
+        int signals_fd; /* signalfd: what comes is told to the status descriptor; -EBADF = none */
 } Streams;
 
 /** streams_init() - make the descriptors for the command: v[i].far

@@ -27,6 +27,8 @@ int verb_kill(char *const *args, void *context, Error *e);
 int verb_login(char *const *args, void *context, Error *e);
 int verb_attach(char *const *args, void *context, Error *e);
 int verb_shell(char *const *args, void *context, Error *e);
+/* ctl-exec.c */
+int verb_exec(char *const *args, void *context, Error *e);
 /* ctl-image.c */
 int verb_clone(char *const *args, void *context, Error *e);
 int verb_rename(char *const *args, void *context, Error *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Joining machines, see joined.h. A worker is in the daemon's sandbox, with system call filters that nobody
- * gets rid of; so all that is done here is to ask somebody who is not. Where nobody listens, as for a
- * daemon that was started by hand, skep-join is started for the one request, in the same sandbox then. */
+ * gets rid of; so all that is done here is to ask somebody who is not. A daemon that
+ * was started by hand, or by a user, has nobody to ask and starts skep-join for the one request. */
 #include "machined/joined.h"
 
 #include <fcntl.h>
@@ -63,9 +63,13 @@ static int open_helper(Error *e) {
                 return error_set(e, errno, "cannot make a socket: %m");
         if (connect(sock, (const struct sockaddr *) &address, sizeof address) >= 0)
                 return TAKE_FD(sock);
-        if (errno == ENOENT || errno == ECONNREFUSED || errno == EACCES)
-                return start_helper(e);
-        return error_set(e, errno, "cannot ask %s: %m", JOIN_CALL_SOCKET);
+        if (errno != ENOENT && errno != ECONNREFUSED && errno != EACCES)
+                return error_set(e, errno, "cannot ask %s: %m", JOIN_CALL_SOCKET);
+        /* In the sandbox of the system's unit it could not do its work. */
+        if (geteuid() == 0 && secure_getenv("INVOCATION_ID"))
+                return error_set(e, errno, "cannot ask %s: %m (is skep-join.socket started?)",
+                                 JOIN_CALL_SOCKET);
+        return start_helper(e);
 }
 
 static int send_text(int sock, const SessionRequest *request, Error *e) {
