@@ -58,13 +58,19 @@ int proc_pidfd_pid(int pidfd, pid_t *ret) {
 }
 
 int proc_pidfd_id(int pidfd, uint64_t *ret) {
-        struct statfs fs;
+        static int has_pidfs = -1; /* the kernel's, the same for every pidfd */
         struct stat st;
 
-        if (fstatfs(pidfd, &fs) < 0 || fstat(pidfd, &st) < 0)
-                return -errno;
-        if (fs.f_type != PID_FS_MAGIC)
+        if (has_pidfs < 0) {
+                struct statfs fs;
+                if (fstatfs(pidfd, &fs) < 0)
+                        return -errno;
+                has_pidfs = fs.f_type == PID_FS_MAGIC;
+        }
+        if (!has_pidfs)
                 return -EOPNOTSUPP;
+        if (fstat(pidfd, &st) < 0)
+                return -errno;
         *ret = st.st_ino;
         return 0;
 }

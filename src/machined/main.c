@@ -2,6 +2,7 @@
 /* skep-machined: the registry of machines and images, started by systemd or by a call to its bus name. */
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "app/report.h"
 #include "machined/manager.h"
@@ -33,6 +34,7 @@ int main(int argc, char *argv[]) {
         raise_fd_limit();
         /* Names of machines are what we tell others: to look one up we would wait for ourselves. */
         (void) setenv("SKEP_NSS_MYMACHINES", "0", true);
+        (void) umask(0022);
         int r = manager_init(&manager, report_set_level, &e);
         if (r >= 0)
                 r = daemon_run(&manager.daemon, BUS_MACHINE1_NAME, &e);

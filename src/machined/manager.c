@@ -5,7 +5,6 @@
 #include <sys/epoll.h>
 #include <syslog.h>
 #include <systemd/sd-id128.h>
-#include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,9 +15,6 @@
 #include "machined/operation.h"
 #include "machined/scope.h"
 #include "machined/state.h"
-
-#define MESSAGE_MACHINE_START "24d8d4452573402496068381a6312df2"
-#define MESSAGE_MACHINE_STOP  "58432bd3bace477cb514b56381b8a758"
 
 /* After the watches of the bus, so that calls that came before an exit still find the machine. */
 #define PRIORITY_EXIT (SD_EVENT_PRIORITY_NORMAL + 10)
@@ -97,16 +93,6 @@ static void emit(Manager *m, const Machine *machine, const char *signal) {
                        error_errno_text(r));
 }
 
-static void log_life(const Machine *machine, const char *id, const char *format) {
-        char text[128];
-
-        (void) snprintf(text, sizeof text, format, machine->name);
-        if (sd_journal_send("MESSAGE=%s", text, "MESSAGE_ID=%s", id, "NAME=%s", machine->name,
-                            "LEADER=%d", machine->leader.pid, "PRIORITY=%d", LOG_INFO,
-                            "SYSLOG_FACILITY=%d", LOG_FAC(LOG_AUTH), NULL) < 0)
-                report(LOG_INFO, "%s", text);
-}
-
 void manager_save(Manager *m, Machine *machine) {
         Error e = {};
 
@@ -121,12 +107,9 @@ int manager_announce(Manager *m, Machine *machine, Error *e) {
                         return r;
         }
         emit(m, machine, "MachineNew");
+        life_log_add(&m->life_log, m->daemon.event, machine, true);
         manager_edge(machine)->is_announced = true;
         return 0;
-}
-
-void manager_log_new(const Machine *machine) {
-        log_life(machine, MESSAGE_MACHINE_START, "New machine %s.");
 }
 
 void manager_created(Machine *machine, const sd_bus_error *error) {
@@ -174,7 +157,7 @@ void manager_drop(Manager *m, Machine *machine) {
         bind_records_forget(machine->name);
         if (edge->is_announced) {
                 emit(m, machine, "MachineRemoved");
-                log_life(machine, MESSAGE_MACHINE_STOP, "Machine %s terminated.");
+                life_log_add(&m->life_log, m->daemon.event, machine, false);
         }
         wake_waiting(m, edge);
         machine->edge = edge_free(edge);
@@ -273,7 +256,6 @@ static int take_up(Manager *m, const char *name, Error *e) {
         r = manager_announce(m, added, e);
         if (r < 0)
                 return r;
-        manager_log_new(added);
         return 1;
 }
 
@@ -316,6 +298,7 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
 
 void manager_done(Manager *m) {
         operation_done_all(m);
+        life_log_done(&m->life_log);
         image_object_forget(m);
         for (Machine *machine = m->registry.first; machine; machine = machine->next)
                 machine->edge = edge_free(machine->edge);

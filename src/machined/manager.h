@@ -6,6 +6,7 @@
 #include "bus/daemon.h"
 #include "bus/error.h"
 #include "bus/name.h"
+#include "machined/life-log.h"
 #include "machined/registry.h"
 
 /* Calls that wait until the name of a dying machine is free. */
@@ -16,6 +17,7 @@ typedef struct Operation Operation;
 typedef struct Manager {
         Daemon daemon;
         Registry registry;
+        LifeLog life_log;
         int state_fd;
         Operation *operations;
         unsigned n_operations; /* those that somebody still waits for */
@@ -65,8 +67,6 @@ static inline MachineEdge *manager_edge(const Machine *machine) {
 int manager_add(Manager *m, Machine *machine, Error *e);
 /** manager_announce() - write its file and tell everybody. Return: 0 or -errno. */
 int manager_announce(Manager *m, Machine *machine, Error *e);
-/** manager_log_new() - tell the journal, once whoever asked has been answered */
-void manager_log_new(const Machine *machine);
 /** manager_save() - write its file again; what goes wrong is logged */
 void manager_save(Manager *m, Machine *machine);
 /** manager_drop() - forget a machine: file, MachineRemoved, and the machine itself is freed */

@@ -133,9 +133,7 @@ static int take_in(Manager *m, const Registration *g, Machine *machine, sd_bus_m
         r = registration_take_in(m, machine, NULL, e);
         if (r < 0)
                 return r;
-        r = op_sent(sd_bus_reply_method_return(call, "o", machine->path), e);
-        manager_log_new(machine);
-        return r;
+        return op_sent(sd_bus_reply_method_return(call, "o", machine->path), e);
 }
 
 static int go(Manager *m, const Registration *g, sd_bus_message *call, Error *e) {

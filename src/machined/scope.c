@@ -256,8 +256,6 @@ static void job_succeeded(Manager *m, Machine *machine) {
         if (r < 0)
                 (void) bus_error_set(&error, r, &e);
         manager_created(machine, r < 0 ? &error : NULL);
-        if (r >= 0)
-                manager_log_new(machine);
 }
 
 static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error) {

@@ -13,10 +13,12 @@ import tempfile
 import time
 
 from . import benches
+from . import benches_machined
 from . import benches_oci
 from . import kernel
 
 
+GROUPS = ("oci", "machined")
 SETTLE = 0.05    # seconds between two turns
 
 
@@ -76,17 +78,17 @@ def show(bench, rows, missing):
 
 
 def main():
-    known = {b.name: b for b in benches.BENCHES + benches_oci.BENCHES}
+    known = {b.name: b for b in benches.BENCHES + benches_oci.BENCHES + benches_machined.BENCHES}
     parser = argparse.ArgumentParser(
         prog="tools/bench", description="Compare skep with its peers in paired runs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="benches:\n" + "\n".join(f"  {b.name:10} {b.why}" for b in known.values()))
-    parser.add_argument("bench", nargs="*", metavar="BENCH", help="which (default: all); oci: all of those")
+    parser.add_argument("bench", nargs="*", metavar="BENCH", help="which (default: all); oci, machined: all of those")
     parser.add_argument("--rounds", type=int, help="runs of each contender (default: by bench)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     args = parser.parse_args()
     args.bench = [n for b in args.bench
-                  for n in ([k for k in known if k.startswith("oci-")] if b == "oci" else [b])]
+                  for n in ([k for k in known if k.startswith(b + "-")] if b in GROUPS else [b])]
     unknown = [n for n in args.bench if n not in known]
     if unknown:
         parser.error(f"no bench is called {', '.join(unknown)}")
