@@ -9,6 +9,8 @@
 #include "base/text.h"
 
 #define HEADER sizeof(struct ifinfomsg)
+/* IF_OPER_DORMANT of linux/if.h, which does not go with net/if.h */
+#define OPER_DORMANT 5
 /* An interface with all of its statistics takes some kilobytes. */
 typedef union Answer {
         struct nlmsghdr header;
@@ -221,6 +223,8 @@ int link_create(int sock, const LinkRequest *l, Error *e) {
                 netlink_put_u32(&q, IFLA_LINK, (uint32_t) l->below);
         if (l->master != 0)
                 netlink_put_u32(&q, IFLA_MASTER, (uint32_t) l->master);
+        if (l->dormant)
+                netlink_put(&q, IFLA_OPERSTATE, &(const uint8_t){ OPER_DORMANT }, 1);
 
         size_t info = netlink_nest(&q, IFLA_LINKINFO);
         netlink_put_string(&q, IFLA_INFO_KIND, l->kind);
@@ -258,6 +262,14 @@ int link_set(int sock, int index, const char *name, const char *alias, bool up, 
                 netlink_put_string(&q, IFLA_IFNAME, name);
         if (alias)
                 netlink_put_string(&q, IFLA_IFALIAS, alias);
+        return netlink_call(sock, &q, e);
+}
+
+int link_set_master(int sock, int index, int master, Error *e) {
+        NetlinkRequest q;
+
+        init(&q, RTM_SETLINK, 0, index, false);
+        netlink_put_u32(&q, IFLA_MASTER, (uint32_t) master);
         return netlink_call(sock, &q, e);
 }
 

@@ -43,6 +43,7 @@ typedef struct LinkRequest {
         int below;         /* index of what it is made on; 0 = nothing */
         int master;        /* index of a bridge that it becomes a port of; 0 = none */
         bool up;
+        bool dormant; /* counts as without a carrier until the kernel has looked, which may be a second later */
 } LinkRequest;
 
 /** link_name_is_valid() - whether the kernel, and people, can tell it from numbers and patterns
@@ -73,6 +74,10 @@ int link_remove(int sock, int index, Error *e);
 /** link_set() - change what is not NULL, and bring the interface up
  * Return: 0; -errno. */
 int link_set(int sock, int index, const char *name, const char *alias, bool up, Error *e);
+/** link_set_master() - make an interface a port of a bridge
+ * @master: index of the bridge; 0 = none
+ * Return: 0; -EINVAL there is no such bridge; -errno. */
+int link_set_master(int sock, int index, int master, Error *e);
 /** link_add_altname() - give it a further name. Return: 0; -EEXIST; -errno. */
 int link_add_altname(int sock, int index, const char *name, Error *e);
 /** link_remove_altname() - take one away. Return: 0; -errno. */

@@ -57,41 +57,53 @@ void zone_unlock(int lock_fd) {
         (void) close(lock_fd);
 }
 
-int zone_join(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE], Error *e) {
+static bool is_ours(const Link *l, const uint8_t mac[static LINK_MAC_SIZE]) {
+        return streq(l->kind, "bridge") &&
+               (streq(l->alias, ALIAS) ||
+                (!*l->alias && l->has_mac && memcmp(l->mac, mac, sizeof l->mac) == 0));
+}
+
+static int find_or_make(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE],
+                        Link *ret, Error *e) {
         const LinkRequest request = {
                 .kind = "bridge",
                 .end = { .name = bridge, .mac = mac, .netns_fd = -EBADF },
                 .peer = { .netns_fd = -EBADF },
                 .alias = ALIAS,
-                .up = true,
         };
-        Link found;
-        int r = link_find(sock, bridge, &found);
+        int r = link_find(sock, bridge, ret);
 
         if (r == -ENODEV) {
                 r = link_create(sock, &request, e);
                 if (r < 0)
                         return error_wrap(e, r, "cannot create bridge '%s'", bridge);
-                r = link_find(sock, bridge, &found);
+                r = link_find(sock, bridge, ret);
                 /* Not all versions of the kernel take an alias while they make a link. */
-                if (r >= 0 && !*found.alias) {
-                        r = link_set(sock, found.index, NULL, ALIAS, true, e);
+                if (r >= 0 && !*ret->alias) {
+                        r = link_set(sock, ret->index, NULL, ALIAS, false, e);
                         if (r < 0)
                                 return error_wrap(e, r, "cannot set up bridge '%s'", bridge);
                 }
         }
         if (r < 0)
                 return error_set(e, r, "cannot look at bridge '%s': %m", bridge);
-        if (!streq(found.kind, "bridge"))
+        if (!streq(ret->kind, "bridge"))
                 return error_set(e, EEXIST, "network interface '%s' exists and is no bridge",
                                  bridge);
-        return found.index;
+        return 0;
 }
 
-static bool is_ours(const Link *l, const uint8_t mac[static LINK_MAC_SIZE]) {
-        return streq(l->kind, "bridge") &&
-               (streq(l->alias, ALIAS) ||
-                (!*l->alias && l->has_mac && memcmp(l->mac, mac, sizeof l->mac) == 0));
+int zone_join(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE], int port,
+              Error *e) {
+        Link found;
+        int r = find_or_make(sock, bridge, mac, &found, e);
+
+        if (r < 0)
+                return r;
+        r = link_set_master(sock, port, found.index, e);
+        if (r >= 0 && !(found.flags & IFF_UP) && is_ours(&found, mac))
+                r = link_set(sock, found.index, NULL, NULL, true, e);
+        return r < 0 ? error_wrap(e, r, "cannot join bridge '%s'", bridge) : 0;
 }
 
 static void remove_empty(int sock, const char *bridge, const uint8_t mac[static LINK_MAC_SIZE]) {

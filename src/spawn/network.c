@@ -65,6 +65,7 @@ static int send_pair(const Maker *m, const NetworkLink *l, Error *e) {
                 .alias = m->alias,
                 .master = l->kind == NETWORK_VETH ? m->bridge : 0,
                 .up = true,
+                .dormant = l->kind == NETWORK_VETH && m->plan->in_zone,
         };
         int r;
 
@@ -124,14 +125,12 @@ static int make_member(Maker *m, const NetworkLink *l, NetworkMade *made, Error 
         lock = zone_lock(e);
         if (lock < 0)
                 return lock;
-        for (unsigned i = 0; i < ZONE_TRIES; i++) {
-                r = zone_join(m->sock, m->plan->bridge, m->plan->bridge_mac, e);
-                if (r >= 0) {
-                        m->bridge = r;
-                        r = make_pair(m, l, made, e);
-                }
+        r = make_pair(m, l, made, e);
+        for (unsigned i = 0; r >= 0 && i < ZONE_TRIES; i++) {
+                r = zone_join(m->sock, m->plan->bridge, m->plan->bridge_mac, made->host, e);
                 if (r != -ENODEV && r != -EINVAL) /* a master that is not there is the latter */
                         break;
+                r = i + 1 < ZONE_TRIES ? 0 : r;
         }
         zone_unlock(lock);
         return r;

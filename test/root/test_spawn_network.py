@@ -4,6 +4,7 @@ All of it in a network namespace of its own."""
 
 import os
 import re
+import select
 import signal
 import subprocess
 
@@ -76,6 +77,19 @@ def test_zone(spawn, held):
     third, _ = held("--network-zone=web")
     assert interfaces()["vz-web"]["address"] == mac, "hosts on the bridge would have to look for it anew"
     end(third)
+
+
+def test_new_bridge_has_no_carrier(held):
+    """Not even for a moment before its first machine is on the network: the host's networkd chooses a subnet for it
+    each time that it gains one."""
+    with subprocess.Popen(["ip", "-o", "monitor", "link"], stdout=subprocess.PIPE, text=True) as monitor:
+        while not select.select([monitor.stdout], [], [], 0.05)[0]:
+            ip("link set up0 alias listening")
+        process, _ = held("--network-zone=web")
+        monitor.terminate()
+        said = [line for line in monitor.stdout if ": vz-web: <" in line]
+    assert said and not any(",UP" in line and "<NO-CARRIER," not in line for line in said), said
+    end(process)
 
 
 def test_zone_of_somebody_else_stays(spawn, busybox):
