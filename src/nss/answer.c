@@ -122,8 +122,8 @@ int answer_list(const char *reply, const char *name, HostAddresses *ret) {
 
 /* Return: how many bytes; -EBADMSG if it is no base64, or more than @size. */
 static ssize_t read_base64(const char *s, uint8_t *bytes, size_t size) {
-        static const char digits[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        static const char
+                digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         uint32_t bits = 0;
         size_t n = 0, i;
 

@@ -17,8 +17,8 @@ enum nss_status _nss_mymachines_gethostbyname3_r(const char *name, int family, s
 enum nss_status _nss_mymachines_gethostbyname2_r(const char *name, int family, struct hostent *host,
                                                  char *buffer, size_t n, int *errnop,
                                                  int *h_errnop);
-enum nss_status _nss_mymachines_gethostbyname_r(const char *name, struct hostent *host, char *buffer,
-                                                size_t n, int *errnop, int *h_errnop);
+enum nss_status _nss_mymachines_gethostbyname_r(const char *name, struct hostent *host,
+                                                char *buffer, size_t n, int *errnop, int *h_errnop);
 enum nss_status _nss_mymachines_gethostbyaddr2_r(const void *address, socklen_t size, int family,
                                                  struct hostent *host, char *buffer, size_t n,
                                                  int *errnop, int *h_errnop, int32_t *ttlp);

@@ -18,8 +18,8 @@ static bool user_directory(Instance *ret) {
         int n;
 
         if (runtime)
-                n = runtime[0] == '/' ? snprintf(ret->directory, sizeof(ret->directory), "%s/systemd",
-                                                 runtime)
+                n = runtime[0] == '/' ? snprintf(ret->directory, sizeof(ret->directory),
+                                                 "%s/systemd", runtime)
                                       : -1;
         else
                 n = snprintf(ret->directory, sizeof(ret->directory), "/run/user/%u/systemd",

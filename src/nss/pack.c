@@ -30,8 +30,8 @@ static char *take_string(Room *room, const char *s) {
 int pack_tuples(const char *name, const HostAddresses *all, struct gaih_addrtuple **pat,
                 char *buffer, size_t n) {
         Room room = { buffer, n };
-        struct gaih_addrtuple *tuples =
-                take(&room, all->n * sizeof(*tuples), _Alignof(struct gaih_addrtuple));
+        struct gaih_addrtuple *tuples = take(&room, all->n * sizeof(*tuples),
+                                             _Alignof(struct gaih_addrtuple));
         char *host = take_string(&room, name);
 
         if (!tuples || !host)

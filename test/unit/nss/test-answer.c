@@ -33,7 +33,8 @@ static void test_list(void **state) {
                 { "{\"parameters\":{\"addresses\":[" V4 "]}}", -EBADMSG, 0 },
                 { "{\"error\":\"io.systemd.Machine.NoSuchMachine\"}", ANSWER_NONE, 0 },
                 { "{\"error\":\"org.varlink.service.PermissionDenied\"}", -EPROTO, 0 },
-                { "{\"error\":null,\"parameters\":{\"name\":\"web\",\"addresses\":[" V4 "]}}", 0, 1 },
+                { "{\"error\":null,\"parameters\":{\"name\":\"web\",\"addresses\":[" V4 "]}}", 0,
+                  1 },
                 { "", -EBADMSG, 0 },
                 { "{", -EBADMSG, 0 },
         };
@@ -48,9 +49,10 @@ static void test_list(void **state) {
 
 static void test_record(void **state) {
         /* web A 10.0.0.1; web AAAA fd00::1 */
-        static const char both[] = "{\"parameters\":{\"rcode\":0,\"answer\":["
-                                   "{\"raw\":\"A3dlYgAAAQABAAAAAAAECgAAAQ==\"},"
-                                   "{\"rr\":{},\"raw\":\"A1dlYgAAHAABAAAAAAAQ/QAAAAAAAAAAAAAAAAAAAQ\"}]}}";
+        static const char
+                both[] = "{\"parameters\":{\"rcode\":0,\"answer\":["
+                         "{\"raw\":\"A3dlYgAAAQABAAAAAAAECgAAAQ==\"},"
+                         "{\"rr\":{},\"raw\":\"A1dlYgAAHAABAAAAAAAQ/QAAAAAAAAAAAAAAAAAAAQ\"}]}}";
         HostAddresses all = {};
         Ip ip;
 
