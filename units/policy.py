@@ -34,11 +34,12 @@ MACHINE1 = {
     "org.skep.Manager1": """
         RunInMachine OpenMachineShell
         ExecInMachine ExecInMachineOnTerminal
-        UnbindMachine ListMachineBinds""",
+        UnbindMachine ListMachineBinds
+        GetMachineStatistics ListStatistics ListMachineProcesses""",
     "org.skep.Machine1": """
         Run OpenShell
         Exec ExecOnTerminal
-        Unbind ListBinds""",
+        Unbind ListBinds GetStatistics ListProcesses""",
 }
 
 IMPORT1 = {

@@ -38,6 +38,8 @@ typedef struct CtlOptions {
         char *signal_word; /* --signal as given */
         int signal;
         unsigned lines;
+        unsigned interval; /* s, between two looks of a live view */
+        bool once;
         char *output;       /* how the journal is shown; json words choose the form of tables too */
         int json;           /* CtlJson */
         bool json_auto;     /* -j */

@@ -195,6 +195,15 @@ const Setting ctl_settings[] = {
           .help = "With poweroff and terminate: wait until the machine is gone",
           .parse = setting_bool,
           AT(wait) },
+        { .flag = "once",
+          .help = "With stats and top: show totals once, instead of what happens",
+          .parse = setting_bool,
+          AT(once) },
+        { .flag = "interval",
+          .metavar = "SECONDS",
+          .help = "With stats and top: how often to look",
+          .parse = setting_unsigned,
+          AT(interval) },
         { .flag = "now",
           .help = "With enable start, with disable power off as well",
           .parse = setting_bool,
@@ -238,6 +247,7 @@ void ctl_options_init(CtlOptions *o) {
         *o = (CtlOptions){
                 .signal = SIGTERM,
                 .lines = 10,
+                .interval = 1,
                 .addresses = 1,
         };
 }
@@ -271,6 +281,8 @@ int ctl_options_finish(CtlOptions *o, Error *e) {
 
         if (o->host && o->machine)
                 return error_set(e, EINVAL, "--host and --machine do not go together");
+        if (o->interval < 1 || o->interval > 3600)
+                return error_set(e, EINVAL, "--interval: seconds are 1 to 3600");
         if (o->json_auto && o->json == CTL_JSON_OFF)
                 o->json = isatty(STDOUT_FILENO) ? CTL_JSON_PRETTY : CTL_JSON_SHORT;
         for (size_t i = 0; i < ELEMENTSOF(modes); i++)

@@ -5,10 +5,11 @@
 #include "machined/object.h"
 
 SKEP_MACHINE_OPS(MACHINE_STUBS)
+SKEP_MANAGER_OPS(PLAIN_STUB)
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SKEP_MACHINE_OPS(TWIN_METHOD) SD_BUS_VTABLE_END,
+        SKEP_MANAGER_OPS(PLAIN_METHOD) SKEP_MACHINE_OPS(TWIN_METHOD) SD_BUS_VTABLE_END,
 };
 
 static const sd_bus_vtable machine_vtable[] = {

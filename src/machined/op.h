@@ -95,7 +95,14 @@
            P(user) P(directory) P(command) P(environment) P(rows) P(columns), "hsh",               \
            P(pty) P(pty_path) P(control), op_exec_on_terminal)                                     \
         OP("Unbind", "UnbindMachine", "s", P(destination), "", "", op_unbind)                      \
-        OP("ListBinds", "ListMachineBinds", "", "", "a(ssbbt)", P(binds), op_list_binds)
+        OP("ListBinds", "ListMachineBinds", "", "", "a(ssbbt)", P(binds), op_list_binds)           \
+        OP("GetStatistics", "GetMachineStatistics", "", "", "a{st}", P(statistics), op_statistics) \
+        OP("ListProcesses", "ListMachineProcesses", "", "", "a(uuusttts)", P(processes),           \
+           op_processes)
+
+/* Only on org.skep.Manager1: name, in, names, out, names, handler */
+#define SKEP_MANAGER_OPS(OP)                                                                       \
+        OP("ListStatistics", "", "", "a(sa{st})", P(machines), op_list_statistics)
 
 /* Handlers: the cursor of @call is behind the name. Each runs once more from its start when polkit was
  * asked. Return: >= 0 answered, or will be; a negative code with @e set. */
@@ -113,6 +120,7 @@ MACHINE_MANAGER_OPS(DECLARE_BY_NAME)
 IMAGE_OPS(DECLARE_IMAGE)
 MANAGER_OPS(DECLARE_PLAIN)
 SKEP_MACHINE_OPS(DECLARE_OWN)
+SKEP_MANAGER_OPS(DECLARE_PLAIN)
 
 /** op_read() - read arguments of a call; what cannot be read is InvalidArgs
  * Return: 0 or -EINVAL. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is done with, and learnt of, machines while they run: mounts that come and go."""
+"""What is done with, and learnt of, machines while they run: mounts that come and go, what they use."""
 
 import json
 
@@ -22,7 +22,7 @@ def start(lab, name, *options, command="sleep 10000"):
 @pytest.fixture(scope="module", autouse=True)
 def machines(lab):
     lab.add_machine(PLAIN, lab.suite + "-guest")
-    start(lab, PLAIN, "--private-users=pick")
+    start(lab, PLAIN, "--private-users=pick", "--network-veth")
     lab.add_machine(FLAT, lab.suite + "-guest", copy=False)
     start(lab, FLAT)
 
@@ -129,3 +129,63 @@ def test_records_go_with_the_machine(shared):
     start(lab, "brief")
     assert binds(lab, "brief") == {}
     lab.run("systemctl stop brief")
+
+
+def figures(lab, *names):
+    """{machine: row} of skep stats --once"""
+    rows = json.loads(lab.out(["skep", "stats", "--once", "--json=short", *names]))
+    return {row["machine"]: row for row in rows}
+
+
+def test_statistics(lab):
+    """Figures grow with what a machine does; what this host does not count is unknown, and no error."""
+    lab.run(f"ip link set ve-{PLAIN} up; ip addr add 10.77.0.1/24 dev ve-{PLAIN}")
+    leader = lab.out(f"skep show -P Leader {PLAIN}")
+    lab.run(f"nsenter -t {leader} -n sh -c 'ip link set host0 up; ip addr add 10.77.0.2/24 dev host0'")
+    before = figures(lab)
+    assert set(before) == {FLAT, PLAIN}
+    sh(lab, PLAIN, "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done")
+    lab.run(["python3", "-c", "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+             "for i in range(20): s.sendto(bytes(1000), ('10.77.0.2', 9))"])
+    after = figures(lab, PLAIN)
+    assert set(after) == {PLAIN}
+    row = after[PLAIN]
+    assert row["cpu"] - before[PLAIN]["cpu"] > 10_000_000
+    assert row["received"] - before[PLAIN]["received"] >= 20000 and row["sent"] > 0
+    assert before[FLAT]["received"] is None
+    assert ".host" in figures(lab, ".host")
+    text = lab.out("skep stats --once")
+    assert text.splitlines()[0].split() == \
+        "MACHINE CPU MEMORY LIMIT TASKS READ WRITTEN RECEIVED SENT".split()
+    assert "2 machines listed." in text
+    refused(lab, "stats --once nobody", "No machine 'nobody'")
+    # The same by the object of the machine.
+    got = machine1.value(lab, "GetStatistics", path=f"{machine1.PATH}/machine/{PLAIN}",
+                         interface="org.skep.Machine1")[0]
+    assert got["CPUUsageNSec"] >= row["cpu"] and got["NetworkReceivedPackets"] >= 20
+
+
+def test_processes(lab):
+    sh(lab, PLAIN, "setsid setpriv --reuid=5 --clear-groups /bin/sh -c 'while sleep 100; do :; done' "
+       "'odd\tname' >/dev/null 2>&1 </dev/null &")
+    rows = json.loads(lab.out(f"skep top --once {PLAIN} {FLAT} --json=short"))
+    ones = {row["machine"]: row for row in rows if row["pid"] == 1}
+    assert ones[PLAIN]["user"] == "root" and ones[FLAT]["user"] == "root"
+    assert str(ones[PLAIN]["host"]) == lab.out(f"skep show -P Leader {PLAIN}")
+    # Nobody who only looks after the machine; users by the machine's own names.
+    assert not any("skep-spawn" in row["command"] for row in rows)
+    odd = next(row for row in rows if "odd\\x09name" in row["command"])
+    assert odd["user"] == "games" and odd["memory"] > 100000 and odd["machine"] == PLAIN
+    assert lab.out(f"skep top --once {PLAIN}").splitlines()[0].split()[:3] == ["PID", "HOST", "USER"]
+    sh(lab, PLAIN, "kill " + str(odd["pid"]))
+
+
+@pytest.mark.parametrize("command", (f"stats {PLAIN}", f"top {PLAIN}"))
+def test_on_a_terminal_it_is_live(lab, command):
+    """It is drawn again with what happened in between, and what was on the terminal is back after "q"."""
+    lab.run(f"rm -f /tmp/live; (while ! grep -qs '0%' /tmp/live; do sleep 0.1; done; printf q) | "
+            f"TERM=xterm script -qefc 'stty cols 200 rows 30; skep {command}; stty -a' /tmp/live >/dev/null",
+            timeout=30)
+    text = lab.read("/tmp/live")
+    assert text.count("\033[?1049h") == text.count("\033[?1049l") == 1
+    assert "0.0%" in text and " icanon" in text and " echo " in text

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine is held to the limits of its unit: memory, tasks and processor time."""
 
+import json
 import time
 
 import pytest
@@ -41,6 +42,14 @@ def test_machine_is_within_the_unit(vm, cgroup):
     pid = vm.out(f"busctl get-property org.freedesktop.machine1 {leader} "
                  "org.freedesktop.machine1.Machine Leader | cut -d' ' -f2")
     assert vm.out(f"grep ^0:: /proc/{pid}/cgroup")[3:].startswith(cgroup[len("/sys/fs/cgroup"):])
+
+
+def test_statistics(vm, cgroup):
+    """What the kernel counts for the machine is what skep stats shows."""
+    row = json.loads(vm.out("skep stats --once --json=short limited"))[0]
+    assert row["limit"] == MEMORY and 1 << 20 < row["memory"] <= MEMORY
+    assert 5 < row["tasks"] <= TASKS
+    assert row["cpu"] > 100_000_000 and row["read"] is not None and row["written"] is not None
 
 
 def test_memory(vm, cgroup):
