@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "paths.h"
 #include "base/proc.h"
 
 /* In the child: the socket and @fds to where the aide looks for them, everything else closed. They are

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "ctl/verbs.h"
+#include "paths.h"
 
 int verb_attach(char *const *args, void *context, Error *e) {
         Ctl *c = context;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "paths.h"
 
 #define DROP_IN "50-enable.conf"
 

@@ -5,6 +5,7 @@
 
 #include "base/proc.h"
 #include "importer/transfer.h"
+#include "paths.h"
 
 static char *worker_path(void) {
         const char *dir = secure_getenv("SKEP_LIBEXECDIR");

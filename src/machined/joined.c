@@ -14,6 +14,7 @@
 #include "base/join-call.h"
 #include "base/path.h"
 #include "bus/code.h"
+#include "paths.h"
 
 void joined_done(Joined *j) {
         j->terminal_fd = fd_close(j->terminal_fd);

@@ -45,6 +45,8 @@ def installed(replace_systemd=True, prefix="/usr"):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (build / "build.ninja").exists():
             _quiet("meson", "setup", build, TOP, f"--prefix={prefix}", "--buildtype=debugoptimized",
+                   # As tools/check builds, so that what it has compiled is found in ccache.
+                   "-Db_colorout=never", *(["--werror"] if os.environ.get("CI") else []),
                    "-Dtests=false", f"-Dreplace-systemd={'true' if replace_systemd else 'false'}")
         _quiet("ninja", "-C", build)
         root = build / ("root-" + _content(build))

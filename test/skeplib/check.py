@@ -122,6 +122,8 @@ def main():
     if os.geteuid() != 0:
         sys.exit("tools/check: needs root, for namespaces and mounts")
 
+    # Labs are built from what the first stage has compiled.
+    os.environ.update(CCACHE_BASEDIR=str(TOP), CCACHE_NOHASHDIR="1")
     options.logs = options.builds / "log"
     options.logs.mkdir(parents=True, exist_ok=True)
     chosen = [s for s in STAGES if (s.name in only if only else s.quick or not options.quick)]

@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/parse.h"
 #include "base/text.h"
-#include "serve.h"
+#include "spawn/joiner/serve.h"
 
 #define LISTEN_FD 3 /* as systemd has it */
 #define IDLE_MSEC 60000

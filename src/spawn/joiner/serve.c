@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Serving a request, see serve.h. The registry has asked whether the user may; here it is carried out, by
  * what skep-spawn --join is made of. */
-#include "serve.h"
+#include "spawn/joiner/serve.h"
 
 #include <signal.h>
 #include <unistd.h>
