@@ -159,8 +159,7 @@ int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) 
         if (r < 0)
                 return r;
 
-        _cleanup_free_ char *entry = str_format("%s%s", new_name,
-                                                is_disk ? ".raw" : image_suffix(i));
+        _cleanup_free_ char *entry = str_format("%s%s", new_name, image_kind_suffix(i));
         if (!entry)
                 return error_oom(e);
         r = commit(&c, entry, read_only, e);

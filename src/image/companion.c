@@ -18,6 +18,13 @@ static const char *const sidecars[] = {
 /* Settings of the administrator; /usr/lib/systemd/nspawn is never touched. */
 static const char *const settings_directories[] = { "/etc/systemd/nspawn", "/run/systemd/nspawn" };
 
+bool companion_is_one(const char *entry) {
+        for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
+                if (str_has_suffix(entry, sidecars[i]))
+                        return true;
+        return false;
+}
+
 /* Does something to "@name@suffix"; @to_fd and @new_name say where it goes, if it goes anywhere. */
 typedef void (*Change)(int dir_fd, const char *from, int to_fd, const char *to);
 

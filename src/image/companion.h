@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 
+/** companion_is_one() - whether the name of a file says that it goes with an image */
+bool companion_is_one(const char *entry);
 /** companions_remove() - remove them
  * @dir_fd: directory of the image's entry, here and below */
 void companions_remove(int dir_fd, const char *name);

@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "image/mstack.h"
 #include "image/subvolume.h"
+#include "image/versions.h"
 
 #define RAW_SUFFIX ".raw"
 
@@ -51,21 +52,40 @@ bool image_name_is_valid(const char *s) {
         return str_is_utf8(s, strlen(s));
 }
 
+/* The forms of entries. Which goes before which is only asked in one directory. */
+static const struct {
+        const char *suffix;
+        bool is_directory;
+} forms[] = {
+        { "", true },
+        { RAW_SUFFIX, false },
+        { MSTACK_SUFFIX, true },
+        { VERSIONS_SUFFIX, true },
+        { RAW_SUFFIX VERSIONS_SUFFIX, true },
+        { MSTACK_SUFFIX VERSIONS_SUFFIX, true },
+};
+
+const char *image_form(unsigned rank) {
+        return rank < ELEMENTSOF(forms) ? forms[rank].suffix : NULL;
+}
+
+/* The last form that an entry has, which is the longest. */
+static unsigned form_of(const char *entry, bool is_directory) {
+        for (unsigned i = ELEMENTSOF(forms) - 1; i > 0; i--)
+                if (forms[i].is_directory == is_directory && str_has_suffix(entry, forms[i].suffix))
+                        return i;
+        return 0;
+}
+
 int image_name_from_entry(const char *s, bool is_directory, char **ret) {
-        /* Folders of versions and of settings are not plain trees: to offer them as such would be wrong. */
-        static const char *const foreign[] = { ".v", ".nspawn.d" };
         _cleanup_free_ char *name = strdup(s);
 
         if (!name)
                 return -ENOMEM;
-
-        for (size_t i = 0; is_directory && i < ELEMENTSOF(foreign); i++)
-                if (str_has_suffix(s, foreign[i]))
-                        return -EINVAL;
-
-        const char *suffix = is_directory ? MSTACK_SUFFIX : RAW_SUFFIX;
-        if (str_has_suffix(s, suffix))
-                name[strlen(name) - strlen(suffix)] = '\0';
+        /* A folder of settings is no tree: to offer it as such would be wrong. */
+        if (is_directory && str_has_suffix(s, ".nspawn.d"))
+                return -EINVAL;
+        name[strlen(s) - strlen(forms[form_of(s, is_directory)].suffix)] = '\0';
         if (!image_name_is_valid(name) || str_skip_prefix(name, ".sysupdate."))
                 return -EINVAL;
 
@@ -78,10 +98,21 @@ static const char *const type_names[_IMAGE_TYPE_MAX] = {
         [IMAGE_BLOCK] = "block",         [IMAGE_MSTACK] = "mstack",
 };
 
+unsigned image_rank(const Image *i) {
+        return i->entry ? form_of(i->entry, i->is_versioned || i->type == IMAGE_DIRECTORY ||
+                                                    i->type == IMAGE_SUBVOLUME ||
+                                                    i->type == IMAGE_MSTACK)
+                        : 0;
+}
+
 const char *image_suffix(const Image *i) {
-        if (i->type == IMAGE_MSTACK)
-                return MSTACK_SUFFIX;
-        return i->entry && str_has_suffix(i->entry, RAW_SUFFIX) ? RAW_SUFFIX : "";
+        return forms[image_rank(i)].suffix;
+}
+
+const char *image_kind_suffix(const Image *i) {
+        return i->type == IMAGE_MSTACK                          ? MSTACK_SUFFIX
+               : i->type == IMAGE_RAW || i->type == IMAGE_BLOCK ? RAW_SUFFIX
+                                                                : "";
 }
 
 const char *image_type_name(ImageType t) {
@@ -123,7 +154,8 @@ static void fill_tree(Image *i, int fd, const struct statx *sx) {
         }
         if (is_read_only_place(i, fd))
                 i->read_only = true;
-        if (i->entry && str_has_suffix(i->entry, MSTACK_SUFFIX))
+        if (i->entry &&
+            (str_has_suffix(i->entry, MSTACK_SUFFIX) || str_has_suffix(i->path, MSTACK_SUFFIX)))
                 i->type = IMAGE_MSTACK;
 }
 
@@ -148,9 +180,15 @@ static void fill_block(Image *i, const struct statx *sx) {
                 i->usage = i->usage_exclusive = i->limit = i->limit_exclusive = size;
 }
 
+/* Says why something is no image. Return: 0. */
+static int no_image(Error *e, const char *why) {
+        (void) error_set(e, ENOTSUP, "%s", why);
+        return 0;
+}
+
 /* Fills in what @path_fd shows; a file counts as a disk if its entry says so or @any_file is set.
- * Return: 1 an image; 0 something else. */
-static int fill(Image *i, int path_fd, const struct statx *sx, bool any_file) {
+ * Return: 1 an image; 0 something else, @e says what. */
+static int fill(Image *i, int path_fd, const struct statx *sx, bool any_file, Error *e) {
         char buffer[FD_PATH_MAX];
 
         i->usage = i->usage_exclusive = i->limit = i->limit_exclusive = UINT64_MAX;
@@ -163,8 +201,10 @@ static int fill(Image *i, int path_fd, const struct statx *sx, bool any_file) {
                 return 1;
         }
         if (S_ISREG(sx->stx_mode)) {
-                if (!any_file && !str_has_suffix(i->entry, RAW_SUFFIX))
-                        return 0;
+                if (!any_file && !i->is_versioned && !str_has_suffix(i->entry, RAW_SUFFIX))
+                        return no_image(
+                                e, i->is_link ? "the name of a link to a disk has to end in '.raw'"
+                                              : "the name of a disk has to end in '.raw'");
                 fill_raw(i, path_fd, sx);
                 return 1;
         }
@@ -172,7 +212,39 @@ static int fill(Image *i, int path_fd, const struct statx *sx, bool any_file) {
                 fill_block(i, sx);
                 return 1;
         }
-        return 0;
+        return no_image(e, "it is neither a directory nor a file nor a block device");
+}
+
+/* Goes on from a folder of versions to the best of them. Return: 1; 0 there is none; -errno. */
+static int descend(Image *i, int *path_fd, struct statx *sx, Error *e) {
+        unsigned form = form_of(i->entry, true);
+        _cleanup_free_ char *suffix = strdup(forms[form].suffix), *picked = NULL, *path = NULL;
+        bool disks = str_has_suffix(i->entry, RAW_SUFFIX VERSIONS_SUFFIX);
+
+        if (!suffix)
+                return error_oom(e);
+        suffix[strlen(suffix) - strlen(VERSIONS_SUFFIX)] = '\0';
+        int r = versions_pick(*path_fd, i->name, suffix, !disks, &picked);
+        if (r < 0)
+                return error_set(e, r, "cannot look for versions in '%s': %m", i->path);
+        if (r == 0)
+                return no_image(e, "there is no version in it that this machine can run");
+        int fd = openat(*path_fd, picked, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT
+                               ? 0
+                               : error_set(e, errno, "cannot open '%s/%s': %m", i->path, picked);
+        (void) fd_close(*path_fd);
+        *path_fd = fd;
+        path = path_join(i->path, picked);
+        if (!path)
+                return error_oom(e);
+        free(i->path);
+        i->path = realpath(path, NULL);
+        i->is_versioned = true;
+        return !i->path || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, sx) < 0
+                       ? error_set(e, errno, "cannot look at '%s': %m", path)
+                       : 1;
 }
 
 static int probe(const char *directory, const char *entry, bool any_file, Image **ret, Error *e) {
@@ -187,15 +259,18 @@ static int probe(const char *directory, const char *entry, bool any_file, Image 
                 return error_oom(e);
 
         fd = open(full, O_PATH | O_CLOEXEC);
-        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
+                if (errno == ELOOP || lstat(full, &st) >= 0)
+                        return no_image(e, "it is a link to nothing");
                 return 0;
+        }
         if (fd < 0 || lstat(full, &st) < 0 ||
             statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &sx) < 0)
                 return error_set(e, errno, "cannot look at '%s': %m", full);
 
         r = image_name_from_entry(entry, S_ISDIR(sx.stx_mode), &i->name);
         if (r < 0)
-                return r == -ENOMEM ? error_oom(e) : 0;
+                return r == -ENOMEM ? error_oom(e) : no_image(e, "no image can have that name");
 
         i->is_link = S_ISLNK(st.st_mode);
         i->path = realpath(full, NULL);
@@ -206,7 +281,10 @@ static int probe(const char *directory, const char *entry, bool any_file, Image 
         if (!i->directory || !i->entry)
                 return error_oom(e);
 
-        r = fill(i, fd, &sx, any_file);
+        r = S_ISDIR(sx.stx_mode) && str_has_suffix(entry, VERSIONS_SUFFIX) ? descend(i, &fd, &sx, e)
+                                                                           : 1;
+        if (r > 0)
+                r = fill(i, fd, &sx, any_file, e);
         if (r > 0) {
                 if (image_is_hidden(i))
                         i->read_only = true;
@@ -247,7 +325,7 @@ int image_host(Image **ret, Error *e) {
         if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &sx) < 0)
                 return error_set(e, errno, "cannot look at '/': %m");
 
-        (void) fill(i, fd, &sx, false);
+        (void) fill(i, fd, &sx, false, NULL);
         *ret = TAKE_PTR(i);
         return 0;
 }

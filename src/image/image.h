@@ -25,6 +25,7 @@ typedef struct Image {
         ImageType type;
         bool read_only;
         bool is_link;             /* the entry is a symlink to @path */
+        bool is_versioned;        /* the entry is a folder of versions; @path is the best of them */
         uint64_t crtime_usec;     /* CLOCK_REALTIME; 0 = unknown */
         uint64_t mtime_usec;      /* 0 = unknown */
         uint64_t usage;           /* bytes; UINT64_MAX = unknown, here and below */
@@ -42,7 +43,8 @@ DEFINE_CLEANUP(Image *, image_free)
  * @directory:  absolute path of the directory; kept in the image
  * @entry:      name in it
  * @ret:        the image, owned by the caller
- * Return: 1 it is an image; 0 it is there but no image, or is not there, @ret untouched; -errno. */
+ * Return: 1 it is an image; 0 it is there but no image (@e says why), or is not there (@e says nothing),
+ * @ret untouched; -errno. */
 int image_probe(const char *directory, const char *entry, Image **ret, Error *e);
 /** image_probe_path() - an image from a path outside of the pool (`--directory=`, `--image=`)
  * @path: absolute. Its last component names the image, without a ".raw" suffix.
@@ -64,13 +66,21 @@ bool image_is_hidden(const Image *i);
  * One path component of valid UTF-8, at most 255 bytes, no control characters, not beginning with
  * ".#" (names of what is not finished). Looser than the names of machines. */
 bool image_name_is_valid(const char *s);
-/** image_name_from_entry() - "NAME" from "NAME.raw", and so on
+/** image_name_from_entry() - "NAME" from "NAME.raw", "NAME.mstack", "NAME.raw.v", and so on
  * @s: name of a directory entry
  * Return: 0 and a new string; -EINVAL when no image can be called so; -ENOMEM. */
 int image_name_from_entry(const char *s, bool is_directory, char **ret);
 
-/** image_suffix() - what the entry of an image of this type has after its name: ".raw", ".mstack" or "" */
+/** image_form() - what a kind of entry has after the name of its image: ".raw", "", ".mstack.v" and so on
+ * @rank: from 0; in one directory, the lower goes before the higher
+ * Return: a string; NULL there is no such rank. */
+const char *image_form(unsigned rank);
+/** image_rank() - which of these forms the entry of an image has */
+unsigned image_rank(const Image *i);
+/** image_suffix() - what the entry of this image has after its name: ".raw", ".mstack", ".raw.v", "" */
 const char *image_suffix(const Image *i);
+/** image_kind_suffix() - what a copy of this image has after its name: ".raw", ".mstack" or "" */
+const char *image_kind_suffix(const Image *i);
 /** image_type_name() - "directory", "subvolume", "raw", "block", "mstack" */
 const char *image_type_name(ImageType t);
 /** image_type_parse() - the opposite. Return: the type or _IMAGE_TYPE_INVALID. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/path.h"
+#include "image/versions.h"
 
 #define ENTRIES_MAX 1000 /* twice as many layers as an overlay can have */
 
@@ -132,35 +133,13 @@ int mstack_add(Mstack *m, const char *name, bool is_disk, Error *e) {
         return 0;
 }
 
-/* Numbers by their value, anything else by its bytes. */
-static int compare_versions(const char *a, const char *b) {
-        while (*a || *b) {
-                if (isdigit((unsigned char) *a) && isdigit((unsigned char) *b)) {
-                        a += strspn(a, "0");
-                        b += strspn(b, "0");
-                        size_t n = strspn(a, "0123456789"), k = strspn(b, "0123456789");
-                        int c = n != k ? (n > k) - (n < k) : memcmp(a, b, n);
-                        if (c != 0)
-                                return c;
-                        a += n;
-                        b += k;
-                        continue;
-                }
-                if (*a != *b)
-                        return (unsigned char) *a - (unsigned char) *b;
-                a++;
-                b++;
-        }
-        return 0;
-}
-
 static int compare_entries(const void *x, const void *y) {
         const MstackEntry *a = x, *b = y;
         bool both = is_bind(a->type) && is_bind(b->type);
         int c = both ? strcmp(a->place, b->place) : (a->type > b->type) - (a->type < b->type);
 
         if (c == 0 && a->id && b->id)
-                c = compare_versions(a->id, b->id);
+                c = version_compare(a->id, b->id);
         /* "1" and "01" are one version: any order will do, but always the same. */
         return c != 0 ? c : strcmp(a->name, b->name);
 }

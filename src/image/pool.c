@@ -5,7 +5,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
-#include "image/mstack.h"
+#include "image/companion.h"
 
 static const char *const default_directories[] = {
         "/etc/machines",      "/run/machines",           "/var/lib/machines",
@@ -73,6 +73,27 @@ int pool_open(Error *e) {
         return fd < 0 ? error_set(e, errno, "cannot open the pool '%s': %m", path) : fd;
 }
 
+/* Return: 1 found; 0 not in this directory; -errno. */
+static int find_in(const char *directory, const char *name, Image **ret, Error *e) {
+        for (unsigned rank = 0; image_form(rank); rank++) {
+                _cleanup_free_ char *entry = str_format("%s%s", name, image_form(rank));
+                _cleanup_image_ Image *found = NULL;
+
+                if (!entry)
+                        return error_oom(e);
+                Error why = {};
+                int r = image_probe(directory, entry, &found, &why);
+                if (r < 0)
+                        return error_set(e, r, "%s", why.text);
+                /* A disk or stack is not found under the whole name of its entry. */
+                if (r > 0 && streq(found->name, name)) {
+                        *ret = TAKE_PTR(found);
+                        return 1;
+                }
+        }
+        return 0;
+}
+
 int pool_find(const char *name, Image **ret, Error *e) {
         _cleanup_strv_ char **dirs = NULL;
         int r;
@@ -84,29 +105,14 @@ int pool_find(const char *name, Image **ret, Error *e) {
                 return r < 0 ? r : 1;
         }
 
-        _cleanup_free_ char *raw = str_format("%s.raw", name);
-        _cleanup_free_ char *stack = str_format("%s" MSTACK_SUFFIX, name);
-        if (!raw || !stack)
-                return error_oom(e);
         r = pool_directories(&dirs, e);
         if (r < 0)
                 return r;
 
         STRV_FOREACH(d, dirs) {
-                const char *const entries[] = { name, raw, stack };
-
-                for (size_t i = 0; i < ELEMENTSOF(entries); i++) {
-                        _cleanup_image_ Image *found = NULL;
-
-                        r = image_probe(*d, entries[i], &found, e);
-                        if (r < 0)
-                                return r;
-                        /* A disk or stack is not found under the whole name of its entry. */
-                        if (r > 0 && streq(found->name, name)) {
-                                *ret = TAKE_PTR(found);
-                                return 1;
-                        }
-                }
+                r = find_in(*d, name, ret, e);
+                if (r != 0)
+                        return r;
         }
         return 0;
 }
@@ -153,7 +159,39 @@ static int found_list_append(FoundList *l, Image **image, size_t rank) {
         return 0;
 }
 
-static int list_directory(FoundList *l, const char *path, size_t rank, Error *e) {
+static int note(PoolLeftovers *l, const char *directory, const char *entry, const char *why) {
+        _cleanup_free_ char *path = path_join(directory, entry);
+        PoolLeftover *p = path ? reallocarray(l->items, l->n + 1, sizeof(*p)) : NULL;
+
+        if (!p)
+                return -ENOMEM;
+        l->items = p;
+        p[l->n] = (PoolLeftover){ .path = TAKE_PTR(path), .why = strdup(why) };
+        return p[l->n++].why ? 0 : -ENOMEM;
+}
+
+/* Files that go with an image are no images, and nobody wonders why. */
+static bool is_expected(const char *entry) {
+        return (entry[0] == '.' && entry[1] == '#') || companion_is_one(entry);
+}
+
+static int list_entry(FoundList *l, PoolLeftovers *others, const char *path, const char *entry,
+                      size_t rank) {
+        _cleanup_image_ Image *i = NULL;
+        Error why = {};
+        int r = image_probe(path, entry, &i, &why);
+
+        if (r > 0 && !image_is_host(i))
+                return found_list_append(l, &i, rank * 8 + image_rank(i));
+        if (r > 0)
+                (void) error_set(&why, EEXIST, "'" IMAGE_HOST_NAME "' is the running system");
+        return others && error_is_set(&why) && !is_expected(entry)
+                       ? note(others, path, entry, why.text)
+                       : 0;
+}
+
+static int list_directory(FoundList *l, PoolLeftovers *others, const char *path, size_t rank,
+                          Error *e) {
         _cleanup_dir_ DIR *d = opendir(path);
         struct dirent *de;
 
@@ -162,18 +200,10 @@ static int list_directory(FoundList *l, const char *path, size_t rank, Error *e)
                                ? 0
                                : error_set(e, errno, "cannot list '%s': %m", path);
 
-        while ((de = readdir(d))) {
-                _cleanup_image_ Image *i = NULL;
-
-                if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-                        continue;
-                if (image_probe(path, de->d_name, &i, NULL) <= 0 || image_is_host(i))
-                        continue;
-                /* In one directory NAME goes before NAME.raw, and that before a stack, as in pool_find(). */
-                size_t own_rank = rank * 3 + !streq(i->name, i->entry) + (i->type == IMAGE_MSTACK);
-                if (found_list_append(l, &i, own_rank) < 0)
+        while ((de = readdir(d)))
+                if (!streq(de->d_name, ".") && !streq(de->d_name, "..") &&
+                    list_entry(l, others, path, de->d_name, rank) < 0)
                         return error_oom(e);
-        }
         return 0;
 }
 
@@ -184,8 +214,42 @@ static int compare_found(const void *a, const void *b) {
         return c != 0 ? c : (x->rank > y->rank) - (x->rank < y->rank);
 }
 
+/* The images of a sorted list, each name once. Return: 0 or -ENOMEM. */
+static int take_first(FoundList *l, ImageList *ret, PoolLeftovers *others) {
+        for (size_t i = 0; i < l->n; i++) {
+                const Image *x = l->items[i].image,
+                            *last = ret->n > 0 ? ret->items[ret->n - 1] : NULL;
+
+                if (!last || !streq(last->name, x->name)) {
+                        ret->items[ret->n++] = TAKE_PTR(l->items[i].image);
+                        continue;
+                }
+                _cleanup_free_ char *why = others ? str_format(
+                                                            "'%s/%s' has that name and goes first",
+                                                            last->directory, last->entry)
+                                                  : NULL;
+                if (others && (!why || note(others, x->directory, x->entry, why) < 0))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+void pool_leftovers_done(PoolLeftovers *l) {
+        for (size_t i = 0; i < l->n; i++) {
+                free(l->items[i].path);
+                free(l->items[i].why);
+        }
+        free(l->items);
+        *l = (PoolLeftovers){};
+}
+
 int pool_list(ImageList *ret, Error *e) {
+        return pool_list_explained(ret, NULL, e);
+}
+
+int pool_list_explained(ImageList *ret, PoolLeftovers *ret_others, Error *e) {
         _cleanup_(found_list_done) FoundList l = {};
+        _cleanup_(pool_leftovers_done) PoolLeftovers others = {};
         _cleanup_(image_list_done) ImageList result = {};
         _cleanup_strv_ char **dirs = NULL;
         _cleanup_image_ Image *host = NULL;
@@ -201,21 +265,19 @@ int pool_list(ImageList *ret, Error *e) {
                 return error_oom(e);
 
         for (size_t i = 0; dirs[i]; i++) {
-                r = list_directory(&l, dirs[i], i, e);
+                r = list_directory(&l, ret_others ? &others : NULL, dirs[i], i, e);
                 if (r < 0)
                         return r;
         }
 
         qsort(l.items, l.n, sizeof(*l.items), compare_found);
         result.items = calloc(l.n, sizeof(*result.items));
-        if (!result.items)
+        if (!result.items || take_first(&l, &result, ret_others ? &others : NULL) < 0)
                 return error_oom(e);
-        for (size_t i = 0; i < l.n; i++) {
-                if (result.n > 0 && streq(result.items[result.n - 1]->name, l.items[i].image->name))
-                        continue;
-                result.items[result.n++] = TAKE_PTR(l.items[i].image);
-        }
 
+        if (ret_others)
+                *ret_others = others;
+        others = (PoolLeftovers){};
         *ret = result;
         result = (ImageList){};
         return 0;

@@ -37,6 +37,25 @@ void image_list_done(ImageList *l);
  * Return: 0 or -errno. */
 int pool_list(ImageList *ret, Error *e);
 
+/* Something that lies in the pool and is not in the list of images. */
+typedef struct PoolLeftover {
+        char *path;
+        char *why;
+} PoolLeftover;
+
+typedef struct PoolLeftovers {
+        size_t n;
+        PoolLeftover *items;
+} PoolLeftovers;
+
+/** pool_leftovers_done() - free the list */
+void pool_leftovers_done(PoolLeftovers *l);
+/** pool_list_explained() - the same, and why the other entries of the pool are no images
+ * What goes with an image, and what is not finished, is in neither list.
+ * @ret_others: may be NULL
+ * Return: 0 or -errno. */
+int pool_list_explained(ImageList *ret, PoolLeftovers *ret_others, Error *e);
+
 typedef struct PoolUsage {
         uint64_t usage; /* bytes; UINT64_MAX = unknown */
         uint64_t limit; /* UINT64_MAX = none or unknown */
