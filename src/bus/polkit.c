@@ -23,6 +23,7 @@ typedef struct Question {
         sd_bus_slot *slot;
         char *action;
         char **details;
+        bool quiet; /* nobody is asked for a password */
         bool answered;
         uint64_t answered_usec;
         int result; /* 1 or a negative code */
@@ -195,7 +196,8 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
 
 static int question_send(Question *q) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
-        int interactive = sd_bus_message_get_allow_interactive_authorization(q->message);
+        bool interactive = !q->quiet &&
+                           sd_bus_message_get_allow_interactive_authorization(q->message) > 0;
         int r = sd_bus_message_new_method_call(q->polkit->bus, &call, "org.freedesktop.PolicyKit1",
                                                "/org/freedesktop/PolicyKit1/Authority",
                                                "org.freedesktop.PolicyKit1.Authority",
@@ -211,7 +213,7 @@ static int question_send(Question *q) {
         if (r >= 0)
                 r = sd_bus_message_close_container(call);
         if (r >= 0)
-                r = sd_bus_message_append(call, "us", interactive > 0 ? 1U : 0U, "");
+                r = sd_bus_message_append(call, "us", interactive ? 1U : 0U, "");
         if (r >= 0)
                 r = sd_bus_call_async(q->polkit->bus, &q->slot, call, on_answer, q, ANSWER_USEC);
         return r;
@@ -227,7 +229,7 @@ static bool details_equal(char *const *a, const char *const *b) {
 }
 
 static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
-               Error *e) {
+               bool quiet, Error *e) {
         _cleanup_(question_freep) Question *q = NULL;
 
         drop_stale(p);
@@ -238,6 +240,7 @@ static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *con
         if (!q)
                 return error_oom(e);
         q->polkit = p;
+        q->quiet = quiet;
         q->message = sd_bus_message_ref(m);
         q->action = strdup(action);
         if (!q->action || strv_copy((char *const *) details, &q->details) < 0)
@@ -252,8 +255,8 @@ static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *con
         return 0;
 }
 
-int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
-                 uid_t owner, Error *e) {
+static int check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
+                 uid_t owner, bool quiet, Error *e) {
         uid_t uid;
         int r = polkit_caller(p, m, &uid, NULL, e);
 
@@ -277,5 +280,15 @@ int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *c
                 question_drop(p, q);
                 return r;
         }
-        return ask(p, m, action, details, e);
+        return ask(p, m, action, details, quiet, e);
+}
+
+int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
+                 uid_t owner, Error *e) {
+        return check(p, m, action, details, owner, false, e);
+}
+
+int polkit_check_quietly(Polkit *p, sd_bus_message *m, const char *action,
+                         const char *const *details, uid_t owner, Error *e) {
+        return check(p, m, action, details, owner, true, e);
 }

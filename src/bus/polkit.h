@@ -35,3 +35,6 @@ int polkit_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, 
  * -EACCES, -ERR_NEEDS_INTERACTION or another negative code, with @e set. */
 int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
                  uid_t owner, Error *e);
+/** polkit_check_quietly() - the same, but nobody is ever asked for a password because of it */
+int polkit_check_quietly(Polkit *p, sd_bus_message *m, const char *action,
+                         const char *const *details, uid_t owner, Error *e);

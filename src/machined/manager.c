@@ -13,6 +13,7 @@
 #include "machined/image-object.h"
 #include "machined/object.h"
 #include "machined/operation.h"
+#include "machined/privacy.h"
 #include "machined/scope.h"
 #include "machined/state.h"
 
@@ -289,6 +290,8 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
                 r = m->state_fd = state_open(e);
         if (r >= 0)
                 r = object_add_all(m, e);
+        if (r >= 0)
+                r = privacy_watch(m, e);
         if (r >= 0)
                 r = scope_watch(m, e);
         if (r >= 0)

@@ -22,6 +22,8 @@ typedef struct Manager {
         Operation *operations;
         unsigned n_operations; /* those that somebody still waits for */
         unsigned n_opening;    /* machines with a pending start job */
+        bool reveals;          /* all of a machine may be told to who reads its properties now */
+        Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */
         bool no_pidfds;        /* PID 1 is too old to take a scope's processes as pidfds */
         bool no_scope_user;    /* PID 1 is too old to give a scope's control group to a user */
         Map images;            /* image objects of this turn of the loop, see object-image.c */

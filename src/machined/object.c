@@ -7,6 +7,7 @@
 
 #include "image/pool.h"
 #include "machined/object-call.h"
+#include "machined/privacy.h"
 
 int op_read(sd_bus_message *call, Error *e, const char *types, ...) {
         va_list ap;
@@ -234,7 +235,7 @@ int object_find_machine(sd_bus *bus, const char *path, const char *interface, vo
                 machine = registry_by_name(&m->registry, name);
         if (!machine)
                 return 0;
-        *ret_found = machine;
+        *ret_found = privacy_view(m, machine);
         return 1;
 }
 

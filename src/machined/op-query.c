@@ -9,6 +9,7 @@
 #include "machined/enter.h"
 #include "machined/op.h"
 #include "machined/operation.h"
+#include "machined/privacy.h"
 
 #define QUERY_USEC ((uint64_t) 10 * 1000000)
 
@@ -120,9 +121,11 @@ int op_ssh_info(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
             !*machine->ssh_key)
                 return error_set(e, ENOENT, "machine '%s' has told no SSH address and key",
                                  machine->name);
-        return op_sent(sd_bus_reply_method_return(call, "ss", machine->ssh_address,
-                                                  machine->ssh_key),
-                       e);
+        int r = privacy_check(m, call, machine, "get_ssh_info", e);
+        return r <= 0 ? r
+                      : op_sent(sd_bus_reply_method_return(call, "ss", machine->ssh_address,
+                                                           machine->ssh_key),
+                                e);
 }
 
 int op_uid_shift(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {

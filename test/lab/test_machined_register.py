@@ -2,6 +2,7 @@
 """Registrations in all their forms: by Debian's spawner, with every property, by users who are not root, in
 parts of units, under names that somebody just had."""
 
+import json
 import re
 import time
 
@@ -325,6 +326,46 @@ def test_leader_in_the_same_unit_again(lab):
     assert lab.run("test -e /run/phoenix-failed", check=False).returncode
     lab.run("systemctl stop phoenix")
     wait_gone(lab, "phoenix")
+
+
+def as_user(lab, name):
+    """All that a user who is not root reads of a machine's properties."""
+    out = lab.out(["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "python3", "-c", ALL,
+                   name])
+    return json.loads(out)
+
+
+def test_strangers_learn_names_and_classes(lab):
+    pid = sleeper(lab)
+    call(lab, "RegisterMachineEx sa(sv)", "secret", 10, *EX, "LeaderPID", "u", pid, "LeaderPIDFDID", "t",
+         pidfd_id(lab, pid) or 1)
+    known = {"Name": "secret", "Class": "vm", "Service": "tester", "State": "running",
+             "VSockCID": 0xffffffff, "UID": 0xffffffff}
+    got = as_user(lab, "secret")
+    assert set(got) > {"Leader", "Id", "RootDirectory", "SSHPrivateKeyPath", "NetworkInterfaces"}
+    for prop, told in got.items():
+        assert told == known.get(prop, told if not told else "nothing"), prop
+    name, text = error(lab, "GetMachineSSHInfo", "s", "secret")
+    assert name == "no error", text
+    assert call(lab, "GetMachineSSHInfo s", "secret", user=USER, check=False).returncode
+    # Neither a message before nor one after it tells them more.
+    call(lab, "ListMachines", user=USER)
+    assert as_user(lab, "secret") == got
+    # Who may look is told all, and nobody is ever asked for a password.
+    rules(lab, f"if (action.id == '{NAME}.inspect-machines' && name == 'secret' && "
+               "action.lookup('verb') == 'get_properties') return polkit.Result.YES;")
+    assert as_user(lab, "secret") == json.loads(everything(lab, "secret"))
+    assert as_user(lab, "_2ehost")["RootDirectory"] == ""
+    no_rules(lab)
+    # And who has registered it knows it anyway.
+    rules(lab, f"if (action.id == '{NAME}.register-machine') return polkit.Result.YES;")
+    own = sleeper(lab, USER)
+    call(lab, REGISTER, "owned", 0, "", "container", own, "/srv", user=USER)
+    assert (as_user(lab, "owned")["Leader"], as_user(lab, "owned")["UID"]) == (own, USER)
+    no_rules(lab)
+    lab.run(f"kill -9 {pid} {own}")
+    wait_gone(lab, "secret")
+    wait_gone(lab, "owned")
 
 
 def test_half_written_files_are_swept(lab):

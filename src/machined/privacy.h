@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What strangers are told of a machine. Its name, class, service and state are everybody's; all else is
+ * told to root, to who registered it, and to who may inspect machines. */
+#pragma once
+
+#include "machined/manager.h"
+
+/** privacy_watch() - look at who reads properties of machines, before anything answers
+ * Return: 0 or -errno. */
+int privacy_watch(Manager *m, Error *e);
+/** privacy_view() - the machine as who reads its properties now may see it
+ * Return: @machine, or one that has only what everybody may know; good until the next call. */
+Machine *privacy_view(Manager *m, Machine *machine);
+/** privacy_check() - the same for calls: op_authorize() for a look
+ * @verb: as polkit rules see it
+ * Return: as polkit_check(). */
+int privacy_check(Manager *m, sd_bus_message *call, const Machine *machine, const char *verb,
+                  Error *e);
