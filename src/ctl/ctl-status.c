@@ -2,6 +2,7 @@
 /* status and image-status: everything about one machine or image on one page, for people. Scripts want
  * ctl-show.c. What cannot be found out is left out. */
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -181,7 +182,8 @@ static int journal_lines(Ctl *c, const char *unit, uint64_t since, Error *e) {
 
         if (!ctl_is_local(c))
                 return 0;
-        r = journal_tail(unit, c->o.output, c->o.lines, since, &lines, e);
+        r = journal_tail(unit, c->o.output, c->o.lines == UINT_MAX ? 10 : c->o.lines, since, &lines,
+                         e);
         if (r <= 0)
                 return r;
         return buf_printf(&c->out, "\n%s", lines.p) < 0 ? error_oom(e) : 0;

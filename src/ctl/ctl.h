@@ -37,7 +37,9 @@ typedef struct CtlOptions {
         char *whom;
         char *signal_word; /* --signal as given */
         int signal;
-        unsigned lines;
+        unsigned lines; /* UINT_MAX = not said */
+        bool follow;
+        char *since, *from; /* of logs */
         unsigned interval; /* s, between two looks of a live view */
         bool once;
         char *output;       /* how the journal is shown; json words choose the form of tables too */

@@ -285,6 +285,16 @@ static int put_entry(sd_journal *j, const char *mode, const Entry *at, Buf *out)
         return put_short(j, mode, at, out);
 }
 
+int journal_format_entry(sd_journal *j, const char *mode, Buf *out) {
+        Entry at = {};
+        int r = sd_journal_get_realtime_usec(j, &at.realtime);
+
+        if (r < 0)
+                return r;
+        (void) sd_journal_get_monotonic_usec(j, &at.monotonic, NULL);
+        return put_entry(j, mode ? mode : "short", &at, out);
+}
+
 int journal_tail(const char *unit, const char *mode, unsigned lines, uint64_t since_usec, Buf *out,
                  Error *e) {
         _cleanup_(journal_closep) sd_journal *j = NULL;

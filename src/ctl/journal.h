@@ -2,6 +2,8 @@
 /* What a unit has written to the journal of this system. */
 #pragma once
 
+#include <systemd/sd-journal.h>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -16,3 +18,6 @@ int journal_last_message(const char *unit, char **ret);
  * Return: number of entries or -errno. */
 int journal_tail(const char *unit, const char *mode, unsigned lines, uint64_t since_usec, Buf *out,
                  Error *e);
+/** journal_format_entry() - the entry that a journal is at, as one of the modes has it
+ * Return: 0 or -errno. */
+int journal_format_entry(sd_journal *j, const char *mode, Buf *out);

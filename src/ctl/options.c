@@ -56,6 +56,12 @@ static int option_output(const Setting *row, const char *value, void *at, Error 
         return setting_string(row, value, at, e);
 }
 
+static int option_from(const Setting *row, const char *value, void *at, Error *e) {
+        if (!streq(value, "all") && !streq(value, "unit") && !streq(value, "guest"))
+                return error_set(e, EINVAL, "'%.60s' is none of all, unit, guest", value);
+        return setting_string(row, value, at, e);
+}
+
 static const char *const json_words[] = { "off", "short", "pretty", "seq", "sse", NULL };
 
 #define AT(field) .at = offsetof(CtlOptions, field)
@@ -148,6 +154,22 @@ const Setting ctl_settings[] = {
           .help = "How many lines of the journal to show",
           .parse = setting_unsigned,
           AT(lines) },
+        { .flag = "follow",
+          .letter = 'f',
+          .help = "With logs: go on, and show what is written from now on",
+          .parse = setting_bool,
+          AT(follow) },
+        { .flag = "since",
+          .metavar = "TIME",
+          .help = "With logs: nothing older, as in \"2026-11-22 20:15\", \"-1h\" or \"today\"",
+          .parse = setting_string,
+          AT(since) },
+        { .flag = "from",
+          .metavar = "WHERE",
+          .help = "With logs: only of the unit, or only of the guest",
+          .complete = "all unit guest",
+          .parse = option_from,
+          AT(from) },
         { .flag = "output",
           .letter = 'o',
           .metavar = "MODE",
@@ -246,7 +268,7 @@ const size_t n_ctl_settings = ELEMENTSOF(ctl_settings);
 void ctl_options_init(CtlOptions *o) {
         *o = (CtlOptions){
                 .signal = SIGTERM,
-                .lines = 10,
+                .lines = UINT_MAX,
                 .interval = 1,
                 .addresses = 1,
         };
@@ -266,6 +288,8 @@ void ctl_options_done(CtlOptions *o) {
         free(o->whom);
         free(o->signal_word);
         free(o->output);
+        free(o->since);
+        free(o->from);
 }
 
 int ctl_options_finish(CtlOptions *o, Error *e) {

@@ -42,6 +42,8 @@ int verb_copy_from(char *const *args, void *context, Error *e);
 int verb_bind(char *const *args, void *context, Error *e);
 int verb_unbind(char *const *args, void *context, Error *e);
 int verb_binds(char *const *args, void *context, Error *e);
+/* ctl-logs.c */
+int verb_logs(char *const *args, void *context, Error *e);
 /* ctl-stats.c */
 int verb_stats(char *const *args, void *context, Error *e);
 int verb_top(char *const *args, void *context, Error *e);

@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include "check.h"
+
+#include <limits.h>
 #include "ctl/archive-name.h"
 #include "ctl/verbs.h"
 
@@ -61,7 +63,7 @@ static void test_values(void **state) {
         assert_string_equal(properties, "A C B");
         assert_int_equal(o.signal, SIGHUP);
         assert_int_equal(o.addresses, UINT_MAX);
-        assert_int_equal(o.lines, 10);
+        assert_int_equal(o.lines, UINT_MAX);
         assert_int_equal(o.json, CTL_JSON_PRETTY);
         assert_string_equal(o.whom, "leader");
         assert_int_equal(strv_length(o.environment), 2);
