@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/home.h"
 
 /* Field 5 (mount point) of a mountinfo line whose file system type is cgroup2. */
 static char *mountinfo_cgroup2(char *line) {
@@ -102,8 +105,19 @@ static bool is_unit_name(const char *s, size_t n) {
         return false;
 }
 
+/* The part of a path that the user's manager divides. Return: NULL = it is not below that. */
+static const char *below_user_manager(const char *path) {
+        char manager[48];
+
+        (void) snprintf(manager, sizeof manager, "/user@%u.service/", (unsigned) getuid());
+        const char *p = strstr(path, manager);
+        return p ? p + strlen(manager) - 1 : NULL;
+}
+
 int cgroup_unit_of_path(const char *path, char **ret_unit, char **ret_rest) {
-        for (const char *p = path; *p;) {
+        if (home_is_user())
+                path = below_user_manager(path);
+        for (const char *p = strempty(path); *p;) {
                 p += strspn(p, "/");
                 size_t n = strcspn(p, "/");
                 /* Names that would clash with kernel files carry one "_" in front. */

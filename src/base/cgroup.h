@@ -17,6 +17,7 @@ int cgroup_parse_self(const char *text, char **ret);
 /** cgroup_unit_of_path() - systemd unit that a cgroup path belongs to
  * The last component that is a unit name ending in .service, .scope, … on the way down; escapes ("_"
  * prefix) are undone.
+ * For a process that is about its user (home_is_user()) these are the units of the user's manager.
  * @ret_unit:  "foo.service", new string
  * @ret_rest:  what follows the unit, "" or "/sub/group", new string; may be NULL
  * Return: 0; -ENXIO = in no unit; -ENOMEM. */

@@ -46,9 +46,10 @@ int namespace_differing(pid_t pid, unsigned which, int *ret) {
         return 0;
 }
 
-static int become_root(void) {
+/* @is_plain: a user entered what is their own, whose processes have the user's groups anyway */
+static int become_root(bool is_plain) {
         /* Where setgroups() is denied, they were given up before. */
-        if (setgroups(0, NULL) < 0 && (errno != EPERM || getgroups(0, NULL) > 0))
+        if (setgroups(0, NULL) < 0 && (errno != EPERM || (!is_plain && getgroups(0, NULL) > 0)))
                 return -errno;
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 return -errno;
@@ -56,9 +57,11 @@ static int become_root(void) {
 }
 
 int namespace_enter(int pidfd, int clone, int root_fd) {
+        bool is_plain = false;
+
         /* In there it may be denied, and what we bring along are groups of the host. */
         if (clone & CLONE_NEWUSER)
-                (void) !setgroups(0, NULL);
+                is_plain = setgroups(0, NULL) < 0 && geteuid() != 0;
         if (clone != 0 && syscall(SYS_setns, pidfd, clone) < 0)
                 return -errno;
         /* Other credentials may have made us dumpable again, if the administrator wants core files of
@@ -67,7 +70,7 @@ int namespace_enter(int pidfd, int clone, int root_fd) {
                 return -errno;
         if (root_fd >= 0 && (fchdir(root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0))
                 return -errno;
-        int r = clone & CLONE_NEWUSER ? become_root() : 0;
+        int r = clone & CLONE_NEWUSER ? become_root(is_plain) : 0;
         if (r < 0)
                 return r;
         return prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;

@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/fd.h"
+#include "base/home.h"
 #include "bus/error.h"
 
 static int add_signals(sd_event *event) {
@@ -39,13 +40,15 @@ int daemon_init(Daemon *d, const char *identifier, void (*set_level)(int), Error
         if (r < 0)
                 return error_set(e, r, "cannot make an event loop: %m");
 
-        r = sd_bus_open_system_with_description(&d->bus, identifier);
+        r = home_is_user() ? sd_bus_open_user_with_description(&d->bus, identifier)
+                           : sd_bus_open_system_with_description(&d->bus, identifier);
         if (r >= 0)
                 r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
                 r = sd_bus_set_exit_on_disconnect(d->bus, true);
         if (r < 0)
-                return error_set(e, r, "cannot connect to the system bus: %m");
+                return error_set(e, r, "cannot connect to the %s bus: %m",
+                                 home_is_user() ? "user's" : "system");
 
         r = log_control_add(d->bus, &d->log);
         if (r >= 0)

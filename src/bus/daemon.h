@@ -23,7 +23,7 @@ typedef struct Daemon {
         Error error; /* why the loop ended */
 } Daemon;
 
-/** daemon_init() - connect to the system bus and make the loop
+/** daemon_init() - connect to the bus and make the loop: the system's, or the user's (base/home.h)
  * SIGTERM and SIGINT end it from here on. SIGCHLD is left alone: watch children by pidfd.
  * @d:          must not move afterwards
  * @identifier: name in the log, static

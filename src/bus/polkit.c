@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/home.h"
 #include "base/text.h"
 #include "bus/error.h"
 
@@ -264,6 +265,8 @@ static int check(Polkit *p, sd_bus_message *m, const char *action, const char *c
                 return r;
         if (uid == 0 || uid == getuid() || (owner != POLKIT_NOBODY && uid == owner))
                 return 1;
+        if (home_is_user())
+                return error_set(e, EACCES, "this is for user %u alone", getuid());
 
         for (Question *q = p->questions; q; q = q->next) {
                 if (q->message != m)

@@ -14,12 +14,33 @@ const Peer peer_skep = { BUS_MACHINE1_NAME, BUS_MACHINE1_PATH, BUS_SKEP_MANAGER1
 const Peer peer_import1 = { BUS_IMPORT1_NAME, BUS_IMPORT1_PATH, BUS_IMPORT1_MANAGER };
 const Peer peer_systemd1 = { BUS_SYSTEMD1_NAME, BUS_SYSTEMD1_PATH, BUS_SYSTEMD1_MANAGER };
 
+static const char *which_bus(const Ctl *c) {
+        return c->o.user ? "user's" : "system";
+}
+
 static int broken(Ctl *c, int r, Error *e) {
         if (c->o.host)
                 return error_set(e, r, "the connection to host '%s' broke", c->o.host);
         if (c->o.machine)
                 return error_set(e, r, "the connection into machine '%s' broke", c->o.machine);
-        return error_set(e, r, "the connection to the system bus broke");
+        return error_set(e, r, "the connection to the %s bus broke", which_bus(c));
+}
+
+static int open_bus(Ctl *c) {
+        if (c->o.host)
+                return sd_bus_open_system_remote(&c->bus, c->o.host);
+        if (c->o.machine)
+                return c->o.user ? sd_bus_open_user_machine(&c->bus, c->o.machine)
+                                 : sd_bus_open_system_machine(&c->bus, c->o.machine);
+        return c->o.user ? sd_bus_open_user(&c->bus) : sd_bus_open_system(&c->bus);
+}
+
+/* Why there may be no bus. */
+static const char *no_bus_hint(const Ctl *c) {
+        if (access("/run/systemd/system", F_OK) < 0)
+                return " (this system was not booted with systemd)";
+        return c->o.user ? " (it takes a session of the user, and \"systemctl --user start dbus\")"
+                         : " (is dbus.service running?)";
 }
 
 int client_connect(Ctl *c, Error *e) {
@@ -28,12 +49,7 @@ int client_connect(Ctl *c, Error *e) {
         if (c->bus)
                 return 0;
 
-        if (c->o.host)
-                r = sd_bus_open_system_remote(&c->bus, c->o.host);
-        else if (c->o.machine)
-                r = sd_bus_open_system_machine(&c->bus, c->o.machine);
-        else
-                r = sd_bus_open_system(&c->bus);
+        r = open_bus(c);
         /* It may have got as far as to say something. */
         if (c->o.host && (r == -EPIPE || r == -ECONNRESET))
                 return broken(c, r, e);
@@ -41,17 +57,15 @@ int client_connect(Ctl *c, Error *e) {
                 return error_set(e, r, "cannot connect to the system bus of host '%s': %m",
                                  c->o.host);
         if (r < 0 && c->o.machine)
-                return error_set(e, r, "cannot connect to the system bus in machine '%s': %m%s",
-                                 c->o.machine,
+                return error_set(e, r, "cannot connect to the %s bus in machine '%s': %m%s",
+                                 which_bus(c), c->o.machine,
                                  r == -EHOSTDOWN || r == -ENOENT || r == -ECONNREFUSED ||
                                                  r == -ENXIO
                                          ? " (is it running, and does it run D-Bus?)"
                                          : "");
         if (r < 0)
-                return error_set(e, r, "cannot connect to the system bus: %m%s",
-                                 access("/run/systemd/system", F_OK) < 0
-                                         ? " (this system was not booted with systemd)"
-                                         : " (is dbus.service running?)");
+                return error_set(e, r, "cannot connect to the %s bus: %m%s", which_bus(c),
+                                 no_bus_hint(c));
         (void) sd_bus_set_allow_interactive_authorization(c->bus, !c->o.no_ask_password);
         return 0;
 }

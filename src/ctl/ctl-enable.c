@@ -3,12 +3,16 @@
  * the files that say more of a machine's unit are written here (machine-unit.h), so that takes this very
  * system and somebody who may write there. */
 #include "app/report.h"
+#include "base/home.h"
 #include "base/name.h"
 #include "ctl/client.h"
 #include "ctl/machine-unit.h"
 #include "ctl/verbs.h"
 
-#define UNIT_DIRECTORY "/etc/systemd/system"
+/* Where units are configured. NULL = out of memory. */
+static char *unit_directory(void) {
+        return home_etc(home_is_user() ? "systemd/user" : "systemd/system");
+}
 
 /* The answer of EnableUnitFiles and the like: what was done to which link. */
 static int print_changes(sd_bus_message *reply) {
@@ -96,19 +100,24 @@ static MachineUnit wanted_unit(const Ctl *c) {
 /* Whatever starts the machine at boot now does so no more: it would be started twice.
  * @unit: but this one, which skep@NAME.service may be a name of; NULL = none stays */
 static int disable_others(Ctl *c, const char *machine, const char *unit, Error *e) {
-        _cleanup_strv_ char **units = NULL;
-
         for (const char *const *t = machine_templates; *t; t++) {
                 _cleanup_free_ char *name = machine_unit_instance(*t, machine);
+                char *const units[] = { name, NULL };
+                Error error = {};
 
                 if (!name)
                         return error_oom(e);
                 if (unit && (t == machine_templates || streq(name, unit)))
                         continue;
-                if (strv_append(&units, name) < 0)
-                        return error_oom(e);
+                int r = change_links(c, "DisableUnitFiles", units, &error);
+                /* Not each of the templates has to be installed. */
+                if (r < 0 && r != -ENOENT) {
+                        if (e)
+                                *e = error;
+                        return r;
+                }
         }
-        return MIN(change_links(c, "DisableUnitFiles", units, e), 0);
+        return 0;
 }
 
 static int reload(Ctl *c, Error *e) {
@@ -120,9 +129,9 @@ static int configure(Ctl *c, const char *machine, const MachineUnit *u, char **r
         _cleanup_free_ char *unit = machine_unit_instance(u->template ? u->template
                                                                       : MACHINE_TEMPLATE,
                                                           machine);
-        _cleanup_free_ char *fragment = NULL, *id = NULL;
+        _cleanup_free_ char *fragment = NULL, *id = NULL, *directory = unit_directory();
         bool is_other = u->template && !streq(u->template, MACHINE_TEMPLATE);
-        int r = unit ? 0 : error_oom(e);
+        int r = unit && directory ? 0 : error_oom(e);
 
         if (r >= 0 && is_other)
                 r = ctl_load_unit(c, unit, &id, &fragment, e);
@@ -131,7 +140,7 @@ static int configure(Ctl *c, const char *machine, const MachineUnit *u, char **r
         if (r >= 0)
                 r = disable_others(c, machine, NULL, e);
         if (r >= 0)
-                r = machine_unit_write(UNIT_DIRECTORY, machine, u, fragment, e);
+                r = machine_unit_write(directory, machine, u, fragment, e);
         if (r < 0)
                 return r;
         *ret_unit = TAKE_PTR(unit);
@@ -164,6 +173,7 @@ static int enable_one(Ctl *c, const char *machine, Error *e) {
 }
 
 static int disable_one(Ctl *c, const char *machine, Error *e) {
+        _cleanup_free_ char *directory = unit_directory();
         int r = hostname_is_valid(machine)
                         ? 0
                         : error_set(e, EINVAL, "'%.80s' cannot be the name of a machine", machine);
@@ -171,7 +181,7 @@ static int disable_one(Ctl *c, const char *machine, Error *e) {
         if (r >= 0)
                 r = disable_others(c, machine, NULL, e);
         if (r >= 0 && ctl_is_local(c))
-                r = machine_unit_remove(UNIT_DIRECTORY, machine, e);
+                r = directory ? machine_unit_remove(directory, machine, e) : error_oom(e);
         return r < 0 ? error_wrap(e, r, "cannot disable '%s'", machine) : 0;
 }
 

@@ -23,6 +23,7 @@ typedef enum CtlJson {
 typedef struct CtlOptions {
         bool help, version;
         bool no_pager, no_legend, no_ask_password, quiet;
+        bool user, system; /* whose machines: the user's, or the system's (the default) */
         bool all, full, value, force, now, read_only, mkdir, wait, ephemeral;
         char *host, *machine; /* where the daemon is; NULL = here */
         char **properties;    /* -p; of -P as well */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "app/table.h"
+#include "base/home.h"
 #include "base/json.h"
 
 #define MESSAGE_MAX  4096 /* bytes shown of one field */
@@ -29,16 +30,17 @@ static int match(sd_journal *j, const char *field, const char *value) {
 
 /* Either: of the unit itself; of PID 1 about it; of a privileged process about it. All of this boot. */
 static int match_unit(sd_journal *j, const char *unit) {
+        bool is_user = home_is_user();
         char boot_text[SD_ID128_STRING_MAX];
         sd_id128_t boot;
-        int r = match(j, "_SYSTEMD_UNIT", unit);
+        int r = match(j, is_user ? "_SYSTEMD_USER_UNIT" : "_SYSTEMD_UNIT", unit);
 
         if (r >= 0)
                 r = sd_journal_add_disjunction(j);
-        if (r >= 0)
+        if (r >= 0 && !is_user)
                 r = match(j, "_PID", "1");
         if (r >= 0)
-                r = match(j, "UNIT", unit);
+                r = match(j, is_user ? "USER_UNIT" : "UNIT", unit);
         if (r >= 0)
                 r = sd_journal_add_disjunction(j);
         if (r >= 0)

@@ -9,6 +9,7 @@
 
 #include "app/help.h"
 #include "app/report.h"
+#include "base/home.h"
 #include "base/parse.h"
 #include "ctl/verbs.h"
 
@@ -84,6 +85,10 @@ static int run(Ctl *c, char *const *argv, Error *e) {
         if (r < 0)
                 return r;
 
+        /* What lies in files is looked for where the user has them. */
+        if (c->o.user && !c->o.machine && home_set_user() < 0)
+                return error_set(e, ENXIO,
+                                 "--user takes a session of the user ($XDG_RUNTIME_DIR and $HOME)");
         if (c->o.quiet)
                 report_set_level(LOG_WARNING);
         if (c->o.help) {

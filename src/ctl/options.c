@@ -86,6 +86,14 @@ const Setting ctl_settings[] = {
           .help = "Do not ask for passwords",
           .parse = setting_bool,
           AT(no_ask_password) },
+        { .flag = "user",
+          .help = "Talk about the machines and images of the user",
+          .parse = setting_bool,
+          AT(user) },
+        { .flag = "system",
+          .help = "Talk about those of the system; this is the default",
+          .parse = setting_bool,
+          AT(system) },
         { .flag = "host",
           .letter = 'H',
           .metavar = "HOST",
@@ -307,6 +315,9 @@ int ctl_options_finish(CtlOptions *o, Error *e) {
                 return error_set(e, EINVAL, "--host and --machine do not go together");
         if (o->interval < 1 || o->interval > 3600)
                 return error_set(e, EINVAL, "--interval: seconds are 1 to 3600");
+        if (o->user && (o->host || o->system))
+                return error_set(e, EINVAL, "--user and --%s do not go together",
+                                 o->host ? "host" : "system");
         if (o->json_auto && o->json == CTL_JSON_OFF)
                 o->json = isatty(STDOUT_FILENO) ? CTL_JSON_PRETTY : CTL_JSON_SHORT;
         for (size_t i = 0; i < ELEMENTSOF(modes); i++)

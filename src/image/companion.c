@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/path.h"
 #include "image/copy.h"
 
@@ -15,8 +16,8 @@ static const char *const sidecars[] = {
         ".usrhash", ".usrhash.p7s", ".verity",     ".raw.tpmstate", ".raw.efinvramstate",
 };
 
-/* Settings of the administrator; /usr/lib/systemd/nspawn is never touched. */
-static const char *const settings_directories[] = { "/etc/systemd/nspawn", "/run/systemd/nspawn" };
+/* Settings of the administrator, or of the user; /usr/lib/systemd/nspawn is never touched. */
+#define SETTINGS "systemd/nspawn"
 
 bool companion_is_one(const char *entry) {
         for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
@@ -79,9 +80,10 @@ static void change_all(Change change, int dir_fd, const char *name, int to_fd,
         for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
                 change_one(change, dir_fd, name, sidecars[i], to_fd, new_name);
 
-        for (size_t i = 0; i < ELEMENTSOF(settings_directories); i++) {
-                _cleanup_fd_ int fd = open(settings_directories[i],
-                                           O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < 2; i++) {
+                _cleanup_free_ char *path = i == 0 ? home_etc(SETTINGS) : home_run(SETTINGS);
+                _cleanup_fd_ int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                           : -EBADF;
                 if (fd < 0)
                         continue;
                 change_one(change, fd, name, ".nspawn", fd, new_name);

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/fd.h"
 #include "base/parse.h"
 #include "base/path.h"
@@ -108,6 +109,9 @@ static int lock_file_open(LockFile *f, const char *path, bool exclusive) {
         }
 }
 
+/* IMAGE_LOCK_DIR, or the same of a user. */
+#define LOCKS "systemd/nspawn/locks"
+
 static bool locks_are_off(void) {
         const char *s = secure_getenv("SYSTEMD_NSPAWN_LOCK");
         bool on;
@@ -122,11 +126,10 @@ static int global_path(const char *path, char **ret) {
         if (stat(path, &st) < 0)
                 return -errno;
         if (S_ISBLK(st.st_mode))
-                *ret = str_format(IMAGE_LOCK_DIR "/block-%u:%u", major(st.st_rdev),
-                                  minor(st.st_rdev));
+                *ret = home_run(LOCKS "/block-%u:%u", major(st.st_rdev), minor(st.st_rdev));
         else if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
-                *ret = str_format(IMAGE_LOCK_DIR "/inode-%ju:%ju", (uintmax_t) st.st_dev,
-                                  (uintmax_t) st.st_ino);
+                *ret = home_run(LOCKS "/inode-%ju:%ju", (uintmax_t) st.st_dev,
+                                (uintmax_t) st.st_ino);
         else
                 return -ENOTTY;
         return *ret ? 0 : -ENOMEM;
@@ -143,8 +146,11 @@ static int lock_below_run(LockFile *f, const char *path, bool exclusive) {
 
         if (r != -ENOENT)
                 return r;
-        r = path_mkdirs("/run/systemd/nspawn", 0755);
-        if (r >= 0 && mkdir(IMAGE_LOCK_DIR, 0700) < 0 && errno != EEXIST)
+        _cleanup_free_ char *above = home_run("systemd/nspawn"), *directory = home_run(LOCKS);
+        if (!above || !directory)
+                return -ENOMEM;
+        r = path_mkdirs(above, 0755);
+        if (r >= 0 && mkdir(directory, 0700) < 0 && errno != EEXIST)
                 r = -errno;
         return r < 0 ? r : lock_file_open(f, path, exclusive);
 }
@@ -199,7 +205,7 @@ int image_lock_name(const char *name, ImageLock **ret, Error *e) {
                 return 0;
         }
 
-        _cleanup_free_ char *path = str_format(IMAGE_LOCK_DIR "/name-%s", name);
+        _cleanup_free_ char *path = home_run(LOCKS "/name-%s", name);
         if (!path || !(l = lock_new()))
                 return error_oom(e);
 

@@ -4,6 +4,7 @@
 #include "image/pool.h"
 
 #include "base/fd.h"
+#include "base/home.h"
 #include "base/path.h"
 #include "image/companion.h"
 
@@ -11,7 +12,6 @@ static const char *const default_directories[] = {
         "/etc/machines",      "/run/machines",           "/var/lib/machines",
         "/var/lib/container", "/usr/local/lib/machines", "/usr/lib/machines",
 };
-#define MAIN_DIRECTORY "/var/lib/machines"
 
 static int directories_from_env(const char *value, char ***ret, Error *e) {
         _cleanup_strv_ char **v = NULL;
@@ -26,12 +26,26 @@ static int directories_from_env(const char *value, char ***ret, Error *e) {
         return 0;
 }
 
+/* As a user's systemd-machined has them. */
+static int user_directories(char ***ret) {
+        _cleanup_strv_ char **v = NULL;
+
+        if (strv_consume(&v, home_run("machines")) < 0 ||
+            strv_consume(&v, home_state("machines")) < 0 ||
+            strv_consume(&v, home_below(".local/lib/machines")) < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
 int pool_directories(char ***ret, Error *e) {
         const char *env = secure_getenv("SKEP_POOL");
         _cleanup_strv_ char **v = NULL;
 
         if (env && *env)
                 return directories_from_env(env, ret, e);
+        if (home_is_user())
+                return user_directories(ret) < 0 ? error_oom(e) : 0;
 
         for (size_t i = 0; i < ELEMENTSOF(default_directories); i++)
                 if (strv_append(&v, default_directories[i]) < 0)
@@ -51,7 +65,7 @@ int pool_path(char **ret, Error *e) {
                         return r;
         }
 
-        char *p = strdup(v ? v[0] : MAIN_DIRECTORY);
+        char *p = v ? strdup(v[0]) : home_state("machines");
         if (!p)
                 return error_oom(e);
         *ret = p;
@@ -100,6 +114,8 @@ int pool_find(const char *name, Image **ret, Error *e) {
 
         if (!image_name_is_valid(name))
                 return error_set(e, EINVAL, "image name '%s' is not valid", name);
+        if (streq(name, IMAGE_HOST_NAME) && home_is_user())
+                return 0;
         if (streq(name, IMAGE_HOST_NAME)) {
                 r = image_host(ret, e);
                 return r < 0 ? r : 1;
@@ -258,11 +274,14 @@ int pool_list_explained(ImageList *ret, PoolLeftovers *ret_others, Error *e) {
         r = pool_directories(&dirs, e);
         if (r < 0)
                 return r;
-        r = image_host(&host, e);
-        if (r < 0)
-                return r;
-        if (found_list_append(&l, &host, 0) < 0)
-                return error_oom(e);
+        /* The system is no image of a user's. */
+        if (!home_is_user()) {
+                r = image_host(&host, e);
+                if (r < 0)
+                        return r;
+                if (found_list_append(&l, &host, 0) < 0)
+                        return error_oom(e);
+        }
 
         for (size_t i = 0; dirs[i]; i++) {
                 r = list_directory(&l, ret_others ? &others : NULL, dirs[i], i, e);
@@ -270,8 +289,9 @@ int pool_list_explained(ImageList *ret, PoolLeftovers *ret_others, Error *e) {
                         return r;
         }
 
-        qsort(l.items, l.n, sizeof(*l.items), compare_found);
-        result.items = calloc(l.n, sizeof(*result.items));
+        if (l.n > 0)
+                qsort(l.items, l.n, sizeof(*l.items), compare_found);
+        result.items = calloc(l.n + 1, sizeof(*result.items));
         if (!result.items || take_first(&l, &result, ret_others ? &others : NULL) < 0)
                 return error_oom(e);
 

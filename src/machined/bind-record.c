@@ -8,10 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/json.h"
 #include "base/path.h"
 
 #define RECORD_SIZE_MAX (64 * 1024)
+
+/* BIND_RECORDS_DIRECTORY, or the same of a user. */
+#define RECORDS "skep/binds"
 
 void bind_record_done(BindRecord *r) {
         free(r->source);
@@ -103,12 +107,13 @@ int bind_record_parse(const char *text, BindRecord *ret) {
 }
 
 int bind_records_open(const char *machine, bool make) {
-        _cleanup_free_ char *path = path_join(BIND_RECORDS_DIRECTORY, machine);
+        _cleanup_free_ char *directory = home_run(RECORDS);
+        _cleanup_free_ char *path = directory ? path_join(directory, machine) : NULL;
 
         if (!path)
                 return -ENOMEM;
         if (make) {
-                int r = path_mkdirs(BIND_RECORDS_DIRECTORY, 0755);
+                int r = path_mkdirs(directory, 0755);
 
                 if (r < 0)
                         return r;
@@ -200,14 +205,17 @@ int bind_records_read(int dir_fd, uint64_t leader, uint64_t started, BindRecords
 }
 
 void bind_records_forget(const char *machine) {
-        _cleanup_fd_ int fd = open(BIND_RECORDS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_free_ char *directory = home_run(RECORDS);
+        _cleanup_fd_ int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                        : -EBADF;
 
         if (fd >= 0)
                 (void) path_remove_tree(fd, machine);
 }
 
 void bind_records_sweep(bool (*is_known)(const char *machine, void *userdata), void *userdata) {
-        _cleanup_dir_ DIR *d = opendir(BIND_RECORDS_DIRECTORY);
+        _cleanup_free_ char *directory = home_run(RECORDS);
+        _cleanup_dir_ DIR *d = directory ? opendir(directory) : NULL;
 
         if (!d)
                 return;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "app/report.h"
+#include "base/home.h"
 #include "machined/manager.h"
 
 /* A pidfd per machine and more per call; the default of 1024 is for programs that use select(). */
@@ -20,14 +21,21 @@ static void raise_fd_limit(void) {
 int main(int argc, char *argv[]) {
         static Manager manager;
         Error e = {};
+        int r = 0;
 
         report_init("skep-machined");
         if (argc == 2 && streq(argv[1], "--version")) {
                 (void) puts("skep-machined " SKEP_VERSION);
                 return EXIT_SUCCESS;
         }
-        if (argc > 1) {
-                report(LOG_ERR, "takes no arguments but --version");
+        if (argc == 2 && streq(argv[1], "--user")) {
+                r = home_set_user();
+                if (r < 0) {
+                        report(LOG_ERR, "$XDG_RUNTIME_DIR and $HOME have to be set for --user");
+                        return EXIT_FAILURE;
+                }
+        } else if (argc > 1) {
+                report(LOG_ERR, "takes no arguments but --user and --version");
                 return 2;
         }
 
@@ -35,7 +43,7 @@ int main(int argc, char *argv[]) {
         /* Names of machines are what we tell others: to look one up we would wait for ourselves. */
         (void) setenv("SKEP_NSS_MYMACHINES", "0", true);
         (void) umask(0022);
-        int r = manager_init(&manager, report_set_level, &e);
+        r = manager_init(&manager, report_set_level, &e);
         if (r >= 0)
                 r = daemon_run(&manager.daemon, BUS_MACHINE1_NAME, &e);
         manager_done(&manager);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/report.h"
+#include "base/home.h"
 #include "machined/bind-record.h"
 #include "machined/image-object.h"
 #include "machined/object.h"
@@ -294,7 +295,9 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
                 r = privacy_watch(m, e);
         if (r >= 0)
                 r = scope_watch(m, e);
-        if (r >= 0)
+        /* A user has no host; and gives no part of what is theirs to others. */
+        m->no_scope_user = home_is_user();
+        if (r >= 0 && !home_is_user())
                 r = add_host(m, e);
         return r < 0 ? r : take_up_all(m, e);
 }

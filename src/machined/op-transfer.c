@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/path.h"
 #include "machined/enter.h"
 #include "machined/op.h"
@@ -76,7 +77,8 @@ static int work_copy(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_fd_ int theirs = target_open_root(&request->target, e);
         if (theirs < 0)
                 return theirs;
-        _cleanup_fd_ int ours = open("/proc/1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_fd_ int ours = open(home_is_user() ? "/" : "/proc/1/root",
+                                     O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (ours < 0)
                 return error_set(e, errno, "cannot open the root directory of the host: %m");
         int r = idmap_read(request->target.pid, "uid_map", &uids);

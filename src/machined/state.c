@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/name.h"
 #include "base/parse.h"
 #include "base/path.h"
@@ -223,12 +224,13 @@ int state_parse(const char *name, const char *text, size_t n, Machine **ret, Err
 }
 
 int state_open(Error *e) {
-        int r = path_mkdirs(STATE_DIRECTORY, 0755);
+        _cleanup_free_ char *path = home_run("systemd/machines");
+        int r = path ? path_mkdirs(path, 0755) : -ENOMEM;
 
         if (r < 0)
-                return error_set(e, r, "cannot make %s: %m", STATE_DIRECTORY);
-        int fd = open(STATE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        return fd < 0 ? error_set(e, errno, "cannot open %s: %m", STATE_DIRECTORY) : fd;
+                return error_set(e, r, "cannot make %s: %m", path ? path : STATE_DIRECTORY);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? error_set(e, errno, "cannot open %s: %m", path) : fd;
 }
 
 static int save_link(int dir_fd, const Machine *m) {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/path.h"
 
 #define DEPTH_MAX 256
@@ -23,16 +24,27 @@ uint32_t transfer_id(const Transfer *t, const IdMap *map, uint32_t id) {
         return idmap_to_inside(map, id, &mapped) >= 0 ? mapped : 0;
 }
 
+/* What a user takes out of a machine of theirs is theirs. */
+static int set_owner(const Transfer *t, int fd, const char *name, const struct stat *st) {
+        if (home_is_user() && !t->to_machine)
+                return 0;
+        return fchownat(fd, name, transfer_id(t, t->uids, st->st_uid),
+                        transfer_id(t, t->gids, st->st_gid),
+                        AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0
+                       ? -errno
+                       : 0;
+}
+
 /* Owner, mode and times; mode after the owner, whose change takes bits away. */
 static int set_attributes(const Transfer *t, int fd, const struct stat *st) {
         const struct timespec times[] = { st->st_atim, st->st_mtim };
         mode_t mode = st->st_mode & (t->drop_privileges ? 01777 : 07777);
 
-        if (fchown(fd, transfer_id(t, t->uids, st->st_uid), transfer_id(t, t->gids, st->st_gid)) <
-                    0 ||
-            fchmod(fd, mode) < 0 || futimens(fd, times) < 0)
-                return -errno;
-        return 0;
+        int r = set_owner(t, fd, "", st);
+
+        if (r < 0)
+                return r;
+        return fchmod(fd, mode) < 0 || futimens(fd, times) < 0 ? -errno : 0;
 }
 
 static int copy_regular(const Transfer *t, int source, const struct stat *st, int to_dir,
@@ -72,10 +84,7 @@ static int copy_special(const Transfer *t, int source, const struct stat *st, in
         } else if (mkfifoat(to_dir, to, st->st_mode & 0777) < 0)
                 return -errno;
 
-        return fchownat(to_dir, to, transfer_id(t, t->uids, st->st_uid),
-                        transfer_id(t, t->gids, st->st_gid), AT_SYMLINK_NOFOLLOW) < 0
-                       ? -errno
-                       : 0;
+        return set_owner(t, to_dir, to, st);
 }
 
 static int copy_any(const Transfer *t, int from_dir, const char *from, int to_dir, const char *to,

@@ -100,16 +100,26 @@ static int keep_few(Joiner *j) {
         return fd_close_range_except(keep, n);
 }
 
+/* Who cannot be debugged, and is not root, may not write to files of their own in /proc: so what is so
+ * already is left alone. */
+static int adjust_oom_score(int score) {
+        static const char path[] = "/proc/self/oom_score_adj";
+        _cleanup_free_ char *now = NULL;
+        char text[16];
+
+        (void) snprintf(text, sizeof text, "%d", score);
+        if (geteuid() != 0 && file_read_line(AT_FDCWD, path, &now) >= 0 && streq(now, text))
+                return 0;
+        return file_write(AT_FDCWD, path, text, 0, 0);
+}
+
 /* What takes rights that are the host's, or files of its /proc. */
 static int inherit(const JoinRequest *q, Error *e) {
-        char score[16];
         int r = 0;
 
         (void) umask(q->umask);
-        if (q->oom_score_adjust != OOM_SCORE_ADJUST_UNSET) {
-                (void) snprintf(score, sizeof score, "%d", q->oom_score_adjust);
-                r = file_write(AT_FDCWD, "/proc/self/oom_score_adj", score, 0, 0);
-        }
+        if (q->oom_score_adjust != OOM_SCORE_ADJUST_UNSET)
+                r = adjust_oom_score(q->oom_score_adjust);
         if (r < 0)
                 return error_set(e, r, "cannot set the OOM score: %m");
         if (q->cpus && sched_setaffinity(0, sizeof *q->cpus, (const cpu_set_t *) q->cpus) < 0)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The machines and images of a user: an instance of skep-machined in a real session, without any right."""
+
+import pytest
+
+LAB_SUITES = ("bookworm", "trixie")
+
+HOME = "/home/alice"
+POOL = f"{HOME}/.local/state/machines"
+RECORDS = "/run/user/1000/systemd/machines"
+MANAGER = ("org.freedesktop.machine1", "/org/freedesktop/machine1", "org.freedesktop.machine1.Manager")
+
+# What the package dbus-user-session has.
+DBUS = {
+    "dbus.socket": "[Socket]\nListenStream=%t/bus\n[Install]\nWantedBy=sockets.target\n",
+    "dbus.service": "[Unit]\nRequires=dbus.socket\n[Service]\nType=notify\nExecStart=/usr/bin/dbus-daemon "
+                    "--session --address=systemd: --nofork --nopidfile --systemd-activation\n",
+}
+
+
+def as_alice(lab, command, **options):
+    """A command of the user's, in a session of hers."""
+    return lab.run(["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", f"HOME={HOME}",
+                    "USER=alice", "XDG_RUNTIME_DIR=/run/user/1000", "sh", "-c", command], **options)
+
+
+def out(lab, command, **options):
+    return as_alice(lab, command, **options).stdout.rstrip("\n")
+
+
+@pytest.fixture(scope="module")
+def alice(lab):
+    """A user whose systemd runs."""
+    for name, text in DBUS.items():
+        lab.write(f"/etc/systemd/user/{name}", text)
+    lab.run("systemctl --global enable dbus.socket; useradd -u 1000 -m alice; "
+            "loginctl enable-linger alice")
+    lab.wait_for("systemctl is-active user@1000.service", timeout=30)
+    return lab
+
+
+@pytest.fixture
+def box(alice):
+    """A machine: processes of the user's in namespaces of their own. Its leader's PID."""
+    as_alice(alice, "systemd-run --user --quiet --collect --unit=box -p KillSignal=SIGKILL unshare --user --map-root-user --mount --uts "
+             "--net --pid --fork --mount-proc sh -c 'mount -t tmpfs run /run; hostname inside; ip link set lo up; "
+             "ip link add host0 type veth peer name there; ip address add 10.4.0.2/24 dev host0; "
+             "ip link set host0 up; ip link set there up; exec sleep 10000'")
+    # The one that is PID 1 in there, once it is what it ends as.
+    alice.wait_for("pgrep -u alice -x sleep", timeout=20)
+    pid = alice.out("pgrep -u alice -x sleep")
+    call = f"busctl --user call {' '.join(MANAGER)} RegisterMachine sayssus box 0 test container {pid} ''"
+    assert "machine/box" in out(alice, call)
+    yield int(pid)
+    as_alice(alice, "systemctl --user stop box", check=False)
+
+
+def test_nothing_of_the_system_is_seen(alice):
+    alice.run("mkdir -p /var/lib/machines/systems")
+    assert out(alice, "skep --user list --all") == "No machines."
+    assert out(alice, "skep --user list-images --all") == "No images."
+    assert ".host" in out(alice, "skep list --all") and ".host" in out(alice, "skep list-images --all")
+    done = as_alice(alice, "skep --user image-status .host", check=False)
+    assert done.returncode == 1 and "No image '.host' known" in done.stderr
+    pool = out(alice, "skep --user show -P PoolPath")
+    assert pool == POOL
+    assert alice.out("pgrep -u alice -fx '.*/skep-machined --user'")
+    # Both options at once, and what is far away, make no sense.
+    for options in ("--user --system", "--user -H somewhere"):
+        assert as_alice(alice, f"skep {options} list", check=False).returncode == 1
+    done = alice.run("env -u XDG_RUNTIME_DIR skep --user list", check=False)
+    assert done.returncode == 1 and "session of the user" in done.stderr
+
+
+def test_machine_of_a_user(alice, box):
+    assert out(alice, "skep --user list --no-legend").split()[:3] == ["box", "container", "test"]
+    assert "box" not in alice.out("skep list --no-legend")
+    shown = dict(line.split("=", 1) for line in out(alice, "skep --user show box").splitlines())
+    # The unit is the one of the user's systemd, not user@1000.service of the system's.
+    assert shown["Unit"] == "box.service" and shown["UID"] == "1000"
+    assert shown["Leader"] == str(box) and shown["State"] == "running"
+    assert alice.out(f"readlink '{RECORDS}/unit:box.service'") == "box"
+    assert "LEADER=" in alice.read(f"{RECORDS}/box")
+    assert "box" in out(alice, f"busctl --user call {' '.join(MANAGER)} GetMachineByPID u {box}")
+    status = out(alice, "skep --user status box")
+    assert "Unit: box.service" in status and "sleep 10000" in status
+    assert "10.4.0.2" in status
+
+
+def test_what_is_done_to_it(alice, box):
+    done = as_alice(alice, "skep --user shell box /bin/sh -c 'hostname; id -u; cat; exit 3'",
+                    input="piped\n", check=False)
+    assert (done.returncode, done.stdout.split()) == (3, ["inside", "0", "piped"]), done.stderr
+    alice.run(f"mkdir -p {HOME}/from && echo text >{HOME}/from/file && chown -R alice:alice {HOME}/from")
+    as_alice(alice, f"skep --user copy-from box {HOME}/from/file {HOME}/from/back")
+    assert alice.read(f"{HOME}/from/back") == "text\n"
+    as_alice(alice, f"skep --user copy-to box {HOME}/from/file /run/copied")
+    assert alice.read(f"/proc/{box}/root/run/copied") == "text\n"
+    assert alice.out(f"stat -c %U {HOME}/from/back /proc/{box}/root/run/copied").split() == ["alice"] * 2
+    others = alice.out("pgrep -x systemd-journal")
+    # One cannot take over what belongs to others.
+    call = f"busctl --user call {' '.join(MANAGER)} RegisterMachine sayssus other 0 t container {others} ''"
+    done = as_alice(alice, call, check=False)
+    assert done.returncode != 0 and "Access denied" in done.stderr
+    as_alice(alice, "skep --user terminate --wait box")
+    assert out(alice, "skep --user list") == "No machines."
+    assert out(alice, "systemctl --user is-active box || :") != "active"
+
+
+def test_scope_in_the_users_systemd(alice):
+    as_alice(alice, "systemd-run --user --quiet --unit=raw sleep 10001")
+    pid = out(alice, "systemctl --user show -P MainPID raw")
+    out(alice, f"busctl --user call {' '.join(MANAGER)} CreateMachine 'sayssusa(sv)' made 0 test "
+        f"container {pid} '' 1 Description s mine")
+    assert out(alice, "skep --user show -P Unit made") == "machine-made.scope"
+    assert out(alice, "systemctl --user show -P Description -P Slice machine-made.scope") \
+        == "machine.slice\nmine"
+    as_alice(alice, "skep --user kill -s KILL made")
+    alice.wait_for("! test -e " + RECORDS + "/made", timeout=20)
+
+
+def test_daemon_comes_and_goes(alice, box):
+    for how in ("kill --signal=KILL", "restart"):
+        as_alice(alice, f"systemctl --user {how} skep-machined")
+        assert "box" in out(alice, "skep --user list --no-legend")
+    assert out(alice, "skep --user show -P Leader box") == str(box)
+    as_alice(alice, "systemctl --user stop skep-machined")
+    # The bus starts it again.
+    assert "box" in out(alice, "skep --user list --no-legend")
+
+
+def test_images_of_a_user(alice):
+    as_alice(alice, f"mkdir -p {POOL}/img/etc ~/.local/lib/machines/img ~/.local/lib/machines/second "
+             f"/run/user/1000/machines ~/.config/systemd/nspawn; echo one >{POOL}/img/etc/hostname; "
+             "echo '[Exec]' >~/.config/systemd/nspawn/img.nspawn")
+    listed = out(alice, "skep --user list-images --no-legend").split("\n")
+    assert [line.split()[0] for line in listed] == ["img", "second"]
+    assert out(alice, "skep --user show-image -P Path img") == f"{POOL}/img"
+    as_alice(alice, "skep --user clone img copy && skep --user rename copy moved")
+    assert alice.read(f"{POOL}/moved/etc/hostname") == "one\n"
+    assert alice.out(f"cd {HOME}/.config/systemd/nspawn && echo *") == "img.nspawn moved.nspawn"
+    assert "one" in out(alice, "skep --user image-status moved")
+    as_alice(alice, "skep --user remove moved img")
+    assert alice.out(f"ls {POOL}") == ""
+    assert alice.out("ls /var/lib/machines/systems -d") == "/var/lib/machines/systems"
+    # Locks are the user's, and nothing was left where the system's are.
+    assert alice.out("ls -d /run/user/1000/systemd/nspawn/locks")
+
+
+def test_enabling_is_the_users_systemds(alice):
+    """There is no template for users; one of their own is taken."""
+    as_alice(alice, f"mkdir -p {POOL}/mine ~/.config/systemd/user")
+    done = as_alice(alice, "skep --user enable mine", check=False)
+    assert done.returncode == 1 and "cannot enable 'mine'" in done.stderr
+    as_alice(alice, "printf '[Service]\\nExecStart=sleep 1000\\n' >~/.config/systemd/user/own@.service && "
+             "systemctl --user daemon-reload && skep --user enable mine --template=own@.service")
+    files = alice.out(f"cd {HOME}/.config/systemd/user && find . -name '*mine*' | sort").split()
+    assert "./machines.target.wants/own@mine.service" in files
+    assert "./skep@mine.service" in files
+    as_alice(alice, "skep --user start mine && systemctl --user is-active own@mine")
+    as_alice(alice, "skep --user disable mine; systemctl --user stop own@mine")
+    assert alice.out(f"cd {HOME}/.config/systemd/user && find . -name '*mine*'") == ""
+    assert alice.out("ls -d /etc/systemd/system/*mine* 2>/dev/null || :") == ""
