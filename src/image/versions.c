@@ -15,11 +15,21 @@
 static const struct {
         const char *machine, *name, *second;
 } architectures[] = {
-        { "x86_64", "x86-64", "x86" },    { "i686", "x86", NULL },      { "i586", "x86", NULL },
-        { "i486", "x86", NULL },          { "i386", "x86", NULL },      { "aarch64", "arm64", "arm" },
-        { "armv7l", "arm", NULL },        { "armv6l", "arm", NULL },    { "armv8l", "arm", NULL },
-        { "riscv64", "riscv64", NULL },   { "riscv32", "riscv32", NULL }, { "s390x", "s390x", NULL },
-        { "ppc64le", "ppc64-le", NULL },  { "ppc64", "ppc64", NULL },   { "loongarch64", "loongarch64", NULL },
+        { "x86_64", "x86-64", "x86" },
+        { "i686", "x86", NULL },
+        { "i586", "x86", NULL },
+        { "i486", "x86", NULL },
+        { "i386", "x86", NULL },
+        { "aarch64", "arm64", "arm" },
+        { "armv7l", "arm", NULL },
+        { "armv6l", "arm", NULL },
+        { "armv8l", "arm", NULL },
+        { "riscv64", "riscv64", NULL },
+        { "riscv32", "riscv32", NULL },
+        { "s390x", "s390x", NULL },
+        { "ppc64le", "ppc64-le", NULL },
+        { "ppc64", "ppc64", NULL },
+        { "loongarch64", "loongarch64", NULL },
         { "mips64", "mips64", NULL },
 };
 
@@ -116,7 +126,7 @@ unsigned version_fits(const Version *v) {
                 return 0;
         for (size_t i = 0; i < ELEMENTSOF(architectures); i++)
                 if (streq(architectures[i].machine, u.machine))
-                        return streq(architectures[i].name, v->architecture)                   ? 2
+                        return streq(architectures[i].name, v->architecture)               ? 2
                                : streq(strempty(architectures[i].second), v->architecture) ? 1
                                                                                            : 0;
         return 0;
@@ -186,7 +196,8 @@ static int consider(const char *entry, Version *v, void *userdata) {
 
         if (version_fits(v) == 0 || (p->entry && !version_is_better(v, &p->best)) ||
             fstatat(p->dir_fd, entry, &st, 0) < 0 ||
-            (p->want_directory ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+            (p->want_directory ? !S_ISDIR(st.st_mode)
+                               : !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
                 return 0;
         version_done(&p->best);
         p->best = *v;
@@ -194,7 +205,8 @@ static int consider(const char *entry, Version *v, void *userdata) {
         return str_replace(&p->entry, entry);
 }
 
-int versions_pick(int dir_fd, const char *name, const char *suffix, bool want_directory, char **ret) {
+int versions_pick(int dir_fd, const char *name, const char *suffix, bool want_directory,
+                  char **ret) {
         _cleanup_(pick_done) Pick p = { .dir_fd = dir_fd, .want_directory = want_directory };
         int r = for_each(dir_fd, name, suffix, consider, &p);
 

@@ -38,4 +38,5 @@ int versions_list(int dir_fd, const char *name, const char *suffix, char ***ret)
 /** versions_pick() - the best version in a folder
  * @want_directory: they are trees, else disks
  * Return: 1 and the name of its entry; 0 there is none for this machine; -errno. */
-int versions_pick(int dir_fd, const char *name, const char *suffix, bool want_directory, char **ret);
+int versions_pick(int dir_fd, const char *name, const char *suffix, bool want_directory,
+                  char **ret);

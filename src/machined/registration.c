@@ -107,6 +107,10 @@ static int pin_leader(const Registration *g, pid_t caller, Machine *machine, Err
                 return error_set(e, ESRCH, "process %d has ended", pid);
         if (caller > 1 && caller != pid)
                 (void) machine_process_pin(caller, 0, &machine->supervisor);
+        /* A connection outlives the process that made it, whose number another may have by now. */
+        if (machine->uid != 0 && machine->supervisor.fd >= 0 &&
+            machine_uid_owns_process(machine->uid, &machine->supervisor, NULL) <= 0)
+                machine_process_done(&machine->supervisor);
         return 0;
 }
 

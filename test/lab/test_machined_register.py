@@ -235,6 +235,70 @@ def test_a_user_gets_no_shell_on_the_host(lab):
     wait_gone(lab, "trap")
 
 
+# Connects, leaves the connection to a child and ends, so that its PID is free; the child registers itself.
+ORPHAN = """
+import dbus, os, sys, time
+bus = dbus.SystemBus()
+if os.fork():
+    os._exit(0)
+while not os.path.exists("/run/orphan/go"):
+    time.sleep(0.01)
+m = dbus.Interface(bus.get_object("%s", "%s", introspect=False), "%s")
+try:
+    m.RegisterMachine("orphan", dbus.ByteArray(b""), "", "container", os.getpid(), "", signature="sayssus")
+finally:
+    open("/run/orphan/done", "w")
+time.sleep(1000)
+""" % (NAME, PATH, MANAGER)
+
+
+def test_a_number_that_was_the_users_is_no_way_to_others(lab, may_register):
+    """Who takes over the PID of somebody who once connected to the bus supervises no machine of theirs."""
+    script = ("import os, subprocess, sys\n"
+              "p = subprocess.Popen(['setpriv', '--reuid=%d', '--regid=%d', '--clear-groups', 'python3', '-c',\n"
+              "                      sys.argv[1]], stdout=-3, stderr=-3)\n"
+              "p.wait()\n"
+              "while True:\n"
+              "    open('/proc/sys/kernel/ns_last_pid', 'w').write(str(p.pid - 1))\n"
+              "    victim = subprocess.Popen(['sleep', '1000'], stdin=-3, stdout=-3, stderr=-3)\n"
+              "    if victim.pid == p.pid:\n"
+              "        break\n"
+              "    victim.kill()\n"
+              "print(victim.pid)\n" % (USER, USER))
+    lab.run("mkdir -m 1777 /run/orphan; mount -o remount,rw /proc/sys 2>/dev/null; "
+            "test -w /proc/sys/kernel/ns_last_pid")
+    victim = int(lab.out(["python3", "-c", script, ORPHAN]))
+    lab.run("touch /run/orphan/go")
+    lab.wait_for("test -e /run/orphan/done")
+    # A bus that knows processes by descriptors tells that the caller is gone.
+    if lab.suite == "bookworm":
+        assert get(lab, "orphan", "Supervisor") == 0
+        assert call(lab, "KillMachine ssi", "orphan", "supervisor", 9, user=USER, check=False).returncode
+        call(lab, "TerminateMachine s", "orphan", user=USER)
+        wait_gone(lab, "orphan")
+    assert "orphan" not in machines(lab)
+    assert is_alive(lab, victim)
+    lab.run(["kill", "-9", str(victim)])
+
+
+def test_shell_of_a_user_is_the_users(lab, may_register):
+    """In a user namespace of their own, but among the files and on the bus of the host, they are who they
+    were."""
+    lab.run("mkdir -m 1777 /run/proof")
+    pid = int(lab.out(f"setpriv --reuid={USER} --regid={USER} --clear-groups setsid unshare -Ur sleep 1000 "
+                      ">/dev/null 2>&1 & echo $!"))
+    lab.wait_for(f"grep -q sleep /proc/{pid}/comm")
+    call(lab, REGISTER, "ownns", 0, "", "container", pid, "", user=USER)
+    call(lab, "OpenMachineShell sssasas", "ownns", "root", "/bin/sh", 3, "sh", "-c",
+         "touch /run/proof/file; touch /root/proof; sleep 0.1", 0, user=USER, check=False)
+    lab.run("sleep 0.3")
+    assert lab.out("ls /run/proof; stat -c %u /run/proof/* 2>/dev/null", check=False) in \
+        ("", f"file\n{USER}")
+    assert lab.run("test -e /root/proof", check=False).returncode
+    lab.run(["kill", "-9", str(pid)])
+    wait_gone(lab, "ownns")
+
+
 def test_all_of_a_part_of_a_unit_is_signalled(lab):
     inside, below, other = parts_service(lab, "parted")
     call(lab, REGISTER, "part-a", 0, "", "container", inside, "")

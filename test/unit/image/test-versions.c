@@ -45,7 +45,8 @@ static void test_parse(void **state) {
 static void test_order(void **state) {
         /* Each is better than the next. */
         static const char *const rows[] = {
-                "web_10", "web_9", "web_9~rc2", "web_9~rc1", "web_08+3-0", "web_8+2-0", "web_8+2-1", "web_11+0-3",
+                "web_10",     "web_9",     "web_9~rc2", "web_9~rc1",
+                "web_08+3-0", "web_8+2-0", "web_8+2-1", "web_11+0-3",
         };
 
         for (size_t i = 0; i + 1 < ELEMENTSOF(rows); i++) {
@@ -108,10 +109,8 @@ static void test_leftovers(void **state) {
         static const struct {
                 const char *name, *why;
         } rows[] = {
-                { "gone", "a link to nothing" },
-                { "file.txt", "'.raw'" },
-                { "pipe", "neither" },
-                { "link", "the name of a link" },
+                { "gone", "a link to nothing" }, { "file.txt", "'.raw'" },
+                { "pipe", "neither" },           { "link", "the name of a link" },
                 { "both.raw", "goes first" },
         };
         _cleanup_(image_list_done) ImageList l = {};
@@ -138,7 +137,8 @@ static void test_leftovers(void **state) {
                 for (size_t k = 0; k < others.n; k++)
                         if (streq(others.items[k].path, in_scratch(rows[i].name)))
                                 why = others.items[k].why;
-                CHECK_EQ(why && strstr(why, rows[i].why), true, "%s: %s", rows[i].name, strempty(why));
+                CHECK_EQ(why && strstr(why, rows[i].why), true, "%s: %s", rows[i].name,
+                         strempty(why));
         }
         assert_int_equal(others.n, ELEMENTSOF(rows) + 1); /* and disk.img */
 }
