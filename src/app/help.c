@@ -31,6 +31,20 @@ static int option_term(const Setting *row, Buf *out) {
                           : buf_printf(out, "=%s", row->metavar);
 }
 
+/* Whether one of the words that @words is made of is @word. */
+static bool word_in(const char *words, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = words; *p;) {
+                size_t k = strcspn(p, " ");
+
+                if (k == n && memcmp(p, word, n) == 0)
+                        return true;
+                p += k + (p[k] == ' ');
+        }
+        return false;
+}
+
 static int verb_term(const Verb *verb, Buf *out) {
         return buf_printf(out, "%s%s%s", verb->name, verb->args ? " " : "", strempty(verb->args));
 }
@@ -87,21 +101,25 @@ static int print_verbs(const HelpPage *page, unsigned width, Buf *out) {
         return r;
 }
 
+static int put_option(const Setting *row, unsigned width, Buf *out) {
+        _cleanup_(buf_done) Buf term = {};
+        int r = option_term(row, &term);
+
+        return r < 0 ? r : put_entry(out, term.p, row->help, 32, width);
+}
+
 static int print_settings(const HelpPage *page, unsigned width, Buf *out) {
         int r = 0;
 
         for (size_t i = 0; i < page->n_settings && r >= 0; i++) {
                 const Setting *row = page->settings + i;
-                _cleanup_(buf_done) Buf term = {};
 
                 if (row->group)
                         r = buf_printf(out, "\n%s:\n", row->group);
                 if ((row->flags & SETTING_HIDDEN) || (!row->flag && !row->letter))
                         continue;
                 if (r >= 0)
-                        r = option_term(row, &term);
-                if (r >= 0)
-                        r = put_entry(out, term.p, row->help, 32, width);
+                        r = put_option(row, width, out);
         }
         return r;
 }
@@ -120,6 +138,60 @@ int help_print(const HelpPage *page, unsigned width, Buf *out) {
                 r = print_verbs(page, width, out);
         if (r >= 0)
                 r = print_settings(page, width, out);
+        return r < 0 ? r : buf_printf(out, "\nSee %s for more.\n", page->manual);
+}
+
+/* Whether a verb has an option of its own, or any verb (@verb is NULL) has it. */
+static bool is_option_of(const HelpPage *page, const Verb *verb, const Setting *row) {
+        char letter[] = { row->letter, '\0' };
+
+        for (size_t i = 0; i < page->n_verbs; i++) {
+                const char *words = page->verbs[i].options;
+
+                if (words && (!verb || verb == page->verbs + i) &&
+                    word_in(words, row->flag ? row->flag : letter))
+                        return true;
+        }
+        return false;
+}
+
+static int print_verb_options(const HelpPage *page, const Verb *verb, bool own, unsigned width,
+                              Buf *out) {
+        bool any = false;
+        int r = 0;
+
+        for (size_t i = 0; i < page->n_settings && r >= 0; i++) {
+                const Setting *row = page->settings + i;
+
+                if ((row->flags & SETTING_HIDDEN) || (!row->flag && !row->letter) ||
+                    !(own ? is_option_of(page, verb, row) : !is_option_of(page, NULL, row)))
+                        continue;
+                if (!any)
+                        r = buf_printf(out, "\n%s:\n", own ? "Options" : "Options of all commands");
+                any = true;
+                if (r >= 0)
+                        r = put_option(row, width, out);
+        }
+        return r;
+}
+
+int help_print_verb(const HelpPage *page, const char *name, unsigned width, Buf *out) {
+        const Verb *verb = verb_find(page->verbs, page->n_verbs, name);
+        int r;
+
+        if (!verb)
+                return -ENOENT;
+        r = buf_printf(out, "Usage: %s [OPTION...] %s%s%s\n", page->program, verb->name,
+                       verb->args ? " " : "", strempty(verb->args));
+        if (r >= 0 && verb->alias)
+                r = buf_printf(out, "       %s [OPTION...] %s%s%s\n", page->program, verb->alias,
+                               verb->args ? " " : "", strempty(verb->args));
+        if (r >= 0)
+                r = buf_printf(out, "\n%s.\n", verb->help);
+        if (r >= 0)
+                r = print_verb_options(page, verb, true, width, out);
+        if (r >= 0)
+                r = print_verb_options(page, verb, false, width, out);
         return r < 0 ? r : buf_printf(out, "\nSee %s for more.\n", page->manual);
 }
 
@@ -265,6 +337,15 @@ int help_man_keys(const HelpPage *page, Buf *out) {
         return r;
 }
 
+static int print_commands(const HelpPage *page, Buf *out) {
+        int r = 0;
+
+        for (size_t i = 0; i < page->n_verbs && r >= 0; i++)
+                if (!(page->verbs[i].flags & VERB_HIDDEN))
+                        r = buf_printf(out, "%s\n", page->verbs[i].name);
+        return r;
+}
+
 int help_hidden(const HelpPage *page, char *const *argv) {
         _cleanup_(buf_done) Buf out = {};
         const char *shell;
@@ -276,6 +357,8 @@ int help_hidden(const HelpPage *page, char *const *argv) {
                 r = help_man(page, &out);
         else if (streq(argv[0], "--print-man-keys"))
                 r = help_man_keys(page, &out);
+        else if (streq(argv[0], "--print-commands"))
+                r = print_commands(page, &out);
         else if ((shell = str_skip_prefix(argv[0], "--print-completion=")))
                 r = help_completion(page, shell, &out);
         else

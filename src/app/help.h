@@ -21,6 +21,9 @@ typedef struct HelpPage {
  * @width: columns to fill; 0 = 80
  * Return: 0 or -ENOMEM. */
 int help_print(const HelpPage *page, unsigned width, Buf *out);
+/** help_print_verb() - the help of one verb: what it takes, and the options that mean something to it
+ * Return: 0; -ENOENT no such verb; -ENOMEM. */
+int help_print_verb(const HelpPage *page, const char *name, unsigned width, Buf *out);
 /** help_man() - verbs and options as scdoc, for inclusion in a manual page: a section COMMANDS where
  * there are verbs, then OPTIONS, with one sub-section per group. Keys of settings files are named
  * beside their options. Return: 0 or -ENOMEM. */
@@ -38,6 +41,6 @@ int help_completion(const HelpPage *page, const char *shell, Buf *out);
 bool help_is_class(const char *words);
 
 /** help_hidden() - serve the options by which the build asks a program for its texts:
- * --print-man-options, --print-man-keys and --print-completion=SHELL as the only argument
+ * --print-man-options, --print-man-keys, --print-commands and --print-completion=SHELL as the only argument
  * Return: 1 printed to stdout, 0 not asked for, -errno. */
 int help_hidden(const HelpPage *page, char *const *argv);

@@ -6,8 +6,8 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+#include "app/json-write.h"
 #include "base/format.h"
-#include "base/json.h"
 
 typedef enum CellType {
         CELL_EMPTY,
@@ -387,66 +387,49 @@ static int format_text(const Table *t, const TableStyle *style, const size_t *co
 
 /* JSON. */
 
-static int json_cell(const Cell *c, Buf *out) {
+static void json_cell(const Cell *c, JsonWrite *w) {
         switch (c->type) {
         case CELL_TEXT:
-                return json_puts(out, c->text);
+                json_write_text(w, c->text);
+                return;
         case CELL_BOOL:
-                return buf_puts(out, c->flag ? "true" : "false");
+                json_write_bool(w, c->flag);
+                return;
         case CELL_NUMBER:
         case CELL_SIZE:
         case CELL_TIME:
-                return buf_printf(out, "%" PRIu64, c->number);
+                json_write_number(w, c->number);
+                return;
         case CELL_RATIO: { /* by hand: printf() would ask the locale for the point */
                 unsigned thousandths = (unsigned) (c->ratio * 1000 + 0.5);
+                char text[32];
 
-                return buf_printf(out, "%u.%03u", thousandths / 1000, thousandths % 1000);
+                (void) snprintf(text, sizeof text, "%u.%03u", thousandths / 1000,
+                                thousandths % 1000);
+                json_write_raw(w, text);
+                return;
         }
         case CELL_EMPTY:
-                break;
+                json_write_null(w);
         }
-        return buf_puts(out, "null");
-}
-
-static int json_row(const Table *t, size_t row, const size_t *columns, size_t n_columns,
-                    bool pretty, Buf *out) {
-        int r = buf_puts(out, pretty ? "\t{\n" : "{");
-
-        for (size_t i = 0; r >= 0 && i < n_columns; i++) {
-                r = i > 0 ? buf_puts(out, pretty ? ",\n" : ",") : 0;
-                if (r >= 0 && pretty)
-                        r = buf_puts(out, "\t\t");
-                if (r >= 0)
-                        r = json_puts(out, t->columns[columns[i]].key);
-                if (r >= 0)
-                        r = buf_puts(out, pretty ? " : " : ":");
-                if (r >= 0)
-                        r = json_cell(t->cells + row * t->n_columns + columns[i], out);
-        }
-        return r < 0 ? r : buf_puts(out, pretty ? "\n\t}" : "}");
 }
 
 static int format_json(const Table *t, TableForm form, const size_t *columns, size_t n_columns,
                        Buf *out) {
-        bool pretty = form == TABLE_JSON_PRETTY && table_rows(t) > 0;
-        int r = 0;
+        JsonWrite w;
 
-        if (form == TABLE_JSON_SEQ)
-                r = buf_puts(out, "\x1e");
-        else if (form == TABLE_JSON_SSE)
-                r = buf_puts(out, "data: ");
-        if (r >= 0)
-                r = buf_puts(out, pretty ? "[\n" : "[");
-        for (size_t row = 0; r >= 0 && row < table_rows(t); row++) {
-                r = row > 0 ? buf_puts(out, pretty ? ",\n" : ",") : 0;
-                if (r >= 0)
-                        r = json_row(t, row, columns, n_columns, pretty, out);
+        json_write_init(&w, form, out);
+        json_write_open(&w, '[');
+        for (size_t row = 0; row < table_rows(t); row++) {
+                json_write_open(&w, '{');
+                for (size_t i = 0; i < n_columns; i++) {
+                        json_write_key(&w, t->columns[columns[i]].key);
+                        json_cell(t->cells + row * t->n_columns + columns[i], &w);
+                }
+                json_write_close(&w, '}');
         }
-        if (r >= 0)
-                r = buf_puts(out, pretty ? "\n]\n" : "]\n");
-        if (r >= 0 && form == TABLE_JSON_SSE)
-                r = buf_puts(out, "\n");
-        return r;
+        json_write_close(&w, ']');
+        return json_write_finish(&w);
 }
 
 int table_format(const Table *t, const TableStyle *style, Buf *out) {

@@ -22,6 +22,9 @@ typedef struct Verb {
                 complete; /* what completes the arguments: "machines", "images", "transfers", "files" or
                                * words split by spaces; one per argument, separated by '|', the last
                                * one for all that follow; NULL = nothing */
+        const char
+                *options; /* flags of the options that mean something to this verb, split by spaces;
+                              * those of all verbs are in no row. NULL = none */
         unsigned min, max; /* how many arguments; VERB_ANY = no upper bound */
         VerbFlags flags;
         /* @args: the arguments after the verb, NULL-terminated. Return: exit status >= 0 or -errno with

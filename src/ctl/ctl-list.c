@@ -158,7 +158,7 @@ int verb_list(char *const *args, void *context, Error *e) {
         if (c->o.addresses == 0)
                 table_hide(t, addresses);
         /* Nothing that others do not show, where there is nothing to show. */
-        if (!has_ports)
+        if (!has_ports || c->is_machinectl)
                 table_hide(t, ports);
         c->wants_pager = true;
         return ctl_print_table(c, t, "machines", e);

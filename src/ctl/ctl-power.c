@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* poweroff, reboot, terminate and kill: all of them tell a running machine something. None waits for
+/* poweroff, reboot, pause, resume, terminate and kill: all of them tell a running machine something. None waits for
  * what comes of it, unless --wait is given. */
 #include <signal.h>
 
@@ -26,6 +26,31 @@ static int terminate_one(Ctl *c, const char *name, Error *e) {
 
 static int kill_one(Ctl *c, const char *name, Error *e) {
         return send_signal(c, name, c->o.whom ? c->o.whom : "all", c->o.signal, e);
+}
+
+/* PID 1 stops and wakes all processes of a unit at once. */
+static int freeze(Ctl *c, const char *name, const char *member, Error *e) {
+        static const char interface[] = "org.freedesktop.machine1.Machine";
+        _cleanup_free_ char *path = NULL, *unit = NULL;
+        int r = client_get(c, "GetMachine", name, &path, e);
+
+        if (r >= 0)
+                r = client_string_property(c, BUS_MACHINE1_NAME, path, interface, "Unit", &unit, e);
+        if (r >= 0)
+                r = client_act(c, &peer_systemd1, member, NULL, e, "s", unit);
+        return r;
+}
+
+static int pause_one(Ctl *c, const char *name, Error *e) {
+        int r = freeze(c, name, "FreezeUnit", e);
+
+        return r < 0 ? error_wrap(e, r, "cannot pause '%s'", name) : 0;
+}
+
+static int resume_one(Ctl *c, const char *name, Error *e) {
+        int r = freeze(c, name, "ThawUnit", e);
+
+        return r < 0 ? error_wrap(e, r, "cannot resume '%s'", name) : 0;
 }
 
 /* The machines that --wait waits for; names leave the vector as they go. */
@@ -101,6 +126,14 @@ int verb_reboot(char *const *args, void *context, Error *e) {
 
 int verb_terminate(char *const *args, void *context, Error *e) {
         return each_and_wait(context, args, terminate_one, e);
+}
+
+int verb_pause(char *const *args, void *context, Error *e) {
+        return ctl_each(context, args, pause_one);
+}
+
+int verb_resume(char *const *args, void *context, Error *e) {
+        return ctl_each(context, args, resume_one);
 }
 
 int verb_kill(char *const *args, void *context, Error *e) {

@@ -270,7 +270,9 @@ int verb_shell(char *const *args, void *context, Error *e) {
         r = on_terminal ? shell_on_pty(c, &s, e) : shell_on_pipes(c, &s, e);
         if (client_is_unknown_method(r))
                 r = shell_plain(c, &s, e);
-        return r < 0 ? error_wrap(e, r, "no shell in '%s'", s.machine) : r;
+        if (r < 0)
+                return error_wrap(e, r, "no shell in '%s'", s.machine);
+        return c->is_machinectl ? EXIT_SUCCESS : r; /* there it is that of the connection */
 }
 
 /* Sees the machine go. */

@@ -13,6 +13,11 @@ typedef struct Show {
         unsigned shown;
 } Show;
 
+/* There --output is of the journal alone. */
+static bool wants_json(const Ctl *c) {
+        return ctl_is_json(c) && !(c->is_machinectl && c->o.journal_json);
+}
+
 /* @name: of it; NULL = the manager */
 static int show_object(Show *s, const char *path, const char *name, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -27,10 +32,11 @@ static int show_object(Show *s, const char *path, const char *name, Error *e) {
         r = properties_read(reply, &p);
         if (r < 0)
                 return error_set(e, r, "cannot read properties: %m");
-        if (name && s->is_machine && machine_ports_property(s->c, name, &p) < 0)
+        if (name && s->is_machine && !s->c->is_machinectl &&
+            machine_ports_property(s->c, name, &p) < 0)
                 return error_oom(e);
 
-        if (ctl_is_json(s->c)) {
+        if (wants_json(s->c)) {
                 r = buf_puts(&s->c->out, s->shown == 0 ? "" : pretty ? ",\n" : ",");
                 if (r >= 0)
                         r = properties_format_json(&p, &style, pretty, &s->c->out);
@@ -55,7 +61,7 @@ static int show(Ctl *c, char *const *names, const char *get, const char *interfa
         bool pretty = c->o.json == CTL_JSON_PRETTY;
         int status = EXIT_SUCCESS, r = 0;
 
-        if (ctl_is_json(c))
+        if (wants_json(c))
                 r = buf_puts(&c->out, pretty ? "[\n" : "[");
         if (r >= 0 && !names[0]) {
                 r = show_object(&s, BUS_MACHINE1_PATH, NULL, e);
@@ -73,7 +79,7 @@ static int show(Ctl *c, char *const *names, const char *get, const char *interfa
                         status = ctl_report(c, &error);
                 r = 0;
         }
-        if (ctl_is_json(c))
+        if (wants_json(c))
                 r = buf_puts(&c->out, pretty && s.shown > 0 ? "\n]\n" : "]\n");
         return r < 0 ? error_oom(e) : status;
 }

@@ -9,6 +9,8 @@
 #include "ctl/verbs.h"
 
 static char *unit_name(const Ctl *c, const char *machine) {
+        if (c->o.template)
+                return machine_unit_instance(c->o.template, machine);
         return machine_unit_instance(c->o.ephemeral ? MACHINE_TEMPLATE_EPHEMERAL : MACHINE_TEMPLATE,
                                      machine);
 }
@@ -205,5 +207,12 @@ int ctl_start(Ctl *c, char *const *names, Error *e) {
 }
 
 int verb_start(char *const *args, void *context, Error *e) {
+        const CtlOptions *o = &((Ctl *) context)->o;
+        int r = machine_unit_check(&(MachineUnit){ .template = o->template }, e);
+
+        if (r < 0)
+                return r;
+        if (o->ephemeral && o->template)
+                return error_set(e, EINVAL, "--ephemeral and --template do not go together");
         return ctl_start(context, args, e);
 }

@@ -10,11 +10,10 @@
 #include "base/format.h"
 #include "base/parse.h"
 #include "base/proc.h"
-#include "ctl/client.h"
+#include "ctl/ctl-status-json.h"
 #include "ctl/journal.h"
 #include "ctl/machine-ports.h"
 #include "ctl/process-tree.h"
-#include "ctl/property.h"
 #include "ctl/verbs.h"
 
 #define MACHINE_INTERFACE "org.freedesktop.machine1.Machine"
@@ -108,7 +107,7 @@ static int address_lines(Ctl *c, const char *name, int ifindex) {
 
 static int port_lines(Ctl *c, const char *name) {
         _cleanup_free_ char *all = NULL;
-        int r = machine_ports(c, name, "\n\t          ", &all);
+        int r = c->is_machinectl ? 0 : machine_ports(c, name, "\n\t          ", &all);
 
         return r < 0 || !all ? r : buf_printf(&c->out, "\t%8s: %s\n", "Ports", all);
 }
@@ -189,22 +188,35 @@ static int journal_lines(Ctl *c, const char *unit, uint64_t since, Error *e) {
         return buf_printf(&c->out, "\n%s", lines.p) < 0 ? error_oom(e) : 0;
 }
 
-static int machine_status(Ctl *c, const char *name, Error *e) {
+static int read_properties(Ctl *c, const char *get, const char *interface, const char *name,
+                           Properties *ret, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(properties_done) Properties p = {};
         _cleanup_free_ char *path = NULL;
-        const char *unit;
-        int ifindex = 0, r;
+        int r = client_get(c, get, name, &path, e);
 
-        r = client_get(c, "GetMachine", name, &path, e);
         if (r >= 0)
-                r = client_properties(c, BUS_MACHINE1_NAME, path, MACHINE_INTERFACE, &reply, e);
+                r = client_properties(c, BUS_MACHINE1_NAME, path, interface, &reply, e);
         if (r < 0)
                 return r;
-        r = properties_read(reply, &p);
-        if (r < 0)
-                return error_set(e, r, "cannot read the properties of '%s': %m", name);
+        r = properties_read(reply, ret);
+        return r < 0 ? error_set(e, r, "cannot read the properties of '%s': %m", name) : 0;
+}
 
+int status_machine_properties(Ctl *c, const char *name, Properties *ret, Error *e) {
+        return read_properties(c, "GetMachine", MACHINE_INTERFACE, name, ret, e);
+}
+
+int status_image_properties(Ctl *c, const char *name, Properties *ret, Error *e) {
+        return read_properties(c, "GetImage", IMAGE_INTERFACE, name, ret, e);
+}
+
+static int machine_status(Ctl *c, const char *name, Error *e) {
+        _cleanup_(properties_done) Properties p = {};
+        const char *unit;
+        int ifindex = 0, r = status_machine_properties(c, name, &p, e);
+
+        if (r < 0)
+                return r;
         if (c->out.n > 0)
                 r = buf_puts(&c->out, "\n");
         if (r >= 0)
@@ -233,10 +245,17 @@ static int machine_status(Ctl *c, const char *name, Error *e) {
         return journal_lines(c, unit, properties_number(&p, "TimestampMonotonic", 0), e);
 }
 
+/* The JSON that --output alone asks for is the journal's. */
+static bool wants_json(const Ctl *c) {
+        return ctl_is_json(c) && !c->o.journal_json;
+}
+
 int verb_status(char *const *args, void *context, Error *e) {
         Ctl *c = context;
 
         c->wants_pager = true;
+        if (wants_json(c))
+                return status_json(c, args, true, e);
         return ctl_each(c, args, machine_status);
 }
 
@@ -309,18 +328,11 @@ static int image_lines(Ctl *c, const char *name, const Properties *p) {
 }
 
 static int image_status(Ctl *c, const char *name, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(properties_done) Properties p = {};
-        _cleanup_free_ char *path = NULL;
-        int r = client_get(c, "GetImage", name, &path, e);
+        int r = status_image_properties(c, name, &p, e);
 
-        if (r >= 0)
-                r = client_properties(c, BUS_MACHINE1_NAME, path, IMAGE_INTERFACE, &reply, e);
         if (r < 0)
                 return r;
-        r = properties_read(reply, &p);
-        if (r < 0)
-                return error_set(e, r, "cannot read the properties of '%s': %m", name);
         return image_lines(c, name, &p) < 0 ? error_oom(e) : 0;
 }
 
@@ -335,6 +347,8 @@ static int pool_status(Ctl *c, Error *e) {
         r = properties_read(reply, &p);
         if (r < 0)
                 return error_set(e, r, "cannot read the properties of the pool: %m");
+        if (wants_json(c))
+                return status_json_pool(c, &p, e);
         r = line(c, "Path", properties_text(&p, "PoolPath"));
         if (r >= 0)
                 r = size_line(c, "Usage", properties_number(&p, "PoolUsage", UINT64_MAX),
@@ -351,5 +365,7 @@ int verb_image_status(char *const *args, void *context, Error *e) {
         if (!args[0])
                 return pool_status(c, e);
         c->wants_pager = true;
+        if (wants_json(c))
+                return status_json(c, args, false, e);
         return ctl_each(c, args, image_status);
 }

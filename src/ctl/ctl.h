@@ -41,11 +41,15 @@ typedef struct CtlOptions {
         unsigned lines; /* UINT_MAX = not said */
         bool follow;
         char *since, *from; /* of logs */
-        unsigned interval; /* s, between two looks of a live view */
+        unsigned interval;  /* s, between two looks of a live view */
         bool once;
-        char *output;       /* how the journal is shown; json words choose the form of tables too */
-        int json;           /* CtlJson */
-        bool json_auto;     /* -j */
+        char *runner;      /* "nspawn" or "vmspawn" */
+        bool vmspawn;      /* -V */
+        bool distinct;     /* exit statuses tell kinds of failure apart */
+        char *output;      /* how the journal is shown; json words choose the form of tables too */
+        int json;          /* CtlJson */
+        bool json_auto;    /* -j */
+        bool journal_json; /* JSON is asked for by --output alone, which is of the journal as well */
         unsigned addresses; /* UINT_MAX = all */
 } CtlOptions;
 
@@ -56,7 +60,9 @@ typedef struct Ctl {
         Buf out;          /* for stdout: printed in the end, through the pager if it is long */
         bool wants_pager; /* set by verbs whose output is for reading */
         bool out_is_tty;
-        bool ascii; /* the terminal's character set has no more */
+        bool ascii;         /* the terminal's character set has no more */
+        bool is_machinectl; /* called by that name: what scripts read is as systemd's has it */
+        int failed;         /* exit status of what has been reported so far; 0 = nothing */
 } Ctl;
 
 extern const Setting ctl_settings[];
@@ -72,8 +78,11 @@ int ctl_options_finish(CtlOptions *o, Error *e);
 /** ctl_stop() - where options of skep end and those of the command to run begin */
 bool ctl_stop(char *const *positionals);
 
+/** ctl_exit_status() - how a failure is told to who called us: 1, or with --distinct a number per kind
+ * @r: -errno, or negative code of bus/error.h */
+int ctl_exit_status(const Ctl *c, int r);
 /** ctl_report() - print an error that does not end the work; output so far comes before it
- * Return: EXIT_FAILURE. */
+ * Return: exit status for all that was reported so far; 1 if it was of several kinds. */
 int ctl_report(Ctl *c, const Error *e);
 /** ctl_each() - run @one for every name; the failure of one is reported and the rest still done
  * Return: exit status. */
@@ -81,6 +90,8 @@ int ctl_each(Ctl *c, char *const *names, int (*one)(Ctl *c, const char *name, Er
 /** ctl_print_table() - put a table into the output as the options say
  * @noun: plural, for the footer; NULL = none. Return: 0 or -ENOMEM. */
 int ctl_print_table(Ctl *c, const Table *t, const char *noun, Error *e);
+/** ctl_table_form() - the form of tables and other documents */
+TableForm ctl_table_form(const Ctl *c);
 /** ctl_is_json() - whether tables are wanted as JSON */
 bool ctl_is_json(const Ctl *c);
 /** ctl_flush() - print what is in the output buffer. Return: 0 or -errno. */

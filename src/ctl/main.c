@@ -13,30 +13,28 @@
 #include "base/parse.h"
 #include "ctl/verbs.h"
 
-static const char *const usage[] = { "[OPTION...] COMMAND [ARGUMENT...]", NULL };
-static const HelpPage page_head = {
-        .program = "skep",
-        .usage = usage,
-        .about = "Manages machines: full systems and applications that run in containers.",
-        .manual = "skep(1)",
-};
-
-/* The tables live in other files, so their lengths are no constants here. */
-static HelpPage whole_page(void) {
-        HelpPage page = page_head;
-
-        page.verbs = ctl_verbs;
-        page.n_verbs = n_ctl_verbs;
-        page.settings = ctl_settings;
-        page.n_settings = n_ctl_settings;
-        return page;
-}
+#define SYSTEMD_LIKE 261 /* whose machinectl we know all commands of */
 
 static void ctl_done(Ctl *c) {
         agent_stop(&c->agent);
         c->bus = sd_bus_flush_close_unref(c->bus);
         buf_done(&c->out);
         ctl_options_done(&c->o);
+}
+
+static bool called_machinectl(const char *argv0) {
+        const char *slash = strrchr(argv0, '/');
+
+        return streq(slash ? slash + 1 : argv0, "machinectl");
+}
+
+/* Scripts take the second word for the version of systemd whose commands they may use. */
+static int print_version(Ctl *c, Error *e) {
+        int r = c->is_machinectl
+                        ? buf_printf(&c->out, "systemd %d (skep %s)\n", SYSTEMD_LIKE, SKEP_VERSION)
+                        : buf_printf(&c->out, "skep %s\n", SKEP_VERSION);
+
+        return r < 0 ? error_oom(e) : 0;
 }
 
 /* "-s list" and "-o help" ask what there is. Return: 1 told, 0 neither was given, -errno. */
@@ -73,7 +71,6 @@ static int list_words(Ctl *c, Error *e) {
 static int run(Ctl *c, char *const *argv, Error *e) {
         _cleanup_(settings_done) Settings s = {};
         _cleanup_strv_ char **positionals = NULL;
-        HelpPage page = whole_page();
         int r;
 
         settings_init(&s, ctl_settings, n_ctl_settings);
@@ -91,12 +88,10 @@ static int run(Ctl *c, char *const *argv, Error *e) {
                                  "--user takes a session of the user ($XDG_RUNTIME_DIR and $HOME)");
         if (c->o.quiet)
                 report_set_level(LOG_WARNING);
-        if (c->o.help) {
-                c->wants_pager = true;
-                return help_print(&page, 80, &c->out) < 0 ? error_oom(e) : 0;
-        }
+        if (c->o.help)
+                return ctl_help(c, positionals ? positionals[0] : NULL, e);
         if (c->o.version)
-                return buf_printf(&c->out, "skep %s\n", SKEP_VERSION) < 0 ? error_oom(e) : 0;
+                return print_version(c, e);
         r = list_words(c, e);
         if (r != 0)
                 return r < 0 ? r : EXIT_SUCCESS;
@@ -105,13 +100,15 @@ static int run(Ctl *c, char *const *argv, Error *e) {
 
 int main(int argc, char **argv) {
         _cleanup_(ctl_done) Ctl c = {};
-        HelpPage page = whole_page();
+        HelpPage page;
         Error error = {};
         int r;
 
         (void) setlocale(LC_CTYPE, "");
         (void) signal(SIGPIPE, SIG_IGN);
-        report_init("skep");
+        c.is_machinectl = argc > 0 && called_machinectl(argv[0]);
+        page = ctl_help_page(&c);
+        report_init(page.program);
         r = help_hidden(&page, argv + 1);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -120,11 +117,9 @@ int main(int argc, char **argv) {
         c.out_is_tty = isatty(STDOUT_FILENO);
         c.ascii = !streq(nl_langinfo(CODESET), "UTF-8");
         r = run(&c, argv + 1, &error);
-        if (r < 0) {
-                (void) ctl_flush(&c, NULL);
-                return report_error(&error);
-        }
+        if (r < 0)
+                return ctl_report(&c, &error);
         if (ctl_flush(&c, &error) < 0)
-                return report_error(&error);
+                return ctl_report(&c, &error);
         return r;
 }

@@ -123,6 +123,10 @@ const Setting ctl_settings[] = {
           .help = "Same as --json=pretty on a terminal and --json=short elsewhere",
           .parse = setting_bool,
           AT(json_auto) },
+        { .flag = "distinct",
+          .help = "Tell kinds of failure apart by the exit status",
+          .parse = setting_bool,
+          AT(distinct) },
         { .flag = "all",
           .letter = 'a',
           .help = "Show hidden names and empty properties too",
@@ -244,9 +248,16 @@ const Setting ctl_settings[] = {
           AT(ephemeral) },
         { .flag = "template",
           .metavar = "UNIT",
-          .help = "With enable: start the machine as an instance of NAME@.service",
+          .help = "With start and enable: start the machine as an instance of NAME@.service",
           .parse = setting_string,
           AT(template) },
+        { .flag = "runner",
+          .metavar = "RUNNER",
+          .help = "With start and enable: what runs the machine, nspawn or vmspawn",
+          .complete = "nspawn vmspawn",
+          .parse = option_output,
+          AT(runner) },
+        { .letter = 'V', .help = "Same as --runner=vmspawn", .parse = setting_bool, AT(vmspawn) },
         { .flag = "slice",
           .metavar = "SLICE",
           .help = "With enable: put the machine's unit into NAME.slice",
@@ -295,6 +306,7 @@ void ctl_options_done(CtlOptions *o) {
         strv_free(o->arguments);
         free(o->whom);
         free(o->signal_word);
+        free(o->runner);
         free(o->output);
         free(o->since);
         free(o->from);
@@ -318,11 +330,17 @@ int ctl_options_finish(CtlOptions *o, Error *e) {
         if (o->user && (o->host || o->system))
                 return error_set(e, EINVAL, "--user and --%s do not go together",
                                  o->host ? "host" : "system");
+        /* Virtual machines have a template of systemd's own. */
+        if (!o->template && (o->vmspawn || streq_ptr(o->runner, "vmspawn")) &&
+            str_replace(&o->template, "systemd-vmspawn@.service") < 0)
+                return error_oom(e);
         if (o->json_auto && o->json == CTL_JSON_OFF)
                 o->json = isatty(STDOUT_FILENO) ? CTL_JSON_PRETTY : CTL_JSON_SHORT;
         for (size_t i = 0; i < ELEMENTSOF(modes); i++)
-                if (o->json == CTL_JSON_OFF && streq_ptr(o->output, modes[i].output))
+                if (o->json == CTL_JSON_OFF && streq_ptr(o->output, modes[i].output)) {
                         o->json = (int) modes[i].json;
+                        o->journal_json = true;
+                }
         if (o->signal_word && !streq(o->signal_word, "list") &&
             parse_signal(o->signal_word, &o->signal) < 0)
                 return error_set(e, EINVAL,

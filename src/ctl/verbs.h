@@ -2,6 +2,7 @@
 /* The verbs, as the table in main.c wants them: @context is a Ctl. */
 #pragma once
 
+#include "app/help.h"
 #include "ctl/ctl.h"
 
 /* ctl-list.c */
@@ -22,6 +23,8 @@ int verb_disable(char *const *args, void *context, Error *e);
 int verb_poweroff(char *const *args, void *context, Error *e);
 int verb_reboot(char *const *args, void *context, Error *e);
 int verb_terminate(char *const *args, void *context, Error *e);
+int verb_pause(char *const *args, void *context, Error *e);
+int verb_resume(char *const *args, void *context, Error *e);
 int verb_kill(char *const *args, void *context, Error *e);
 /* ctl-shell.c */
 int verb_login(char *const *args, void *context, Error *e);
@@ -51,6 +54,18 @@ int verb_top(char *const *args, void *context, Error *e);
 int verb_import_tar(char *const *args, void *context, Error *e);
 int verb_list_transfers(char *const *args, void *context, Error *e);
 int verb_cancel_transfer(char *const *args, void *context, Error *e);
+
+/* ctl-help.c */
+int verb_help(char *const *args, void *context, Error *e);
+/* ctl-limit.c */
+int verb_set_limit(char *const *args, void *context, Error *e);
+
+/** ctl_help_page() - the tables under the name that we were called by */
+HelpPage ctl_help_page(const Ctl *c);
+/** ctl_help() - put the help into the output
+ * @name: of a verb; NULL = all of them
+ * Return: 0; -EINVAL no such verb; -ENOMEM. */
+int ctl_help(Ctl *c, const char *name, Error *e);
 
 /* What verbs of other families do as well. */
 

@@ -24,6 +24,7 @@ def pool(lab):
             "for a in 192.0.2.7/24 198.51.100.9/24 2001:db8::5/64; do "
             "ip addr add $a dev host0 nodad; done; "
             "until [ -z \"$(ip -o addr show tentative)\" ]; do sleep 0.1; done'")
+    lab.run("mkdir /run/ours && ln -s /usr/bin/skep /run/ours/machinectl")
     for name in ("web", "db-1"):
         lab.wait_for(f"systemctl -M {name} is-system-running | grep -E 'running|degraded'", timeout=30)
     return lab
@@ -53,7 +54,9 @@ SAME = [
 
 @pytest.mark.parametrize("line", SAME)
 def test_same_output(pool, line):
-    theirs, ours = (pool.run(f"{tool} {line}", check=False) for tool in ("machinectl", "skep"))
+    theirs, ours, named = (pool.run(f"{tool} {line}", check=False)
+                           for tool in ("machinectl", "skep", "/run/ours/machinectl"))
+    assert (normal(named.stdout), named.returncode) == (normal(ours.stdout), ours.returncode)
     if line == "-o help":       # of the many modes skep has those that fit on one page
         assert set(ours.stdout.split()) <= set(theirs.stdout.split())
         return
@@ -134,6 +137,52 @@ def test_show_as_json(pool):
     assert isinstance(shown[0]["NetworkInterfaces"][0], int)
     some = json.loads(pool.out("skep show --json=short -p Name -p State web"))
     assert some == [{"Name": "web", "State": "running"}]
+
+
+def test_machinectl_shows_nothing_that_is_ours(pool):
+    """What scripts read under that name is what they know, however much more there is to tell."""
+    done = pool.run("skep show web --json=short -p Name && /run/ours/machinectl show -o json -p Name web")
+    assert done.stdout == '[{"Name":"web"}]\nName=web\n'
+    assert pool.out("/run/ours/machinectl --version").split()[:2] == ["systemd", "261"]
+    assert pool.run("/run/ours/machinectl shell web /bin/false").returncode == 0
+    assert pool.run("skep shell web /bin/false", check=False).returncode == 1
+
+
+def test_status_as_json(pool):
+    """Everything that status and image-status show to people; what is not known is null."""
+    web, db = json.loads(pool.out("skep status --json=short web db-1"))
+    assert (web["machine"], db["machine"]) == ("web", "db-1")
+    assert web["leader"] == {"pid": int(pool.out("skep show -P Leader web")), "comm": "systemd"}
+    assert {"192.0.2.7", "198.51.100.9", "2001:db8::5"} <= set(web["addresses"])
+    assert re.fullmatch(r"ve-.*|vb-.*", web["interfaces"][0]["name"])
+    assert web["os"]["id"] == "debian" and web["unit"] == "skep@web.service"
+    assert web["since"] > 10**15 and web["state"] == "running"
+    assert web["leader"]["pid"] in [p["pid"] for p in web["processes"]]
+    disk, empty = json.loads(pool.out("skep image-status --json=pretty disk empty"))
+    assert disk["type"] == "raw" and disk["read_only"] and disk["usage"] is not None
+    assert (empty["hostname"], empty["machine_id"], empty["os"]["id"]) == (None, None, None)
+    assert json.loads(pool.out("skep image-status -j"))["path"] == "/var/lib/machines"
+
+
+def test_exit_statuses_tell_kinds_apart(pool):
+    for line, status in (("show nosuch", 2), ("remove nosuch", 2), ("clone db-1 web", 4), ("remove web", 4),
+                         ("kill -s NOPE web", 7), ("kill nosuch web -s WINCH", 2)):
+        assert pool.run(f"skep --distinct {line}", check=False).returncode == status, line
+
+
+def test_pause_and_resume(pool):
+    pool.run("skep pause db-1")
+    assert pool.out("systemctl show -P FreezerState skep@db-1.service") == "frozen"
+    pool.run("skep resume db-1")
+    assert pool.out("systemctl show -P FreezerState skep@db-1.service") == "running"
+    assert pool.run("skep pause nosuch", check=False).returncode == 1
+
+
+def test_limits(pool):
+    """Debian's client and ours say the same to the daemon, which says the same to both."""
+    for line in ("set-limit empty 1G", "set-limit nosuch 1G", "set-limit empty x", "set-limit 1"):
+        theirs, ours = (pool.run(f"{tool} {line}", check=False).returncode for tool in ("machinectl", "skep"))
+        assert theirs == ours, line
 
 
 def test_one_failure_does_not_stop_the_others(pool):

@@ -10,11 +10,21 @@ static int run_count(char *const *args, void *context, Error *e) {
 }
 
 static const Verb verbs[] = {
-        { "list", NULL, NULL, "Machines", "List running machines", NULL, 0, 0, VERB_DEFAULT,
-          run_count },
-        { "poweroff", "stop", "NAME…", NULL, "Power off machines", "machines", 1, VERB_ANY, 0,
-          run_count },
-        { "secret", NULL, NULL, NULL, "Not shown", NULL, 0, 0, VERB_HIDDEN, run_count },
+        { .name = "list",
+          .group = "Machines",
+          .help = "List running machines",
+          .flags = VERB_DEFAULT,
+          .run = run_count },
+        { .name = "poweroff",
+          .alias = "stop",
+          .args = "NAME…",
+          .help = "Power off machines",
+          .complete = "machines",
+          .options = "hostname",
+          .min = 1,
+          .max = VERB_ANY,
+          .run = run_count },
+        { .name = "secret", .help = "Not shown", .flags = VERB_HIDDEN, .run = run_count },
 };
 
 static const Setting settings[] = {
@@ -82,6 +92,26 @@ static void help_names_what_there_is(void **state) {
                   "text");
 }
 
+static void help_of_one_verb(void **state) {
+        _cleanup_(buf_done) Buf out = {}, none = {};
+
+        assert_int_equal(help_print_verb(&page, "stop", 60, &out), 0);
+        CHECK_STR(out.p,
+                  "Usage: prog-x [OPTION...] poweroff NAME…\n"
+                  "       prog-x [OPTION...] stop NAME…\n\n"
+                  "Power off machines.\n\n"
+                  "Options:\n"
+                  "      --hostname=NAME           Set the host name that the\n"
+                  "                                payload sees, which is the\n"
+                  "                                machine's name unless told\n"
+                  "                                otherwise\n\n"
+                  "Options of all commands:\n"
+                  "  -q, --quiet                   Say less\n\n"
+                  "See prog-x(1) for more.\n",
+                  "text");
+        CHECK_EQ(help_print_verb(&page, "nope", 60, &none), -ENOENT, "unknown");
+}
+
 static void manual_escapes_markup(void **state) {
         _cleanup_(buf_done) Buf out = {};
 
@@ -114,6 +144,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(runs_verbs),
                 cmocka_unit_test(help_names_what_there_is),
+                cmocka_unit_test(help_of_one_verb),
                 cmocka_unit_test(manual_escapes_markup),
                 cmocka_unit_test(completion_offers_verbs_and_options),
         };

@@ -48,6 +48,59 @@ static void test_positionals(void **state) {
         }
 }
 
+/* The help of a verb shows the options that its row names, and those that no row names with every verb. */
+static void test_options_of_verbs(void **state) {
+        static const char *const common[] = { "help", "version", "no-pager", "no-ask-password",
+                                              "host", "machine", "quiet",    "distinct",
+                                              "user", "system",  NULL };
+        _cleanup_strv_ char **named = NULL;
+
+        for (size_t i = 0; i < n_ctl_verbs; i++) {
+                _cleanup_strv_ char **words = NULL;
+
+                assert_int_equal(str_split(strempty(ctl_verbs[i].options), " ", &words), 0);
+                STRV_FOREACH(w, words) {
+                        bool known = false;
+
+                        for (size_t k = 0; k < n_ctl_settings && !known; k++)
+                                known = streq_ptr(ctl_settings[k].flag, *w) ||
+                                        (!ctl_settings[k].flag &&
+                                         (*w)[0] == ctl_settings[k].letter && !(*w)[1]);
+                        CHECK_EQ(known, true, "option '%s' of %s", *w, ctl_verbs[i].name);
+                        assert_int_equal(strv_append(&named, *w), 0);
+                }
+        }
+        for (size_t k = 0; k < n_ctl_settings; k++) {
+                const char letter[] = { ctl_settings[k].letter, '\0' };
+                const char *word = ctl_settings[k].flag ? ctl_settings[k].flag : letter;
+
+                if (*word && !(ctl_settings[k].flags & SETTING_HIDDEN))
+                        CHECK_EQ(strv_contains((char *const *) common, word) !=
+                                         strv_contains(named, word),
+                                 true, "option '%s' belongs to all verbs, or to some in their rows",
+                                 word);
+        }
+}
+
+/* Statuses are 0 and 1, unless somebody asks for more. */
+static void test_exit_statuses(void **state) {
+        static const struct {
+                int code, status;
+        } rows[] = {
+                { ENOENT, 2 }, { ERR_NO_SUCH_MACHINE, 2 }, { EACCES, 3 },    { EBUSY, 4 },
+                { EEXIST, 4 }, { EOPNOTSUPP, 5 },          { ETIMEDOUT, 6 }, { EINVAL, 7 },
+                { EIO, 1 },
+        };
+        Ctl c = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                c.o.distinct = false;
+                CHECK_EQ(ctl_exit_status(&c, -rows[i].code), 1, "row %zu", i);
+                c.o.distinct = true;
+                CHECK_EQ(ctl_exit_status(&c, -rows[i].code), rows[i].status, "row %zu", i);
+        }
+}
+
 static void test_values(void **state) {
         _cleanup_(ctl_options_done) CtlOptions o = {};
         _cleanup_strv_ char **rest = NULL;
@@ -156,8 +209,9 @@ static void test_archive_name(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_positionals),  cmocka_unit_test(test_values),
-                cmocka_unit_test(test_refused),      cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_positionals),   cmocka_unit_test(test_options_of_verbs),
+                cmocka_unit_test(test_exit_statuses), cmocka_unit_test(test_values),
+                cmocka_unit_test(test_refused),       cmocka_unit_test(test_tables),
                 cmocka_unit_test(test_archive_name),
         };
 
