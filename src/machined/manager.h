@@ -6,6 +6,7 @@
 #include "bus/daemon.h"
 #include "bus/error.h"
 #include "bus/name.h"
+#include "image/image.h"
 #include "machined/life-log.h"
 #include "machined/registry.h"
 
@@ -24,6 +25,7 @@ typedef struct Manager {
         unsigned n_opening;    /* machines with a pending start job */
         bool reveals;          /* all of a machine may be told to who reads its properties now */
         Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */
+        Image stranger_image;  /* and this of an image */
         bool no_pidfds;        /* PID 1 is too old to take a scope's processes as pidfds */
         bool no_scope_user;    /* PID 1 is too old to give a scope's control group to a user */
         Map images;            /* image objects of this turn of the loop, see object-image.c */

@@ -78,8 +78,9 @@ static int get_pool(sd_bus *bus, const char *path, const char *interface, const 
                 return sd_bus_message_append(reply, "s", pool_path(&pool, NULL) < 0 ? "" : pool);
         }
 
-        PoolUsage usage;
-        pool_usage(&usage);
+        PoolUsage usage = { UINT64_MAX, UINT64_MAX };
+        if (privacy_reveals(userdata))
+                pool_usage(&usage);
         return sd_bus_message_append(reply, "t",
                                      streq(property, "PoolUsage") ? usage.usage : usage.limit);
 }
@@ -168,7 +169,8 @@ static const sd_bus_vtable machine_vtable[] = {
 
 static int image_text(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const Image *i = ((const ImageObject *) userdata)->image;
+        const ImageObject *o = userdata;
+        const Image *i = privacy_image(o->manager, o->image);
         const char *value = streq(property, "Name")   ? i->name
                             : streq(property, "Path") ? i->path
                                                       : image_type_name(i->type);
@@ -179,13 +181,15 @@ static int image_text(sd_bus *bus, const char *path, const char *interface, cons
 static int image_read_only(sd_bus *bus, const char *path, const char *interface,
                            const char *property, sd_bus_message *reply, void *userdata,
                            sd_bus_error *error) {
-        return sd_bus_message_append(reply, "b",
-                                     ((const ImageObject *) userdata)->image->read_only);
+        const ImageObject *o = userdata;
+
+        return sd_bus_message_append(reply, "b", privacy_image(o->manager, o->image)->read_only);
 }
 
 static int image_number(sd_bus *bus, const char *path, const char *interface, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const Image *i = ((const ImageObject *) userdata)->image;
+        const ImageObject *o = userdata;
+        const Image *i = privacy_image(o->manager, o->image);
         const struct {
                 const char *name;
                 uint64_t value;

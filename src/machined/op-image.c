@@ -9,6 +9,7 @@
 #include "image/metadata.h"
 #include "image/pool.h"
 #include "machined/op.h"
+#include "machined/privacy.h"
 
 #define QUERY_USEC ((uint64_t) 30 * 1000000)
 
@@ -49,12 +50,14 @@ typedef struct Row {
 static int work_list(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_(image_list_done) ImageList images = {};
         _cleanup_(buf_done) Buf b = {};
+        const bool reveals = *(const bool *) arg;
         int r = pool_list(&images, e);
 
         for (size_t i = 0; r >= 0 && i < images.n; i++) {
                 const Image *image = images.items[i];
-                const Row row = { image->crtime_usec, image->mtime_usec, image->usage, image->type,
-                                  image->read_only };
+                const Row row = { reveals ? image->crtime_usec : 0, reveals ? image->mtime_usec : 0,
+                                  reveals ? image->usage : UINT64_MAX, image->type,
+                                  reveals && image->read_only };
                 r = buf_append(&b, &row, sizeof row);
                 if (r >= 0)
                         r = buf_append(&b, image->name, strlen(image->name) + 1);
@@ -97,7 +100,12 @@ int op_list_images(Manager *m, sd_bus_message *call, Error *e) {
         static const OperationKind kind = { "listing images", work_list, finish_list, QUERY_USEC,
                                             false };
 
-        return operation_start(m, &kind, call, NULL, NULL, NULL, 0, e);
+        /* Who may not look into them is told what they are called and of which type they are. */
+        int r = privacy_check_images(m, call, "list", NULL);
+        if (r == 0)
+                return 0;
+        const bool reveals = r > 0;
+        return operation_start(m, &kind, call, NULL, &reveals, NULL, 0, e);
 }
 
 /* One change to one image, for the worker; the image is looked up again there. */
@@ -299,28 +307,32 @@ int op_image_hostname(Manager *m, const Image *image, sd_bus_message *call, Erro
         static const OperationKind kind = { "reading the host name", work_hostname, finish_text,
                                             QUERY_USEC, false };
 
-        return start_change(m, &kind, image, NULL, false, call, e);
+        int r = privacy_check_image(m, call, image, "get_hostname", e);
+        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
 }
 
 int op_image_machine_id(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
         static const OperationKind kind = { "reading the machine ID", work_machine_id, finish_bytes,
                                             QUERY_USEC, false };
 
-        return start_change(m, &kind, image, NULL, false, call, e);
+        int r = privacy_check_image(m, call, image, "get_machine_id", e);
+        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
 }
 
 int op_image_machine_info(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
         static const OperationKind kind = { "reading machine-info", work_machine_info,
                                             op_finish_assignments, QUERY_USEC, false };
 
-        return start_change(m, &kind, image, NULL, false, call, e);
+        int r = privacy_check_image(m, call, image, "get_machine_info", e);
+        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
 }
 
 int op_image_os_release(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
         static const OperationKind kind = { "reading os-release", work_os_release,
                                             op_finish_assignments, QUERY_USEC, false };
 
-        return start_change(m, &kind, image, NULL, false, call, e);
+        int r = privacy_check_image(m, call, image, "get_os_release", e);
+        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
 }
 
 static int authorize_clean(Manager *m, sd_bus_message *call, const char *mode, Error *e) {

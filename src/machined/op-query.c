@@ -133,7 +133,10 @@ int op_uid_shift(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         int r = refuse_vm(machine, e);
 
         if (r >= 0)
-                r = machine_id_shift(machine, &shift, e);
+                r = privacy_check(m, call, machine, "get_uid_shift", e);
+        if (r <= 0)
+                return r;
+        r = machine_id_shift(machine, &shift, e);
         return r < 0 ? r : op_sent(sd_bus_reply_method_return(call, "u", shift), e);
 }
 
@@ -173,7 +176,8 @@ static const MapKind map_groups = { "gid_map", "group", ERR_NO_SUCH_GROUP_MAPPIN
 /* Numbers below belong to the host, whoever has mapped them. */
 #define CONTAINER_ID_MIN 0x10000U
 
-static int map_from(Machine *machine, const MapKind *kind, sd_bus_message *call, Error *e) {
+static int map_from(Manager *m, Machine *machine, const MapKind *kind, sd_bus_message *call,
+                    Error *e) {
         _cleanup_(idmap_done) IdMap map = {};
         uint32_t inside, outside;
         int r = op_read(call, e, "u", &inside);
@@ -184,6 +188,9 @@ static int map_from(Machine *machine, const MapKind *kind, sd_bus_message *call,
                 return error_set(e, EINVAL, "%u is not an ID", inside);
         if (machine->class != MACHINE_CONTAINER)
                 return error_set(e, EOPNOTSUPP, "machine '%s' is no container", machine->name);
+        r = privacy_check(m, call, machine, "map_from", e);
+        if (r <= 0)
+                return r;
         r = idmap_read(machine->leader.pid, kind->file, &map);
         if (r < 0)
                 return error_set(e, r, "cannot read the ID map of machine '%s': %m", machine->name);
@@ -202,6 +209,9 @@ static int map_to(Manager *m, const MapKind *kind, sd_bus_message *call, Error *
         if (outside < CONTAINER_ID_MIN || outside == UINT32_MAX)
                 return error_set(e, outside == UINT32_MAX ? EINVAL : kind->code,
                                  "%s %u belongs to the host", kind->what, outside);
+        r = privacy_check_any(m, call, "map_to", e);
+        if (r <= 0)
+                return r;
 
         for (Machine *i = m->registry.first; i; i = i->next) {
                 _cleanup_(idmap_done) IdMap map = {};
@@ -216,11 +226,11 @@ static int map_to(Manager *m, const MapKind *kind, sd_bus_message *call, Error *
 }
 
 int op_map_from_user(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
-        return map_from(machine, &map_users, call, e);
+        return map_from(m, machine, &map_users, call, e);
 }
 
 int op_map_from_group(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
-        return map_from(machine, &map_groups, call, e);
+        return map_from(m, machine, &map_groups, call, e);
 }
 
 int op_map_to_user(Manager *m, sd_bus_message *call, Error *e) {

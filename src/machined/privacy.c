@@ -5,7 +5,8 @@
 
 #include "machined/op.h"
 
-#define INSPECT BUS_MACHINE1_NAME ".inspect-machines"
+#define INSPECT        BUS_MACHINE1_NAME ".inspect-machines"
+#define INSPECT_IMAGES BUS_MACHINE1_NAME ".inspect-images"
 
 /* The machine whose properties a message wants; NULL = none. */
 static Machine *find_subject(Manager *m, sd_bus_message *message) {
@@ -18,10 +19,15 @@ static Machine *find_subject(Manager *m, sd_bus_message *message) {
                                    : registry_by_name(&m->registry, name);
 }
 
-Machine *privacy_view(Manager *m, Machine *machine) {
+bool privacy_reveals(Manager *m) {
         sd_bus_message *message = sd_bus_get_current_message(m->daemon.bus);
 
-        if (m->reveals || !message || !sd_bus_message_is_method_call(message, BUS_PROPERTIES, NULL))
+        return m->reveals || !message ||
+               !sd_bus_message_is_method_call(message, BUS_PROPERTIES, NULL);
+}
+
+Machine *privacy_view(Manager *m, Machine *machine) {
+        if (privacy_reveals(m))
                 return machine;
         m->stranger_view = (Machine){
                 .name = machine->name,
@@ -39,16 +45,51 @@ Machine *privacy_view(Manager *m, Machine *machine) {
         return &m->stranger_view;
 }
 
+const Image *privacy_image(Manager *m, const Image *image) {
+        static char nothing[] = "";
+
+        if (privacy_reveals(m))
+                return image;
+        m->stranger_image = (Image){
+                .name = image->name,
+                .path = nothing,
+                .type = image->type,
+                .usage = UINT64_MAX,
+                .usage_exclusive = UINT64_MAX,
+                .limit = UINT64_MAX,
+                .limit_exclusive = UINT64_MAX,
+        };
+        return &m->stranger_image;
+}
+
+static int check_properties(Manager *m, sd_bus_message *message) {
+        _cleanup_free_ char *image = NULL;
+        const Machine *machine = find_subject(m, message);
+        const char *path = sd_bus_message_get_path(message);
+
+        if (machine) {
+                const char *details[] = { "machine", machine->name, "verb", "get_properties",
+                                          NULL };
+                return polkit_check_quietly(m->daemon.polkit, message, INSPECT, details,
+                                            machine->uid, NULL);
+        }
+        if (!sd_bus_message_is_method_call(message, BUS_PROPERTIES, NULL) || !path)
+                return 1;
+        if (sd_bus_path_decode(path, BUS_MACHINE1_IMAGE, &image) > 0) {
+                const char *details[] = { "image", image, "verb", "get_properties", NULL };
+                return polkit_check_quietly(m->daemon.polkit, message, INSPECT_IMAGES, details,
+                                            POLKIT_NOBODY, NULL);
+        }
+        return streq(path, BUS_MACHINE1_PATH)
+                       ? privacy_check_images(m, message, "get_properties", NULL)
+                       : 1;
+}
+
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
-        Machine *machine = find_subject(m, message);
 
         m->reveals = true;
-        if (!machine)
-                return 0;
-        const char *details[] = { "machine", machine->name, "verb", "get_properties", NULL };
-        int r = polkit_check_quietly(m->daemon.polkit, message, INSPECT, details, machine->uid,
-                                     NULL);
+        int r = check_properties(m, message);
         m->reveals = r > 0;
         return r == 0;
 }
@@ -62,4 +103,24 @@ int privacy_watch(Manager *m, Error *e) {
 int privacy_check(Manager *m, sd_bus_message *call, const Machine *machine, const char *verb,
                   Error *e) {
         return op_authorize(m, call, INSPECT, machine, verb, machine->uid, e);
+}
+
+int privacy_check_any(Manager *m, sd_bus_message *call, const char *verb, Error *e) {
+        const char *details[] = { "verb", verb, NULL };
+
+        return polkit_check(m->daemon.polkit, call, INSPECT, details, POLKIT_NOBODY, e);
+}
+
+int privacy_check_image(Manager *m, sd_bus_message *call, const Image *image, const char *verb,
+                        Error *e) {
+        const char *details[] = { "image", image->name, "verb", verb, NULL };
+
+        return polkit_check(m->daemon.polkit, call, INSPECT_IMAGES, details, POLKIT_NOBODY, e);
+}
+
+int privacy_check_images(Manager *m, sd_bus_message *call, const char *verb, Error *e) {
+        const char *details[] = { "verb", verb, NULL };
+
+        return polkit_check_quietly(m->daemon.polkit, call, INSPECT_IMAGES, details, POLKIT_NOBODY,
+                                    e);
 }

@@ -89,7 +89,7 @@ IMAGE_PROPERTIES = ("Name Path Type ReadOnly CreationTimestamp ModificationTimes
 def sleeper(name, options=""):
     """A process that sleeps in a unit of its own, known by its name."""
     return sh(f"systemd-run -q -u {name}.service {options} sleep 10000; p=$(systemctl show -PMainPID {name}); "
-              "until grep -q sleep /proc/$p/comm; do sleep 0.02; done; echo $p", name)
+              "until grep -qx sleep /proc/$p/comm; do sleep 0.02; done; echo $p", name)
 
 
 def forget(name):
@@ -105,7 +105,7 @@ SETUP = [
           ip addr add fd00::5/64 dev d0 nodad; until [ -z "$(ip -o addr show tentative)" ]; do sleep 0.05; done;
           ip -6 addr flush dev d0 scope link; ip -6 addr flush dev d1 scope link'"""),
     sh("""systemd-run -q -u mapped.service unshare -U sleep 10000; pid=$(systemctl show -PMainPID mapped);
-          until grep -q sleep /proc/$pid/comm; do sleep 0.02; done;
+          until grep -qx sleep /proc/$pid/comm; do sleep 0.02; done;
           echo 0 200000 65536 >/proc/$pid/uid_map; echo 0 200000 65536 >/proc/$pid/gid_map; echo $pid""", "mapped"),
     sleeper("vm"),
     sh("setsid sleep 10000 >/dev/null 2>&1 & echo $!", "one"),
