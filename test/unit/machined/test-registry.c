@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "machined/registry.h"
@@ -66,6 +68,39 @@ static void test_parent_is_climbed_to(void **state) {
         Machine *a = add(&r, "a", NULL, getppid());
 
         assert_ptr_equal(registry_by_pid(&r, getpid()), getppid() > 1 ? a : NULL);
+}
+
+static void test_number_of_a_dead_leader(void **state) {
+        _cleanup_(registry_done) Registry r = {};
+        MachineProcess p;
+        pid_t child = fork();
+
+        if (child == 0) {
+                (void) pause();
+                _exit(0);
+        }
+        assert_int_equal(machine_process_pin(child, 0, &p), 0);
+        Machine *a = add(&r, "a", NULL, child);
+        a->leader = p;
+        assert_ptr_equal(registry_by_pid(&r, child), a);
+        siginfo_t info;
+        (void) kill(child, SIGKILL);
+        assert_int_equal(waitid(P_PID, (id_t) child, &info, WEXITED | WNOWAIT), 0);
+        assert_ptr_equal(registry_by_pid(&r, child), a); /* a zombie keeps it */
+        (void) waitpid(child, NULL, 0);
+        assert_null(registry_by_pid(&r, child));
+}
+
+static void test_disown_unit(void **state) {
+        _cleanup_(registry_done) Registry r = {};
+        Machine *a = add(&r, "a", "a.service", 100);
+
+        registry_disown_unit(&r, a);
+        CHECK_EQ(a->owns_unit, false, "owned");
+        assert_null(registry_by_unit(&r, "a.service"));
+        Machine *b = add(&r, "b", "a.service", 200);
+        registry_disown_unit(&r, a);
+        assert_ptr_equal(registry_by_unit(&r, "a.service"), b);
 }
 
 static void test_host_leads_nobody(void **state) {
@@ -149,6 +184,8 @@ int main(void) {
                 cmocka_unit_test(test_names_are_taken_once),
                 cmocka_unit_test(test_second_in_a_unit_does_not_own_it),
                 cmocka_unit_test(test_parent_is_climbed_to),
+                cmocka_unit_test(test_number_of_a_dead_leader),
+                cmocka_unit_test(test_disown_unit),
                 cmocka_unit_test(test_host_leads_nobody),
                 cmocka_unit_test(test_set_unit),
                 cmocka_unit_test(test_scope_names),

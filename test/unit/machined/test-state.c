@@ -80,6 +80,23 @@ static void test_round_trip(void **state) {
         CHECK_STR(again.p, b.p, "text");
 }
 
+static void test_unit_of_somebody_else(void **state) {
+        _cleanup_(machine_freep) Machine *m = full_machine(), *back = NULL;
+        _cleanup_(buf_done) Buf b = {};
+        Error e = {};
+
+        CHECK_EQ(state_format(m, &b), 0, "format");
+        assert_null(strstr(b.p, "OWNS_UNIT"));
+        buf_done(&b);
+        m->owns_unit = false;
+        m->control_address = strdup("/run/control");
+        CHECK_EQ(state_format(m, &b), 0, "format");
+        CHECK_EQ(state_parse(m->name, b.p, b.n, &back, &e), 0, "%s", e.text);
+        CHECK_STR(back->unit, m->unit, "unit");
+        CHECK_EQ(back->owns_unit, false, "owned after a restart");
+        CHECK_STR(back->control_address, "/run/control", "control address");
+}
+
 static void test_refused(void **state) {
         static const struct {
                 const char *text, *why;
@@ -141,16 +158,19 @@ static void test_files(void **state) {
         CHECK_EQ(state_load(fd, m->name, &back, &e), 0, "%s", e.text);
 
         state_remove(fd, m);
+        /* What an end at a bad moment leaves. */
+        assert_int_equal(symlinkat("nobody", fd, "unit:x.service"), 0);
+        assert_int_equal(symlinkat("nobody", fd, ".#unit:x.service"), 0);
+        assert_int_equal(mknodat(fd, ".#half", S_IFREG | 0644, 0), 0);
+        state_sweep(fd);
         assert_int_equal(rmdir(directory), 0); /* nothing is left */
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_text_is_what_others_read),
-                cmocka_unit_test(test_round_trip),
-                cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_minimal_and_unknown_keys),
-                cmocka_unit_test(test_files),
+                cmocka_unit_test(test_text_is_what_others_read), cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_unit_of_somebody_else),    cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_minimal_and_unknown_keys), cmocka_unit_test(test_files),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
