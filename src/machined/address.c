@@ -84,19 +84,40 @@ static int dump(struct mnl_socket *s, Addresses *all) {
 static int compare(const void *x, const void *y) {
         const Address *a = x, *b = y;
 
-        if (a->family != b->family)
-                return a->family == AF_INET ? -1 : 1;
+        if (a->leads_out != b->leads_out)
+                return a->leads_out ? -1 : 1;
         if (a->scope != b->scope)
                 return a->scope < b->scope ? -1 : 1;
+        if (a->family != b->family)
+                return a->family == AF_INET ? -1 : 1;
         if (a->ifindex != b->ifindex)
                 return a->ifindex < b->ifindex ? -1 : 1;
         return memcmp(a->bytes, b->bytes, sizeof a->bytes);
 }
 
-int address_list(Address **ret, size_t *ret_n, Error *e) {
+size_t address_order(const GuestLinks *links, Address *v, size_t n) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                const GuestLink *link = guest_links_find(links, v[i].ifindex);
+
+                v[i].leads_out = link && link->leads_out;
+                if (!link || link->leads_out || !link->is_bridge)
+                        v[kept++] = v[i];
+        }
+        n = kept;
+        if (n > 1)
+                qsort(v, n, sizeof *v, compare);
+        kept = 0;
+        for (size_t i = 0; i < n; i++)
+                if (kept == 0 || compare(v + kept - 1, v + i) != 0)
+                        v[kept++] = v[i];
+        return kept;
+}
+
+int address_list(const GuestLinks *links, Address **ret, size_t *ret_n, Error *e) {
         struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
         Addresses all = {};
-        size_t n = 0;
 
         if (!s)
                 return error_set(e, errno, "cannot open a netlink socket: %m");
@@ -106,13 +127,7 @@ int address_list(Address **ret, size_t *ret_n, Error *e) {
                 free(all.items);
                 return error_set(e, r, "cannot list addresses: %m");
         }
-
-        if (all.n > 0)
-                qsort(all.items, all.n, sizeof *all.items, compare);
-        for (size_t i = 0; i < all.n; i++)
-                if (n == 0 || compare(all.items + n - 1, all.items + i) != 0)
-                        all.items[n++] = all.items[i];
         *ret = all.items;
-        *ret_n = n;
+        *ret_n = all.n > 0 ? address_order(links, all.items, all.n) : 0;
         return 0;
 }

@@ -16,7 +16,10 @@
 #include "base/path.h"
 
 Target target_of(const Machine *machine) {
-        Target t = { .pid = machine->leader.pid, .pidfd = machine->leader.fd };
+        Target t = { .pid = machine->leader.pid,
+                     .pidfd = machine->leader.fd,
+                     .netifs = machine->netifs,
+                     .n_netifs = machine->n_netifs };
 
         (void) snprintf(t.name, sizeof t.name, "%s", machine->name);
         return t;

@@ -10,8 +10,10 @@
 /* A machine as a worker needs it: what survives fork() and closing of descriptors. */
 typedef struct Target {
         char name[HOST_NAME_LENGTH_MAX + 1];
-        pid_t pid; /* 1 = the host itself */
-        int pidfd; /* -EBADF for the host */
+        pid_t pid;         /* 1 = the host itself */
+        int pidfd;         /* -EBADF for the host */
+        const int *netifs; /* interfaces of the host that lead to it; the machine's */
+        size_t n_netifs;
 } Target;
 
 /** target_of() - the leader of @machine */

@@ -2,6 +2,7 @@
 /* What can be learnt of a running machine. Whatever is under its control is looked at by workers. */
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "image/metadata.h"
@@ -36,14 +37,27 @@ static int start(Manager *m, const OperationKind *kind, Machine *machine, sd_bus
 }
 
 static int work_addresses(const void *arg, const WorkerOut *out, Error *e) {
+        _cleanup_(guest_links_done) GuestLinks links = {};
         _cleanup_free_ Address *addresses = NULL;
+        _cleanup_free_ int *pairs = NULL;
         const Target *target = arg;
         size_t n;
 
-        if (target->pid != 1 && setns(target->pidfd, CLONE_NEWNET) < 0)
-                return error_set(e, errno, "cannot enter the network namespace of process %d: %m",
-                                 target->pid);
-        int r = address_list(&addresses, &n, e);
+        if (target->pid != 1) {
+                pairs = calloc(target->n_netifs + 1, sizeof *pairs);
+                if (!pairs)
+                        return error_oom(e);
+                guest_link_pairs(target->netifs, target->n_netifs, pairs);
+                if (setns(target->pidfd, CLONE_NEWNET) < 0)
+                        return error_set(e, errno,
+                                         "cannot enter the network namespace of process %d: %m",
+                                         target->pid);
+                int r = guest_links_read(&links);
+                if (r < 0)
+                        return error_set(e, r, "cannot list the interfaces: %m");
+                guest_links_mark(&links, pairs, target->netifs, target->n_netifs);
+        }
+        int r = address_list(&links, &addresses, &n, e);
         return r < 0 ? r : operation_send_text(out, addresses, n * sizeof *addresses);
 }
 

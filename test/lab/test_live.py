@@ -189,3 +189,18 @@ def test_on_a_terminal_it_is_live(lab, command):
     text = lab.read("/tmp/live")
     assert text.count("\033[?1049h") == text.count("\033[?1049l") == 1
     assert "0.0%" in text and " icanon" in text and " echo " in text
+
+
+def test_addresses_by_which_it_is_reached(lab):
+    """Not those of a bridge in there, which may be somebody else's out here."""
+    leader = lab.out(f"skep show -P Leader {PLAIN}")
+    lab.run(f"nsenter -t {leader} -n sh -c 'ip link add docker0 type bridge; ip addr add 10.0.0.1/24 dev docker0; "
+            "ip link set docker0 up; ip link add a0 type veth peer a1; ip addr add 10.0.1.1/24 dev a0; ip link set a0 up; "
+            "ip addr add fd77::2/64 dev host0 nodad; ip addr add 169.254.1.1/16 dev host0 scope link'")
+    lab.run(f"ip link set ve-{PLAIN} up")
+    lab.run(f"nsenter -t {leader} -n sh -c 'ip link set host0 up; ip addr replace 10.77.0.2/24 dev host0'")
+    rows = [bytes(r[1]) for r in machine1.value(lab, "GetMachineAddresses s", PLAIN)[0]]
+    v4 = [".".join(map(str, r)) for r in rows if len(r) == 4]
+    assert v4 == ["10.77.0.2", "169.254.1.1", "10.0.1.1"] and rows[0] == bytes((10, 77, 0, 2))
+    assert rows[1].startswith(b"\xfd\x77")
+    assert lab.out("skep list --no-legend").splitlines()[-1].split()[5].startswith("10.77.0.2")

@@ -4,8 +4,6 @@
 #include <signal.h>
 
 #include "check.h"
-
-#include <limits.h>
 #include "ctl/archive-name.h"
 #include "ctl/verbs.h"
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "machined/address.h"
 #include "machined/guest-link.h"
 #include "machined/process-list.h"
 #include "machined/statistics.h"
@@ -91,12 +92,46 @@ static void test_which_lead_out(void **state) {
         }
 }
 
+#define V4(link, last, reach)                                                                      \
+        {                                                                                          \
+                .family = AF_INET, .ifindex = link, .scope = reach, .bytes = { 10, 0, 0, last }    \
+        }
+#define V6(link, last, reach)                                                                      \
+        {                                                                                          \
+                .family = AF_INET6, .ifindex = link, .scope = reach, .bytes = { 0xfd, last }       \
+        }
+
+/* Scopes: 0 the world, 253 a link. */
+static void test_order_of_addresses(void **state) {
+        static const Address addresses[] = {
+                V4(3, 1, 0), /* its own bridge */
+                V6(7, 2, 253), V4(7, 3, 253), V6(7, 4, 0),
+                V4(7, 5, 0),   V4(7, 5, 0), /* twice the same */
+                V4(5, 6, 0),                /* leads out by itself, but the host knows of another */
+        };
+        static const uint8_t order[] = { 5, 4, 3, 2, 6 };
+        const int netif = 20, pair = 2;
+        GuestLink links[ELEMENTSOF(example)];
+        GuestLinks l = { links, ELEMENTSOF(links) };
+        Address v[ELEMENTSOF(addresses)];
+
+        memcpy(links, example, sizeof links);
+        memcpy(v, addresses, sizeof v);
+        guest_links_mark(&l, &pair, &netif, 1);
+        CHECK_EQ(address_order(&l, v, ELEMENTSOF(v)), ELEMENTSOF(order), "number");
+        for (size_t i = 0; i < ELEMENTSOF(order); i++)
+                CHECK_EQ(v[i].bytes[v[i].family == AF_INET ? 3 : 1], order[i], "place %zu", i);
+
+        /* Where nothing is known of interfaces, all stay. */
+        memcpy(v, addresses, sizeof v);
+        CHECK_EQ(address_order(&(GuestLinks){}, v, ELEMENTSOF(v)), ELEMENTSOF(v) - 1, "all");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_files_of_groups),
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_processes),
-                cmocka_unit_test(test_which_lead_out),
+                cmocka_unit_test(test_files_of_groups),    cmocka_unit_test(test_names),
+                cmocka_unit_test(test_processes),          cmocka_unit_test(test_which_lead_out),
+                cmocka_unit_test(test_order_of_addresses),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
