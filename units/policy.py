@@ -34,11 +34,13 @@ MACHINE1 = {
     "org.skep.Manager1": """
         RunInMachine OpenMachineShell
         ExecInMachine ExecInMachineOnTerminal
+        WaitForMachine ForgetMachine ListOperations CancelOperation
         UnbindMachine ListMachineBinds
         GetMachineStatistics ListStatistics ListMachineProcesses""",
     "org.skep.Machine1": """
         Run OpenShell
         Exec ExecOnTerminal
+        Wait Forget
         Unbind ListBinds GetStatistics ListProcesses""",
 }
 

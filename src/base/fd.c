@@ -87,7 +87,7 @@ int fd_copy(int from, int to) {
         bool in_kernel = true;
 
         for (;;) {
-                ssize_t k = in_kernel ? copy_file_range(from, NULL, to, NULL, 1 << 30, 0)
+                ssize_t k = in_kernel ? copy_file_range(from, NULL, to, NULL, 1 << 26, 0)
                                       : read(from, buffer, sizeof buffer);
                 if (k < 0 && errno == EINTR)
                         continue;

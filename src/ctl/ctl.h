@@ -31,6 +31,8 @@ typedef struct CtlOptions {
         char *uid;            /* --uid */
         char *directory;      /* --chdir */
         bool pty;
+        char *until;        /* --until */
+        uint64_t timeout;   /* --timeout, µs; 0 = none */
         char **environment; /* assignments for a shell */
         char *template;     /* of a machine's unit; NULL = ours */
         char *slice;        /* that a machine's unit is in; NULL = the template's */

@@ -43,7 +43,7 @@ static int option_addresses(const Setting *row, const char *value, void *at, Err
         return 0;
 }
 
-static int option_output(const Setting *row, const char *value, void *at, Error *e) {
+static int option_word(const Setting *row, const char *value, void *at, Error *e) {
         _cleanup_strv_ char **words = NULL;
 
         if (str_split(row->complete, " ", &words) < 0)
@@ -60,6 +60,14 @@ static int option_from(const Setting *row, const char *value, void *at, Error *e
         if (!streq(value, "all") && !streq(value, "unit") && !streq(value, "guest"))
                 return error_set(e, EINVAL, "'%.60s' is none of all, unit, guest", value);
         return setting_string(row, value, at, e);
+}
+
+static int option_time(const Setting *row, const char *value, void *at, Error *e) {
+        uint64_t *usec = at;
+
+        if (parse_duration(value, usec) < 0 || *usec == 0)
+                return error_set(e, EINVAL, "'%.60s' is no time, as in \"90s\" or \"5min\"", value);
+        return 0;
 }
 
 static const char *const json_words[] = { "off", "short", "pretty", "seq", "sse", NULL };
@@ -188,7 +196,7 @@ const Setting ctl_settings[] = {
           .help = "How to show the journal; the json modes are for tables too",
           .complete = "short short-full short-iso short-iso-precise short-precise short-monotonic "
                       "short-unix with-unit cat json json-pretty json-seq json-sse help",
-          .parse = option_output,
+          .parse = option_word,
           AT(output) },
         { .flag = "signal",
           .letter = 's',
@@ -238,6 +246,17 @@ const Setting ctl_settings[] = {
           .help = "With stats and top: how often to look",
           .parse = setting_unsigned,
           AT(interval) },
+        { .flag = "until",
+          .metavar = "STATE",
+          .help = "What wait waits for: ready (the default) or gone",
+          .complete = "ready gone",
+          .parse = option_word,
+          AT(until) },
+        { .flag = "timeout",
+          .metavar = "TIME",
+          .help = "How long wait waits at most, as in \"90s\"",
+          .parse = option_time,
+          AT(timeout) },
         { .flag = "now",
           .help = "With enable start, with disable power off as well",
           .parse = setting_bool,
@@ -255,7 +274,7 @@ const Setting ctl_settings[] = {
           .metavar = "RUNNER",
           .help = "With start and enable: what runs the machine, nspawn or vmspawn",
           .complete = "nspawn vmspawn",
-          .parse = option_output,
+          .parse = option_word,
           AT(runner) },
         { .letter = 'V', .help = "Same as --runner=vmspawn", .parse = setting_bool, AT(vmspawn) },
         { .flag = "slice",
@@ -270,7 +289,7 @@ const Setting ctl_settings[] = {
           .parse = setting_strings,
           AT(arguments) },
         { .flag = "force",
-          .help = "Replace an image, or files, of the same name",
+          .help = "Replace an image, or files, of the same name; forget what is alive",
           .parse = setting_bool,
           AT(force) },
         { .flag = "read-only",
@@ -300,6 +319,7 @@ void ctl_options_done(CtlOptions *o) {
         strv_free(o->only);
         free(o->uid);
         free(o->directory);
+        free(o->until);
         strv_free(o->environment);
         free(o->template);
         free(o->slice);

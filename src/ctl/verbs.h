@@ -32,6 +32,11 @@ int verb_attach(char *const *args, void *context, Error *e);
 int verb_shell(char *const *args, void *context, Error *e);
 /* ctl-exec.c */
 int verb_exec(char *const *args, void *context, Error *e);
+/* ctl-wait.c */
+int verb_wait(char *const *args, void *context, Error *e);
+int verb_forget(char *const *args, void *context, Error *e);
+int verb_operations(char *const *args, void *context, Error *e);
+int verb_cancel(char *const *args, void *context, Error *e);
 /* ctl-image.c */
 int verb_clone(char *const *args, void *context, Error *e);
 int verb_rename(char *const *args, void *context, Error *e);

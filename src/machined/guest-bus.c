@@ -10,20 +10,22 @@
 #include "bus/error.h"
 #include "bus/name.h"
 
-#define CALL_USEC ((uint64_t) 30 * 1000000)
-#define BUS_PATH  "/run/dbus/system_bus_socket"
+#define CALL_USEC    ((uint64_t) 30 * 1000000)
+#define BUS_PATH     "/run/dbus/system_bus_socket"
+#define MANAGER_PATH "/run/systemd/private"
 
 /* Finds the login shell of $1 the way that the guest finds its users, then becomes it. */
 static const char shell_script
         [] = "s=$(getent passwd \"$1\" 2>/dev/null); s=${s##*:}; [ -x \"$s\" ] || s=/bin/sh; "
              "exec \"$s\" -l";
 
-static int connect_inside(int root_fd, int sock, Error *e) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = BUS_PATH };
+static int connect_to(const char *path, int sock, Error *e) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
         _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
         if (fd < 0)
                 return error_set(e, errno, "cannot make a socket: %m");
+        (void) snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
         if (connect(fd, (struct sockaddr *) &address, sizeof address) < 0) {
                 if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR)
                         return error_set(e, ENOENT, "no system bus in the machine");
@@ -32,18 +34,23 @@ static int connect_inside(int root_fd, int sock, Error *e) {
         return handshake_send_fd(sock, 0, fd);
 }
 
-int guest_bus_open(const Target *t, int root_fd, sd_bus **ret, Error *e) {
+static int connect_inside(int root_fd, int sock, Error *e) {
+        return connect_to(BUS_PATH, sock, e);
+}
+
+static int connect_manager_inside(int root_fd, int sock, Error *e) {
+        return connect_to(MANAGER_PATH, sock, e);
+}
+
+/* @with_bus: what is connected to is a bus, not one peer. */
+static int open_inside(const Target *t, int root_fd, int (*connect_f)(int, int, Error *),
+                       bool with_bus, sd_bus **ret, Error *e) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
-        int fd = -EBADF, r;
+        int fd = -EBADF;
 
-        if (t->pid == 1) {
-                r = sd_bus_open_system(ret);
-                return r < 0 ? error_set(e, r, "cannot connect to the system bus: %m") : 0;
-        }
-
-        /* Root of the guest, as the bus there sees it, has to be the one who connects. */
-        r = target_run_inside(t, root_fd, NAMESPACE_USER | NAMESPACE_FILES | NAMESPACE_PIDS,
-                              connect_inside, &fd, e);
+        /* Root of the guest, as they see it in there, has to be the one who connects. */
+        int r = target_run_inside(t, root_fd, NAMESPACE_USER | NAMESPACE_FILES | NAMESPACE_PIDS,
+                                  connect_f, &fd, e);
         if (r < 0)
                 return r;
         r = sd_bus_new(&bus);
@@ -53,7 +60,7 @@ int guest_bus_open(const Target *t, int root_fd, sd_bus **ret, Error *e) {
                 (void) fd_close(fd);
                 return error_set(e, r, "cannot set up the connection to the machine's bus: %m");
         }
-        r = sd_bus_set_bus_client(bus, true);
+        r = sd_bus_set_bus_client(bus, with_bus);
         if (r >= 0)
                 r = sd_bus_negotiate_fds(bus, true);
         if (r >= 0)
@@ -64,6 +71,19 @@ int guest_bus_open(const Target *t, int root_fd, sd_bus **ret, Error *e) {
                 return error_set(e, r, "cannot talk to the machine's system bus: %m");
         *ret = TAKE_PTR(bus);
         return 0;
+}
+
+int guest_bus_open(const Target *t, int root_fd, sd_bus **ret, Error *e) {
+        if (t->pid == 1) {
+                int r = sd_bus_open_system(ret);
+                return r < 0 ? error_set(e, r, "cannot connect to the system bus: %m") : 0;
+        }
+        return open_inside(t, root_fd, connect_inside, true, ret, e);
+}
+
+int guest_bus_open_manager(const Target *t, int root_fd, sd_bus **ret, Error *e) {
+        return t->pid == 1 ? guest_bus_open(t, root_fd, ret, e)
+                           : open_inside(t, root_fd, connect_manager_inside, false, ret, e);
 }
 
 int guest_bus_login(sd_bus *bus, const char *pty_path, Error *e) {

@@ -11,6 +11,9 @@
 /** guest_bus_open() - connect
  * Return: 0; -ENOENT = there is no bus; -errno. */
 int guest_bus_open(const Target *t, int root_fd, sd_bus **ret, Error *e);
+/** guest_bus_open_manager() - connect to the guest's service manager itself, which is there before its bus
+ * Return: as above. */
+int guest_bus_open_manager(const Target *t, int root_fd, sd_bus **ret, Error *e);
 /** guest_bus_login() - start a getty on a terminal of the guest
  * @pty_path: "/dev/pts/N". Return: 0 or -errno. */
 int guest_bus_login(sd_bus *bus, const char *pty_path, Error *e);

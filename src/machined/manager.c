@@ -17,6 +17,7 @@
 #include "machined/privacy.h"
 #include "machined/scope.h"
 #include "machined/state.h"
+#include "machined/waiter.h"
 
 /* After the watches of the bus, so that calls that came before an exit still find the machine. */
 #define PRIORITY_EXIT (SD_EVENT_PRIORITY_NORMAL + 10)
@@ -141,6 +142,12 @@ static void wake_waiting(Manager *m, const MachineEdge *edge) {
                         (void) bus_error_reply(edge->waiting[i], -EIO, NULL);
 }
 
+void manager_state_changed(Manager *m, const Machine *machine) {
+        if (manager_edge(machine)->is_announced)
+                (void) sd_bus_emit_properties_changed(m->daemon.bus, machine->path,
+                                                      BUS_SKEP_MACHINE1, "State", NULL);
+}
+
 void manager_drop(Manager *m, Machine *machine) {
         MachineEdge *edge = manager_edge(machine);
         _cleanup_(sd_bus_error_free) sd_bus_error early = SD_BUS_ERROR_NULL;
@@ -156,6 +163,7 @@ void manager_drop(Manager *m, Machine *machine) {
         registry_remove(&m->registry, machine);
         state_remove(m->state_fd, machine);
         operation_forget_machine(m, machine);
+        waiter_machine_gone(m, machine);
         bind_records_forget(machine->name);
         if (edge->is_announced) {
                 emit(m, machine, "MachineRemoved");
@@ -305,6 +313,7 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
 void manager_done(Manager *m) {
         operation_done_all(m);
         life_log_done(&m->life_log);
+        waiter_done_all(m);
         image_object_forget(m);
         for (Machine *machine = m->registry.first; machine; machine = machine->next)
                 machine->edge = edge_free(machine->edge);

@@ -14,6 +14,7 @@
 #define MACHINE_WAITING_MAX 8
 
 typedef struct Operation Operation;
+typedef struct Waiter Waiter;
 
 typedef struct Manager {
         Daemon daemon;
@@ -22,6 +23,9 @@ typedef struct Manager {
         int state_fd;
         Operation *operations;
         unsigned n_operations; /* those that somebody still waits for */
+        uint64_t last_operation;
+        Waiter *waiters;
+        unsigned n_waiters;
         unsigned n_opening;    /* machines with a pending start job */
         bool reveals;          /* all of a machine may be told to who reads its properties now */
         Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */
@@ -49,6 +53,8 @@ typedef struct MachineEdge {
         sd_bus_slot *call;        /* to PID 1, about this machine */
         Creation creation;        /* its start job is pending; all zero = none is */
         bool is_announced;        /* MachineNew was emitted */
+        bool is_ready;            /* it has told that it has booted */
+        bool is_watched;          /* a worker waits for that */
         sd_bus_message *waiting[MACHINE_WAITING_MAX]; /* for the name of this dying machine */
         unsigned n_waiting;
 } MachineEdge;
@@ -73,6 +79,8 @@ int manager_add(Manager *m, Machine *machine, Error *e);
 int manager_announce(Manager *m, Machine *machine, Error *e);
 /** manager_save() - write its file again; what goes wrong is logged */
 void manager_save(Manager *m, Machine *machine);
+/** manager_state_changed() - tell everybody that opening, running or closing has become another of them */
+void manager_state_changed(Manager *m, const Machine *machine);
 /** manager_drop() - forget a machine: file, MachineRemoved, and the machine itself is freed */
 void manager_drop(Manager *m, Machine *machine);
 /** manager_check_gone() - look whether a machine's leader is gone, and act on it

@@ -12,8 +12,14 @@ static const sd_bus_vtable manager_vtable[] = {
         SKEP_MANAGER_OPS(PLAIN_METHOD) SKEP_MACHINE_OPS(TWIN_METHOD) SD_BUS_VTABLE_END,
 };
 
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", machine_state_name(userdata));
+}
+
 static const sd_bus_vtable machine_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SKEP_MACHINE_OPS(OWN_METHOD) SD_BUS_VTABLE_END,
 };
 

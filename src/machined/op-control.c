@@ -53,6 +53,7 @@ int op_terminate(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         if (r < 0)
                 return r;
         machine->is_closing = true;
+        manager_state_changed(m, machine);
         return op_sent(sd_bus_reply_method_return(call, NULL), e);
 }
 

@@ -162,6 +162,8 @@ static int start_change(Manager *m, const OperationKind *kind, const Image *imag
 
         if (r >= 0)
                 r = operation_start(m, kind, call, NULL, &c, NULL, 0, e);
+        if (r >= 0)
+                operation_set_subject(m, image->name);
         return r;
 }
 

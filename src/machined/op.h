@@ -94,6 +94,8 @@
         OP("ExecOnTerminal", "ExecInMachineOnTerminal", "ssasasqq",                                \
            P(user) P(directory) P(command) P(environment) P(rows) P(columns), "hsh",               \
            P(pty) P(pty_path) P(control), op_exec_on_terminal)                                     \
+        OP("Wait", "WaitForMachine", "st", P(until) P(timeout_usec), "", "", op_wait)              \
+        OP("Forget", "ForgetMachine", "b", P(even_if_alive), "", "", op_forget)                    \
         OP("Unbind", "UnbindMachine", "s", P(destination), "", "", op_unbind)                      \
         OP("ListBinds", "ListMachineBinds", "", "", "a(ssbbt)", P(binds), op_list_binds)           \
         OP("GetStatistics", "GetMachineStatistics", "", "", "a{st}", P(statistics), op_statistics) \
@@ -102,7 +104,9 @@
 
 /* Only on org.skep.Manager1: name, in, names, out, names, handler */
 #define SKEP_MANAGER_OPS(OP)                                                                       \
-        OP("ListStatistics", "", "", "a(sa{st})", P(machines), op_list_statistics)
+        OP("ListStatistics", "", "", "a(sa{st})", P(machines), op_list_statistics)                 \
+        OP("ListOperations", "", "", "a(tssbuttt)", P(operations), op_list_operations)             \
+        OP("CancelOperation", "t", P(id), "", "", op_cancel_operation)
 
 /* Handlers: the cursor of @call is behind the name. Each runs once more from its start when polkit was
  * asked. Return: >= 0 answered, or will be; a negative code with @e set. */

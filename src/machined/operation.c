@@ -3,24 +3,43 @@
  * millisecond and knows all that the daemon knew. It has none of the daemon's descriptors. */
 #include "machined/operation.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/report.h"
 #include "base/handshake.h"
+#include "base/parse.h"
 #include "base/proc.h"
 
 #define KEEP_FDS_MAX 8
+
+/* A number that is none of the result's. */
+#define ID_TOTAL 100
+
+static uint64_t now_realtime(void) {
+        struct timespec t = {};
+
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
 
 struct Operation {
         Operation *next;
         Manager *manager;
         const OperationKind *kind;
-        const Machine *machine;
-        sd_bus_message *call; /* NULL = answered */
+        Machine *machine;
+        sd_bus_message *call; /* NULL = the daemon's own */
+        bool is_pending;      /* somebody still waits for the outcome */
+        uint64_t id;
+        char *subject;
+        uid_t uid;
+        uint64_t started, total;
+        pid_t pid;
         int sock;
         int text;
         int pidfd;
@@ -41,6 +60,7 @@ static Operation *operation_free(Operation *o) {
         (void) fd_close(o->text);
         (void) fd_close(o->pidfd);
         free(o->result.text);
+        free(o->subject);
         free(o);
         return NULL;
 }
@@ -52,15 +72,17 @@ static void unlink_operation(Operation *gone) {
                         *o = gone->next;
                         break;
                 }
-        if (gone->call)
+        if (gone->is_pending && gone->call)
                 gone->manager->n_operations--;
         operation_free(gone);
 }
 
 /* The call has its answer now, whatever becomes of the process. */
 static void answered(Operation *o) {
+        if (o->call)
+                o->manager->n_operations--;
+        o->is_pending = false;
         o->call = sd_bus_message_unref(o->call);
-        o->manager->n_operations--;
         o->timeout = sd_event_source_disable_unref(o->timeout);
         o->input = sd_event_source_disable_unref(o->input);
         o->sock = fd_close(o->sock);
@@ -71,9 +93,12 @@ static void answered(Operation *o) {
 }
 
 static void answer_error(Operation *o, int r, const Error *e) {
-        if (!o->call)
+        if (!o->is_pending)
                 return;
-        (void) bus_error_reply(o->call, r, e);
+        if (o->call)
+                (void) bus_error_reply(o->call, r, e);
+        else
+                o->kind->done(o->manager, o->machine, r, e);
         answered(o);
 }
 
@@ -87,8 +112,10 @@ static void answer(Operation *o) {
         Error e = {};
         int r = read_text(o);
 
-        if (r >= 0)
+        if (r >= 0 && o->call)
                 r = o->kind->finish(o->call, &o->result, &e);
+        else if (r >= 0)
+                o->kind->done(o->manager, o->machine, 0, &e);
         if (r < 0)
                 answer_error(o, r, &e);
         else
@@ -108,6 +135,8 @@ static bool take_message(Operation *o, HandshakeMessage *m) {
         case HANDSHAKE_ID:
                 if (m->number < OPERATION_FDS_MAX)
                         o->result.ids[m->number] = m->value;
+                else if (m->number == ID_TOTAL)
+                        o->total = m->value;
                 return false;
         case HANDSHAKE_ERROR:
                 answer_error(o, m->error.code, &m->error);
@@ -121,7 +150,7 @@ static bool take_message(Operation *o, HandshakeMessage *m) {
 static int on_worker_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Operation *o = userdata;
 
-        while (o->call) {
+        while (o->is_pending) {
                 HandshakeMessage m;
                 int r = handshake_receive(o->sock, &m);
                 if (r == -EAGAIN)
@@ -144,7 +173,7 @@ static int on_worker_exit(sd_event_source *source, int fd, uint32_t events, void
         siginfo_t info;
 
         /* Whatever it has said is in the socket by now. */
-        if (o->call)
+        if (o->is_pending)
                 (void) on_worker_input(NULL, -EBADF, 0, o);
         (void) proc_wait(o->pidfd, &info);
         unlink_operation(o);
@@ -232,6 +261,7 @@ static int start(Operation *o, const void *arg, const int *keep_fds, size_t n_ke
                 run_worker(o, arg, keep_fds, n_keep, theirs);
 
         /* Our own child that nobody has waited for yet: the PID is still its. */
+        o->pid = pid;
         o->pidfd = proc_pidfd_open(pid);
         if (o->pidfd < 0) {
                 (void) kill(pid, SIGKILL);
@@ -247,18 +277,22 @@ static int start(Operation *o, const void *arg, const int *keep_fds, size_t n_ke
         return r;
 }
 
-int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
-                    const void *arg, const int *keep_fds, size_t n_keep, Error *e) {
-        assert_se(n_keep <= KEEP_FDS_MAX);
-        if (m->n_operations >= OPERATIONS_MAX)
-                return error_set(e, ENOBUFS, "too many operations are running");
-
+static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
+                     const void *arg, const int *keep_fds, size_t n_keep, Error *e) {
         _cleanup_(operation_freep) Operation *o = calloc(1, sizeof *o);
         if (!o)
                 return error_oom(e);
         o->manager = m;
         o->kind = kind;
         o->machine = machine;
+        o->id = ++m->last_operation;
+        o->started = now_realtime();
+        o->total = UINT64_MAX;
+        o->subject = strdup(machine ? machine->name : "");
+        if (!o->subject)
+                return error_oom(e);
+        if (call)
+                (void) polkit_caller(m->daemon.polkit, call, &o->uid, NULL, NULL);
         o->sock = o->text = o->pidfd = -EBADF;
         for (size_t i = 0; i < OPERATION_FDS_MAX; i++)
                 o->result.fds[i] = -EBADF;
@@ -266,10 +300,82 @@ int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call,
         int r = start(o, arg, keep_fds, n_keep);
         if (r < 0)
                 return error_set(e, r, "cannot start a worker: %m");
-        o->call = sd_bus_message_ref(call);
-        m->n_operations++;
+        o->is_pending = true;
+        if (call) {
+                o->call = sd_bus_message_ref(call);
+                m->n_operations++;
+        }
         o->next = m->operations;
         m->operations = TAKE_PTR(o);
+        return 0;
+}
+
+int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
+                    const void *arg, const int *keep_fds, size_t n_keep, Error *e) {
+        assert_se(n_keep <= KEEP_FDS_MAX);
+        if (m->n_operations >= OPERATIONS_MAX)
+                return error_set(e, ENOBUFS, "too many operations are running");
+        return start_any(m, kind, call, machine, arg, keep_fds, n_keep, e);
+}
+
+int operation_start_own(Manager *m, const OperationKind *kind, Machine *machine, const void *arg,
+                        const int *keep_fds, size_t n_keep, Error *e) {
+        assert_se(n_keep <= KEEP_FDS_MAX && kind->done && !kind->is_session);
+        return start_any(m, kind, NULL, machine, arg, keep_fds, n_keep, e);
+}
+
+void operation_set_subject(Manager *m, const char *subject) {
+        (void) str_replace(&m->operations->subject, subject);
+}
+
+/* The kernel counts what the worker writes, however it does that. */
+static uint64_t bytes_written(const Operation *o) {
+        _cleanup_free_ char *text = NULL;
+        char path[64];
+        uint64_t n;
+
+        (void) snprintf(path, sizeof path, "/proc/%d/io", o->pid);
+        if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
+                return UINT64_MAX;
+        const char *found = strstr(text, "\nwchar: ");
+        if (!found)
+                return UINT64_MAX;
+        char *end = strchr(text + (found - text) + 1, '\n');
+        if (end)
+                *end = '\0';
+        return parse_u64(found + strlen("\nwchar: "), 0, UINT64_MAX, &n) < 0 ? UINT64_MAX : n;
+}
+
+int operation_each(Manager *m, int (*f)(const OperationInfo *info, void *userdata),
+                   void *userdata) {
+        int r = 0;
+
+        for (const Operation *o = m->operations; o && r == 0; o = o->next) {
+                const OperationInfo info = { .id = o->id,
+                                             .what = o->kind->what,
+                                             .subject = o->subject,
+                                             .uid = o->uid,
+                                             .is_on_machine = o->machine,
+                                             .started = o->started,
+                                             .done = bytes_written(o),
+                                             .total = o->total };
+                if (o->is_pending && o->call)
+                        r = f(&info, userdata);
+        }
+        return r;
+}
+
+int operation_cancel(Manager *m, uint64_t id) {
+        for (Operation *o = m->operations; o; o = o->next) {
+                if (o->id != id || !o->is_pending || !o->call)
+                        continue;
+                Error e = {};
+                int r = error_set(&e, ECANCELED, "%s was cancelled", o->kind->what);
+
+                answer_error(o, r, &e);
+                (void) proc_pidfd_signal(o->pidfd, SIGKILL);
+                return 1;
+        }
         return 0;
 }
 
@@ -298,14 +404,17 @@ void operation_forget_machine(Manager *m, const Machine *machine) {
                         int r = error_set(&e, ERR_NO_SUCH_MACHINE, "machine '%s' has ended",
                                           machine->name);
                         answer_error(o, r, &e);
-                        (void) proc_pidfd_signal(o->pidfd, SIGKILL);
-                }
+                } else if (o->is_pending)
+                        answered(o);
+                else
+                        continue;
+                (void) proc_pidfd_signal(o->pidfd, SIGKILL);
         }
 }
 
 void operation_done_all(Manager *m) {
         while (m->operations) {
-                if (m->operations->call)
+                if (m->operations->is_pending)
                         (void) proc_pidfd_signal(m->operations->pidfd, SIGKILL);
                 unlink_operation(m->operations);
         }
@@ -315,6 +424,10 @@ int operation_send_text(const WorkerOut *out, const void *text, size_t n) {
         if (n > OPERATION_TEXT_MAX)
                 return -EFBIG;
         return out->here ? buf_append(out->here, text, n) : fd_write_all(out->text, text, n);
+}
+
+int operation_send_total(const WorkerOut *out, uint64_t bytes) {
+        return handshake_send_id(out->sock, ID_TOTAL, bytes);
 }
 
 int operation_ready(const WorkerOut *out) {

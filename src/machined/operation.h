@@ -33,7 +33,21 @@ typedef struct OperationKind {
         int (*finish)(sd_bus_message *call, const OperationResult *result, Error *e);
         uint64_t timeout_usec; /* 0 = none */
         bool is_session;
+        /* In the daemon, in the place of finish() for what nobody has called for: @r is 0 or a negative
+         * code with @e. It is not called if the machine ends before. */
+        void (*done)(Manager *m, Machine *machine, int r, const Error *e);
 } OperationKind;
+
+/* What others may know of work that somebody waits for. */
+typedef struct OperationInfo {
+        uint64_t id; /* never comes again */
+        const char *what;
+        const char *subject; /* a machine's or an image's name; "" = neither */
+        uid_t uid;           /* who called for it */
+        bool is_on_machine;
+        uint64_t started;     /* µs, CLOCK_REALTIME */
+        uint64_t done, total; /* bytes written by now, and in all; UINT64_MAX = unknown */
+} OperationInfo;
 
 /** operation_start() - fork a worker
  * @kind:    static
@@ -44,6 +58,16 @@ typedef struct OperationKind {
  * Return: 0; -ENOBUFS too many are running; -errno. */
 int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
                     const void *arg, const int *keep_fds, size_t n_keep, Error *e);
+/** operation_start_own() - the same for the daemon itself: no call, not listed, kind->done() gets the outcome */
+int operation_start_own(Manager *m, const OperationKind *kind, Machine *machine, const void *arg,
+                        const int *keep_fds, size_t n_keep, Error *e);
+/** operation_set_subject() - say what the work that was just started is about, if it is no machine */
+void operation_set_subject(Manager *m, const char *subject);
+/** operation_each() - look at all work that somebody waits for, till @f does not return 0
+ * Return: what @f returned last; 0 if there is none. */
+int operation_each(Manager *m, int (*f)(const OperationInfo *info, void *userdata), void *userdata);
+/** operation_cancel() - end work and tell who waits for it. Return: 1; 0 there is none of that number. */
+int operation_cancel(Manager *m, uint64_t id);
 /** operation_here() - do the work at once and in the daemon, where all that is looked at is the host's own
  * Return: 0; what the work or the answer returned. */
 int operation_here(const OperationKind *kind, sd_bus_message *call, const void *arg, Error *e);
@@ -54,5 +78,7 @@ void operation_done_all(Manager *m);
 
 /** operation_send_text() - in the worker: give a text. Return: 0 or -errno. */
 int operation_send_text(const WorkerOut *out, const void *text, size_t n);
+/** operation_send_total() - in the worker: tell how many bytes it will write. Return: 0 or -errno. */
+int operation_send_total(const WorkerOut *out, uint64_t bytes);
 /** operation_ready() - in the worker of a session: the result is complete. Return: 0 or -errno. */
 int operation_ready(const WorkerOut *out);

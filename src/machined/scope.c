@@ -47,6 +47,7 @@ int scope_stop(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         if (r < 0)
                 return r;
         machine->is_closing = true;
+        manager_state_changed(m, machine);
         return 0;
 }
 
@@ -91,8 +92,10 @@ int scope_stop_dead(Manager *m, Machine *machine) {
         if (r >= 0)
                 r = sd_bus_call_async(m->daemon.bus, &edge->call, request, on_dead_stopped, edge,
                                       0);
-        if (r >= 0)
+        if (r >= 0) {
                 machine->is_closing = true;
+                manager_state_changed(m, machine);
+        }
         return r;
 }
 
