@@ -3,8 +3,12 @@
  * what the other refuses. */
 #include "machined/registration.h"
 
+#include <limits.h>
+#include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/home.h"
 #include "base/path.h"
 #include "machined/scope.h"
 
@@ -141,11 +145,26 @@ static int fill(const Registration *g, Machine *machine) {
         return 0;
 }
 
+/* Programs look up hosts by the names of machines, before they ask anybody else. So a machine of a user
+ * must not be called what a host elsewhere may be called, or this one is. */
+static bool name_is_of_a_host(const char *name) {
+        char own[HOST_NAME_MAX + 1] = "";
+
+        (void) gethostname(own, sizeof own - 1);
+        own[strcspn(own, ".")] = '\0';
+        return strchr(name, '.') || strcasecmp(name, "localhost") == 0 ||
+               strcasecmp(name, own) == 0;
+}
+
 static int check_owner(const Manager *m, const Machine *machine, Error *e) {
         unsigned n = 0;
 
         if (machine->uid == 0)
                 return 0;
+        if (!home_is_user() && name_is_of_a_host(machine->name))
+                return error_set(e, EACCES,
+                                 "'%s' is what a host may be called: a user's machine cannot be",
+                                 machine->name);
         for (const Machine *i = m->registry.first; i; i = i->next)
                 n += i->uid == machine->uid;
         if (n >= MACHINES_PER_USER_MAX)

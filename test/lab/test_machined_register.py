@@ -281,6 +281,20 @@ def test_a_number_that_was_the_users_is_no_way_to_others(lab, may_register):
     lab.run(["kill", "-9", str(victim)])
 
 
+def test_a_users_machine_is_called_like_no_host(lab, may_register):
+    """Its name is looked up before those of hosts are."""
+    pid = sleeper(lab, USER)
+    for name in ("mirror.example.org", "localhost", "LocalHost", lab.out("hostname")):
+        done = call(lab, REGISTER, name, 0, "", "container", pid, "", user=USER, check=False)
+        assert done.returncode and "denied" in done.stderr, name
+        assert name not in machines(lab)
+    call(lab, REGISTER, "mirror", 0, "", "container", pid, "", user=USER)
+    call(lab, REGISTER, "mirror.example.org", 0, "", "container", roots := sleeper(lab), "")
+    lab.run(f"kill -9 {pid} {roots}")
+    wait_gone(lab, "mirror")
+    wait_gone(lab, "mirror.example.org")
+
+
 def test_shell_of_a_user_is_the_users(lab, may_register):
     """In a user namespace of their own, but among the files and on the bus of the host, they are who they
     were."""
