@@ -5,16 +5,12 @@
  * "systemctl cat" shows it. ExecStart= stays the template's: it names a variable, which the drop-in sets. */
 #include "ctl/machine-unit.h"
 
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/path.h"
-#include "paths.h"
+#include "ctl/spawner.h"
 
 #define DROP_IN "50-enable.conf"
-
-extern char **environ;
 
 const char *const machine_templates[] = {
         MACHINE_TEMPLATE,
@@ -74,56 +70,10 @@ int machine_unit_check(const MachineUnit *u, Error *e) {
         return 0;
 }
 
-/* Runs a program with its errors in a pipe. Return: 0 and its wait status; -errno. */
-static int run(char *const *argv, char **ret_errors, int *ret_status) {
-        _cleanup_fd_ int from = -EBADF, to = -EBADF;
-        posix_spawn_file_actions_t actions;
-        int fds[2], r;
-        pid_t pid;
-
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
-        from = fds[0];
-        to = fds[1];
-        r = posix_spawn_file_actions_init(&actions);
-        if (r != 0)
-                return -r;
-        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_RDWR,
-                                                     0);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, to, STDERR_FILENO);
-        /* Where PID 1 starts it. */
-        if (r == 0)
-                r = posix_spawn_file_actions_addchdir_np(&actions, "/");
-        if (r == 0)
-                r = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
-        (void) posix_spawn_file_actions_destroy(&actions);
-        if (r != 0)
-                return -r;
-
-        to = fd_close(to);
-        r = fd_read_all(from, 16384, ret_errors, NULL);
-        from = fd_close(from);
-        while (waitpid(pid, ret_status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return r;
-}
-
 int machine_unit_try(const char *machine, const MachineUnit *u, Error *e) {
-        static const char program[] = SKEP_BINDIR "/skep-spawn";
         _cleanup_strv_ char **argv = NULL;
-        _cleanup_free_ char *errors = NULL;
-        int status, r = strv_append(&argv, program);
+        int r = strv_append_format(&argv, "--machine=%s", machine);
 
-        if (r >= 0)
-                r = strv_append(&argv, "--quiet");
-        if (r >= 0)
-                r = strv_append(&argv, "--dump-settings");
-        if (r >= 0)
-                r = strv_append_format(&argv, "--machine=%s", machine);
         /* As the template has them, so that what excludes one of them is found. */
         if (r >= 0)
                 r = strv_append(&argv, "--boot");
@@ -134,16 +84,8 @@ int machine_unit_try(const char *machine, const MachineUnit *u, Error *e) {
                         r = strv_append(&argv, *a);
         if (r < 0)
                 return error_oom(e);
-
-        r = run(argv, &errors, &status);
-        if (r < 0)
-                return error_set(e, r, "cannot ask %s about the arguments: %m", program);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-                return 0;
-
-        const char *said = str_skip_prefix(str_strip(errors), "skep-spawn: ");
-        return error_set(e, EINVAL, "the spawner does not take the arguments: %s",
-                         said ? said : errors);
+        r = spawner_try(argv, e);
+        return r == -EINVAL ? error_wrap(e, r, "the spawner does not take the arguments") : r;
 }
 
 /* A word as two readers in turn want it: who reads the assignment, and who splits the variable into

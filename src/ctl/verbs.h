@@ -60,6 +60,9 @@ int verb_import_tar(char *const *args, void *context, Error *e);
 int verb_list_transfers(char *const *args, void *context, Error *e);
 int verb_cancel_transfer(char *const *args, void *context, Error *e);
 
+/* ctl-edit.c */
+int verb_cat(char *const *args, void *context, Error *e);
+int verb_edit(char *const *args, void *context, Error *e);
 /* ctl-help.c */
 int verb_help(char *const *args, void *context, Error *e);
 /* ctl-limit.c */

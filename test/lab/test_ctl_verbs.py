@@ -312,3 +312,47 @@ def test_completion_offers_live_names(web):
     assert "web" in web.out(script.format(words="start w", at=2)).split()
     assert web.out(script.format(words="power", at=1)) == "poweroff"
     assert "--no-legend" in web.out(script.format(words="--no", at=1)).split()
+
+
+def test_edit_installs_what_the_spawner_takes(lab):
+    """A wrong edit is refused with file and line, changes nothing, and is not lost."""
+    lab.run("mkdir -p /var/lib/machines && printf '[Exec]\\nBoot=no\\n' >/var/lib/machines/ed.nspawn")
+    lab.run("printf '#!/bin/sh\\ncat /tmp/next >\"$1\"\\n' >/tmp/editor && chmod +x /tmp/editor")
+    target, aside = "/etc/systemd/nspawn/ed.nspawn", "/etc/systemd/nspawn/.#ed.nspawn"
+
+    lab.write("/tmp/next", "[Exec]\nBoot=perhaps\n")
+    done = skep(lab, "edit ed", check=False, env={"EDITOR": "/tmp/editor"})
+    assert done.returncode == 1
+    assert f"{aside}:2: Boot=" in done.stderr and "'skep edit ed'" not in done.stderr, done.stderr
+    assert lab.run(["test", "-e", target], check=False).returncode == 1
+    assert lab.read(aside) == "[Exec]\nBoot=perhaps\n"
+
+    lab.run("printf '#!/bin/sh\\nsed -i s/perhaps/yes/ \"$1\"\\n' >/tmp/mender && chmod +x /tmp/mender")
+    done = skep(lab, "edit ed", env={"EDITOR": "/tmp/mender"})
+    assert "going on with what was not installed before" in done.stderr
+    assert lab.read(target) == "[Exec]\nBoot=yes\n"
+    assert lab.read("/var/lib/machines/ed.nspawn") == "[Exec]\nBoot=no\n"
+    lab.run(["test", "!", "-e", aside])
+
+    assert "was not changed" in skep(lab, "edit ed", env={"EDITOR": "true"}).stderr
+    refused(lab, "edit ed", "the editor failed", env={"EDITOR": "false"})
+    refused(lab, "edit ed", "no editor", env={"EDITOR": "/nosuch"})
+    refused(lab, "edit a/b", "'a/b' cannot be the name of a machine", env={"EDITOR": "true"})
+    lab.run(["test", "!", "-e", aside])
+    lab.run("test -z \"$(ls -d /tmp/skep-edit.*)\"")
+
+
+def test_cat(lab):
+    lab.run("mkdir -p /etc/systemd/nspawn/ca.nspawn.d && printf '[Exec]\\nBoot=no\\n' >/etc/systemd/nspawn/ca.nspawn && "
+            "printf '[Files]\\nReadOnly=yes\\n' >/etc/systemd/nspawn/ca.nspawn.d/10-ro.conf && "
+            "printf '[Exec]\\n' >/run/systemd/nspawn.other && ln -sf /usr/bin/skep /run/machinectl")
+    first = "# /etc/systemd/nspawn/ca.nspawn\n[Exec]\nBoot=no\n"
+    assert skep(lab, "cat ca").stdout == \
+        first + "# /etc/systemd/nspawn/ca.nspawn.d/10-ro.conf\n[Files]\nReadOnly=yes\n"
+    assert lab.run("/run/machinectl cat ca").stdout == first
+    if lab.suite != "bookworm":     # whose machinectl has no such command
+        assert lab.run("machinectl cat ca").stdout == first
+        assert lab.run("machinectl cat ca /run/systemd/nspawn.other").stdout == \
+            lab.run("/run/machinectl cat ca /run/systemd/nspawn.other").stdout
+    done = skep(lab, "cat nosuch ca", check=False)
+    assert done.returncode == 1 and done.stdout.startswith(first) and "no settings of 'nosuch'" in done.stderr
