@@ -73,6 +73,16 @@ def test_take_over_and_back(lab):
                    "-o -name 'dbus-org.freedesktop.machine1*'") == ""
 
 
+def test_users_get_a_registry_of_their_own(lab):
+    """And only by the administrator's word, as there is one of systemd's for them one day."""
+    name = "dbus-org.freedesktop.machine1.service"
+    assert lab.run(f"ls /etc/systemd/user/{name}", check=False).returncode != 0
+    lab.run("systemctl --global enable skep-machined")
+    assert lab.out(f"readlink /etc/systemd/user/{name}") == "/usr/lib/systemd/user/skep-machined.service"
+    lab.run("systemctl --global disable skep-machined")
+    assert lab.out("find /etc/systemd/user -name '*machine*'") == ""
+
+
 def test_machine_outlives_the_change(lab):
     """A machine of Debian's systemd-nspawn stays when skep-machined comes, and when it goes."""
     lab.add_machine("old", lab.suite + "-guest")
