@@ -6,16 +6,35 @@
 
 #include "image/image.h"
 #include "image/lock.h"
+#include "image/transaction.h"
 
-/** image_remove() - remove an image, the files beside it, and its settings
+typedef enum ImageFlags {
+        IMAGE_KEEP_SETTINGS =
+                1 << 0, /* remove: settings and what systemd was told of the machine stay */
+        IMAGE_CLONE_READ_ONLY = 1 << 1,
+        IMAGE_CLONE_FRESH =
+                1 << 2, /* a machine of its own: no machine ID, no keys, another host name */
+        IMAGE_CLONE_LAYER = 1 << 3, /* put a layer on the original rather than copy it */
+} ImageFlags;
+
+/** image_plan_remove() - what image_remove() would do
+ * @ret: steps, to be looked at; transaction_done() it
+ * Return: 0; -EROFS; -EBUSY; -EOPNOTSUPP; -errno. */
+int image_plan_remove(const Image *i, ImageFlags flags, Transaction *ret, Error *e);
+/** image_plan_rename() - what image_rename() would do. Return: as image_rename(). */
+int image_plan_rename(const Image *i, const char *new_name, Transaction *ret, Error *e);
+
+/** image_remove() - remove an image, the files beside it, its settings, and the links that enable it
  * Gone in one step for whoever looks: it is renamed to a temporary name, then taken apart. Of an entry
- * that is a symlink only the link goes, never what it points to. Settings go from /etc, /run and from
- * beside the image, never from /usr.
- * Return: 0; -EROFS; -EBUSY; -EOPNOTSUPP for a device that is no link in the pool; -errno. */
-int image_remove(const Image *i, Error *e);
-/** image_rename() - give an image another name, with the files beside it and its settings
- * Return: 0; -EEXIST the new name is taken somewhere in the pool; -EINVAL; as above. */
-int image_rename(const Image *i, const char *new_name, Error *e);
+ * that is a symlink only the link goes, never what it points to. Nothing is removed from /usr. Who is killed
+ * has removed nothing, or leaves the rest to pool_recover().
+ * @ret_units: may be NULL; set when systemd has to read its units again, here and below
+ * Return: 0; -EROFS; -EBUSY also when other images are layers on it; -EOPNOTSUPP for a device that is no link
+ * in the pool; -errno. */
+int image_remove(const Image *i, ImageFlags flags, bool *ret_units, Error *e);
+/** image_rename() - give an image another name, with all that belongs to it, in the same way
+ * Return: 0; -EEXIST the new name is taken somewhere in the pool, or of one of its files; -EINVAL; as above. */
+int image_rename(const Image *i, const char *new_name, bool *ret_units, Error *e);
 /** image_set_read_only() - mark an image read-only, or writable again
  * Return: 0; -EROFS (also for hidden images); -EBUSY; -EOPNOTSUPP where the file system has no such
  * mark; -errno. */

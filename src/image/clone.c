@@ -3,15 +3,22 @@
  * renames it. How trees and files are copied is copy.c's. */
 #include "image/clone.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/name.h"
 #include "base/path.h"
-#include "image/change.h"
 #include "image/companion.h"
 #include "image/copy.h"
+#include "image/fresh.h"
+#include "image/layer.h"
+#include "image/lock.h"
+#include "image/mstack.h"
 #include "image/pool.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
@@ -24,11 +31,22 @@ typedef struct Clone {
         char *temporary; /* name in the pool; NULL = nothing there, or not ours any more */
         ImageLock *lock; /* on the temporary, if it is a disk */
         int tree_fd;     /* the temporary if it is a tree, locked */
+        ImageFlags flags;
+        Transaction transaction; /* gives all of it their names */
 } Clone;
+
+/* What was copied beside the image has temporary names until it is committed. */
+static void remove_companions(const Transaction *t) {
+        for (size_t i = 0; i < t->n; i++)
+                if (temporary_name_is_own(path_last(t->steps[i].from)))
+                        (void) path_remove_tree(AT_FDCWD, t->steps[i].from);
+}
 
 static void clone_done(Clone *c) {
         if (c->temporary)
                 (void) tree_remove(c->pool_fd, c->temporary);
+        remove_companions(&c->transaction);
+        transaction_done(&c->transaction);
         (void) image_lock_free(c->lock);
         (void) fd_close(c->tree_fd);
         free(c->temporary);
@@ -79,16 +97,39 @@ int clone_tree(int from_fd, int dir_fd, const char *name, bool read_only, Error 
         return r < 0 ? r : TAKE_FD(to);
 }
 
-static int clone_directory(Clone *c, bool read_only, Error *e) {
+static int make_fresh(const Clone *c, const char *new_name, Error *e) {
+        return fresh_tree(c->tree_fd, hostname_is_valid(new_name) ? new_name : NULL, e);
+}
+
+static int clone_directory(Clone *c, const char *new_name, Error *e) {
         _cleanup_fd_ int from = open(c->image->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool fresh = c->flags & IMAGE_CLONE_FRESH, read_only = c->flags & IMAGE_CLONE_READ_ONLY;
+        int r = 0;
 
         if (from < 0)
                 return error_set(e, errno, "cannot open '%s': %m", c->image->path);
-        c->tree_fd = clone_tree(from, c->pool_fd, c->temporary, read_only, e);
-        return c->tree_fd < 0 ? error_wrap(e, c->tree_fd, "copying '%s'", c->image->path) : 0;
+        if (fresh && c->image->type == IMAGE_MSTACK)
+                return error_set(e, EOPNOTSUPP, "'%s' is a stack, whose system cannot be reset",
+                                 c->image->path);
+        c->tree_fd = clone_tree(from, c->pool_fd, c->temporary, read_only && !fresh, e);
+        if (c->tree_fd < 0)
+                return error_wrap(e, c->tree_fd, "copying '%s'", c->image->path);
+        if (fresh)
+                r = make_fresh(c, new_name, e);
+        if (r >= 0 && fresh && read_only && subvolume_is(c->tree_fd)) {
+                r = subvolume_set_read_only(c->tree_fd, true);
+                if (r < 0)
+                        (void) error_set(e, r, "cannot make the copy read-only: %m");
+        }
+        return r;
 }
 
-static int clone_disk(Clone *c, bool read_only, Error *e) {
+static int clone_layer(Clone *c, Error *e) {
+        c->tree_fd = layer_make(c->image, c->pool_fd, c->temporary, e);
+        return MIN(c->tree_fd, 0);
+}
+
+static int clone_disk(Clone *c, Error *e) {
         _cleanup_fd_ int from = open(c->image->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         _cleanup_fd_ int to = -EBADF;
         int r;
@@ -105,71 +146,104 @@ static int clone_disk(Clone *c, bool read_only, Error *e) {
         r = copy_file(from, to);
         if (r < 0)
                 return error_set(e, r, "cannot copy '%s': %m", c->image->path);
-        return fchmod(to, read_only ? 0444 : 0644) < 0 || fsync(to) < 0
+        return fchmod(to, c->flags & IMAGE_CLONE_READ_ONLY ? 0444 : 0644) < 0 || fsync(to) < 0
                        ? error_set(e, errno, "cannot write '%s/%s': %m", c->pool, c->temporary)
                        : 0;
 }
 
-/* The immutable flag forbids the rename, so it comes last; a tree that cannot have it is no failure of
- * the copy, which is there. */
-static int commit(Clone *c, const char *entry, bool read_only, Error *e) {
-        int flags;
+/* Gives the copy a name that is no image's, and which is not taken for something unfinished by who clears such
+ * things away. */
+static int hold_ready(Clone *c, Error *e) {
+        uint64_t random;
 
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+                return error_set(e, errno, "there are no random numbers: %m");
+        _cleanup_free_ char *ready = str_format(TRANSACTION_HOLD "%016jx", (uintmax_t) random);
+        if (!ready)
+                return error_oom(e);
         if (syncfs(c->pool_fd) < 0)
                 return error_set(e, errno, "cannot write '%s' to disk: %m", c->pool);
-        if (renameat2(c->pool_fd, c->temporary, c->pool_fd, entry, RENAME_NOREPLACE) < 0)
-                return error_set(e, errno, "cannot name the copy '%s/%s': %m", c->pool, entry);
+        if (renameat2(c->pool_fd, c->temporary, c->pool_fd, ready, RENAME_NOREPLACE) < 0)
+                return error_set(e, errno, "cannot rename '%s/%s': %m", c->pool, c->temporary);
         free(c->temporary);
-        c->temporary = NULL;
-
-        _cleanup_fd_ int fd = openat(c->pool_fd, entry,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (read_only && fd >= 0 && !subvolume_is(fd) && ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0) {
-                flags |= FS_IMMUTABLE_FL;
-                (void) ioctl(fd, FS_IOC_SETFLAGS, &flags);
-        }
-        return fsync(c->pool_fd) < 0 ? error_set(e, errno, "cannot write '%s' to disk: %m", c->pool)
-                                     : 0;
+        c->temporary = TAKE_PTR(ready);
+        return 0;
 }
 
-int image_clone(const Image *i, const char *new_name, bool read_only, Error *e) {
-        _cleanup_(clone_done) Clone c = { .image = i, .pool_fd = -EBADF, .tree_fd = -EBADF };
+/* A directory that cannot be marked read-only is no failure of the copy, which is there. */
+static int commit(Clone *c, const char *new_name, const char *entry, Error *e) {
+        _cleanup_free_ char *from = NULL, *to = path_join(c->pool, entry);
+        int r = hold_ready(c, e);
+
+        if (r >= 0 && c->image->directory)
+                r = companions_copy(c->image->directory, c->image->name, c->pool, new_name,
+                                    &c->transaction, e);
+        if (r < 0)
+                return r;
+        from = path_join(c->pool, c->temporary);
+        if (!from || !to)
+                return error_oom(e);
+        r = transaction_move(&c->transaction, from, to, e);
+        if (r < 0)
+                return r;
+        if ((c->flags & IMAGE_CLONE_READ_ONLY) && c->tree_fd >= 0 && !subvolume_is(c->tree_fd))
+                c->transaction.steps[c->transaction.n - 1].is_immutable = true;
+        r = transaction_commit(&c->transaction, c->pool, e);
+        if (r >= 0) {
+                free(c->temporary);
+                c->temporary = NULL;
+        }
+        return r;
+}
+
+static int check(const Image *i, ImageFlags flags, Error *e) {
+        bool is_disk = i->type == IMAGE_RAW || i->type == IMAGE_BLOCK;
+
+        if ((flags & IMAGE_CLONE_FRESH) && (is_disk || (flags & IMAGE_CLONE_LAYER)))
+                return error_set(e, EOPNOTSUPP,
+                                 "only copies of directories can be made fresh systems");
+        if ((flags & IMAGE_CLONE_LAYER) && (flags & IMAGE_CLONE_READ_ONLY))
+                return error_set(e, EINVAL, "a layer that cannot be written to is of no use");
+        return 0;
+}
+
+/* Opens the pool, in which nobody sweeps from now on. */
+static int open_pool(Clone *c, Error *e) {
+        int r = pool_path(&c->pool, e);
+
+        if (r < 0)
+                return r;
+        c->pool_fd = pool_open(e);
+        if (c->pool_fd < 0)
+                return c->pool_fd;
+        return flock(c->pool_fd, LOCK_SH) < 0 ? error_set(e, errno, "cannot lock '%s': %m", c->pool)
+                                              : 0;
+}
+
+int image_clone(const Image *i, const char *new_name, ImageFlags flags, Error *e) {
+        _cleanup_(clone_done)
+                Clone c = { .image = i, .pool_fd = -EBADF, .tree_fd = -EBADF, .flags = flags };
         _cleanup_image_lock_ ImageLock *name_lock = NULL;
-        bool is_disk = i->type == IMAGE_RAW;
-        int r;
+        bool is_disk = i->type == IMAGE_RAW || i->type == IMAGE_BLOCK;
+        int r = check(i, flags, e);
 
-        if (i->type == IMAGE_BLOCK)
-                return error_set(e, EOPNOTSUPP, "'%s' is a device, which cannot be cloned",
-                                 i->path);
-        r = image_reserve_name(new_name, &name_lock, e);
+        if (r >= 0)
+                r = image_reserve_name(new_name, &name_lock, e);
+        if (r >= 0)
+                r = open_pool(&c, e);
         if (r < 0)
                 return r;
-
-        r = pool_path(&c.pool, e);
-        if (r < 0)
-                return r;
-        c.pool_fd = pool_open(e);
-        if (c.pool_fd < 0)
-                return c.pool_fd;
         r = temporary_name(new_name, &c.temporary);
         if (r < 0)
                 return error_set(e, r, "cannot make a temporary name: %m");
 
-        r = is_disk ? clone_disk(&c, read_only, e) : clone_directory(&c, read_only, e);
+        r = flags & IMAGE_CLONE_LAYER ? clone_layer(&c, e)
+            : is_disk                 ? clone_disk(&c, e)
+                                      : clone_directory(&c, new_name, e);
         if (r < 0)
                 return r;
-
-        _cleanup_free_ char *entry = str_format("%s%s", new_name, image_kind_suffix(i));
-        if (!entry)
-                return error_oom(e);
-        r = commit(&c, entry, read_only, e);
-        if (r < 0)
-                return r;
-
-        _cleanup_fd_ int dir_fd = i->directory
-                                          ? open(i->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                                          : -EBADF;
-        if (dir_fd >= 0)
-                companions_copy(dir_fd, i->name, c.pool_fd, new_name);
-        return 0;
+        _cleanup_free_ char *entry = str_format("%s%s", new_name,
+                                                flags & IMAGE_CLONE_LAYER ? MSTACK_SUFFIX
+                                                                          : image_kind_suffix(i));
+        return entry ? commit(&c, new_name, entry, e) : error_oom(e);
 }

@@ -1,104 +1,264 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files that go with an image. Which they are is in two lists; nothing here knows what is in them. */
+/* Things that go with an image. Which they are is in one table; nothing here knows what is in them. */
 #include "image/companion.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/home.h"
 #include "base/path.h"
 #include "image/copy.h"
+#include "image/temporary.h"
 
 #define DROP_INS ".nspawn.d"
 
 /* Beside the image, called NAME plus one of these. */
-static const char *const sidecars[] = {
-        ".nspawn",  DROP_INS,       ".oci-config", ".roothash",     ".roothash.p7s",
-        ".usrhash", ".usrhash.p7s", ".verity",     ".raw.tpmstate", ".raw.efinvramstate",
+static const struct {
+        const char *suffix;
+        bool is_setting; /* says how the image is to be run, but not what it is */
+        bool is_state;   /* of one machine, not to be had twice */
+} sidecars[] = {
+        { ".nspawn", true, false },        { DROP_INS, true, false },
+        { ".oci-config", false, false },   { ".roothash", false, false },
+        { ".roothash.p7s", false, false }, { ".usrhash", false, false },
+        { ".usrhash.p7s", false, false },  { ".verity", false, false },
+        { ".raw.tpmstate", false, true },  { ".raw.efinvramstate", false, true },
 };
 
 /* Settings of the administrator, or of the user; /usr/lib/systemd/nspawn is never touched. */
-#define SETTINGS "systemd/nspawn"
+#define SETTINGS   "systemd/nspawn"
+#define SETTINGS_N 2
+
+static char *settings_directory(size_t i) {
+        return i == 0 ? home_etc(SETTINGS) : home_run(SETTINGS);
+}
+
+/* Where systemd is told of units; what is in /usr is not the administrator's. */
+#define UNITS_N 4
+
+static char *unit_directory(size_t i) {
+        const char *who = home_is_user() ? "user" : "system", *what = i < 2 ? "" : ".control";
+
+        return i % 2 == 0 ? home_etc("systemd/%s%s", who, what)
+                          : home_run("systemd/%s%s", who, what);
+}
+
+static const char *const unit_prefixes[] = { "skep@", "skep-ephemeral@", "systemd-nspawn@",
+                                             "systemd-vmspawn@" };
+static const char *const unit_forms[][2] = {
+        /* before and after the name of the unit */
+        { "machines.target.wants/", "" },
+        { "", "" },
+        { "", ".d" },
+};
 
 bool companion_is_one(const char *entry) {
         for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
-                if (str_has_suffix(entry, sidecars[i]))
+                if (str_has_suffix(entry, sidecars[i].suffix))
                         return true;
         return false;
 }
 
-/* Does something to "@name@suffix"; @to_fd and @new_name say where it goes, if it goes anywhere. */
-typedef void (*Change)(int dir_fd, const char *from, int to_fd, const char *to);
-
-static void change_remove(int dir_fd, const char *from, int to_fd, const char *to) {
-        (void) path_remove_tree(dir_fd, from); /* the state of a TPM is a directory */
+/* Plans one thing; @to is NULL when it is to go. */
+static int plan(Transaction *t, const char *from, const char *to, Error *e) {
+        if (!from)
+                return error_oom(e);
+        int r = to ? transaction_move(t, from, to, e) : transaction_remove(t, from, e);
+        return MIN(r, 0);
 }
 
-static void change_rename(int dir_fd, const char *from, int to_fd, const char *to) {
-        (void) renameat2(dir_fd, from, to_fd, to, RENAME_NOREPLACE);
+static int plan_named(Transaction *t, const char *directory, const char *name, const char *new_name,
+                      const char *suffix, Error *e) {
+        _cleanup_free_ char *from = str_format("%s/%s%s", directory, name, suffix);
+        _cleanup_free_ char *to = new_name ? str_format("%s/%s%s", directory, new_name, suffix)
+                                           : NULL;
+
+        return new_name && !to ? error_oom(e) : plan(t, from, to, e);
 }
 
-static void copy_drop_ins(int dir_fd, const char *from_name, int to_fd, const char *to_name) {
-        _cleanup_fd_ int from = openat(dir_fd, from_name,
-                                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        _cleanup_fd_ int to = -EBADF;
+/* In directories of drop-ins, links lead from one name of a unit to another: both change. */
+static int retarget_links(Transaction *t, const char *from, const char *to, const char *name,
+                          const char *new_name, Error *e) {
+        _cleanup_free_ char *needle = str_format("@%s.service", name);
+        _cleanup_dir_ DIR *d = opendir(from);
+        struct dirent *de;
 
-        if (from < 0 || mkdirat(to_fd, to_name, 0755) < 0)
-                return;
-        to = openat(to_fd, to_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (to < 0 || copy_tree(from, to, NULL) < 0)
-                (void) path_remove_tree(to_fd, to_name);
-}
+        if (!needle)
+                return error_oom(e);
+        while (d && (de = readdir(d))) {
+                char target[PATH_MAX];
+                ssize_t n = readlinkat(dirfd(d), de->d_name, target, sizeof(target) - 1);
 
-/* Plain files, and what is dropped in: the state of a TPM is one machine's own. */
-static void change_copy(int dir_fd, const char *from_name, int to_fd, const char *to_name) {
-        if (str_has_suffix(from_name, DROP_INS)) {
-                copy_drop_ins(dir_fd, from_name, to_fd, to_name);
-                return;
-        }
-        _cleanup_fd_ int from = openat(dir_fd, from_name,
-                                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        struct stat st;
-
-        if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
-                return;
-        _cleanup_fd_ int to = openat(to_fd, to_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (to >= 0 && copy_file(from, to) < 0)
-                (void) unlinkat(to_fd, to_name, 0);
-}
-
-static void change_one(Change change, int dir_fd, const char *name, const char *suffix, int to_fd,
-                       const char *new_name) {
-        _cleanup_free_ char *from = str_format("%s%s", name, suffix);
-        _cleanup_free_ char *to = str_format("%s%s", strempty(new_name), suffix);
-
-        if (from && to)
-                change(dir_fd, from, to_fd, to);
-}
-
-static void change_all(Change change, int dir_fd, const char *name, int to_fd,
-                       const char *new_name) {
-        for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
-                change_one(change, dir_fd, name, sidecars[i], to_fd, new_name);
-
-        for (size_t i = 0; i < 2; i++) {
-                _cleanup_free_ char *path = i == 0 ? home_etc(SETTINGS) : home_run(SETTINGS);
-                _cleanup_fd_ int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                                           : -EBADF;
-                if (fd < 0)
+                target[MAX(n, 0)] = '\0';
+                char *at = strstr(target, needle);
+                if (!at)
                         continue;
-                change_one(change, fd, name, ".nspawn", fd, new_name);
-                change_one(change, fd, name, DROP_INS, fd, new_name);
+                _cleanup_free_ char *path = path_join(to, de->d_name);
+                _cleanup_free_ char *now = str_format("%.*s@%s.service%s", (int) (at - target),
+                                                      target, new_name, at + strlen(needle));
+                const Step step = { .kind = STEP_LINK, .from = path, .to = now };
+                if (!path || !now || transaction_add(t, &step) < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static int plan_unit(Transaction *t, const char *directory, const char *prefix,
+                     const char *const form[2], const char *name, const char *new_name, Error *e) {
+        _cleanup_free_ char *from = str_format("%s/%s%s%s.service%s", directory, form[0], prefix,
+                                               name, form[1]);
+        _cleanup_free_ char *to = NULL;
+
+        if (new_name) {
+                to = str_format("%s/%s%s%s.service%s", directory, form[0], prefix, new_name,
+                                form[1]);
+                if (!to)
+                        return error_oom(e);
+        }
+        int r = plan(t, from, to, e);
+        if (r >= 0 && new_name && *form[1])
+                r = retarget_links(t, from, to, name, new_name, e);
+        return r;
+}
+
+static int plan_units(Transaction *t, const char *name, const char *new_name, Error *e) {
+        int r = 0;
+
+        for (size_t d = 0; d < UNITS_N; d++) {
+                _cleanup_free_ char *directory = unit_directory(d);
+
+                if (!directory)
+                        return error_oom(e);
+                for (size_t p = 0; p < ELEMENTSOF(unit_prefixes); p++)
+                        for (size_t f = 0; f < ELEMENTSOF(unit_forms) && r >= 0; f++)
+                                r = plan_unit(t, directory, unit_prefixes[p], unit_forms[f], name,
+                                              new_name, e);
+        }
+        return r;
+}
+
+static int plan_all(Transaction *t, const char *directory, const char *name, const char *new_name,
+                    bool keep_settings, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(sidecars) && r >= 0; i++)
+                if (!keep_settings || !sidecars[i].is_setting)
+                        r = plan_named(t, directory, name, new_name, sidecars[i].suffix, e);
+        if (keep_settings)
+                return r;
+        for (size_t i = 0; i < SETTINGS_N && r >= 0; i++) {
+                _cleanup_free_ char *d = settings_directory(i);
+
+                if (!d)
+                        return error_oom(e);
+                r = plan_named(t, d, name, new_name, ".nspawn", e);
+                if (r >= 0)
+                        r = plan_named(t, d, name, new_name, DROP_INS, e);
+        }
+        return r < 0 ? r : plan_units(t, name, new_name, e);
+}
+
+int companions_remove(const char *directory, const char *name, bool keep_settings, Transaction *t,
+                      Error *e) {
+        return plan_all(t, directory, name, NULL, keep_settings, e);
+}
+
+int companions_rename(const char *directory, const char *name, const char *new_name, Transaction *t,
+                      Error *e) {
+        return plan_all(t, directory, name, new_name, false, e);
+}
+
+static int copy_directory(int from, const char *to, Error *e) {
+        _cleanup_fd_ int fd = -EBADF;
+
+        if (mkdir(to, 0755) < 0)
+                return error_set(e, errno, "cannot make '%s': %m", to);
+        fd = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? error_set(e, errno, "cannot open '%s': %m", to) : copy_tree(from, fd, e);
+}
+
+static int copy_regular(int from, const char *to, Error *e) {
+        _cleanup_fd_ int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        int r = fd < 0 ? -errno : copy_file(from, fd);
+
+        if (r >= 0 && fsync(fd) < 0)
+                r = -errno;
+        return r < 0 ? error_set(e, r, "cannot write '%s': %m", to) : 0;
+}
+
+/* Return: 1 copied; 0 nothing there that can be; -errno. */
+static int copy_one(const char *from, const char *to, Error *e) {
+        _cleanup_fd_ int fd = open(from, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+        int r;
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : error_set(e, errno, "cannot open '%s': %m", from);
+        if (fstat(fd, &st) < 0)
+                return error_set(e, errno, "cannot look at '%s': %m", from);
+        if (S_ISDIR(st.st_mode))
+                r = copy_directory(fd, to, e);
+        else if (S_ISREG(st.st_mode))
+                r = copy_regular(fd, to, e);
+        else
+                return 0;
+        return r < 0 ? error_wrap(e, r, "copying '%s'", from) : 1;
+}
+
+static int copy_named(Transaction *t, const char *directory, const char *name, const char *to,
+                      const char *new_name, const char *suffix, Error *e) {
+        _cleanup_free_ char *from = str_format("%s/%s%s", directory, name, suffix);
+        _cleanup_free_ char *new = str_format("%s/%s%s", to, new_name, suffix);
+        _cleanup_free_ char *temporary = NULL, *aside = NULL;
+
+        if (!from || !new || temporary_name(new_name, &temporary) < 0 ||
+            !(aside = path_join(to, temporary)))
+                return error_oom(e);
+        int r = copy_one(from, aside, e);
+        if (r > 0)
+                r = plan(t, aside, new, e);
+        if (r < 0)
+                (void) path_remove_tree(AT_FDCWD, aside);
+        return r;
+}
+
+int companions_copy(const char *directory, const char *name, const char *to, const char *new_name,
+                    Transaction *t, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(sidecars) && r >= 0; i++)
+                if (!sidecars[i].is_state)
+                        r = copy_named(t, directory, name, to, new_name, sidecars[i].suffix, e);
+        for (size_t i = 0; i < SETTINGS_N && r >= 0; i++) {
+                _cleanup_free_ char *d = settings_directory(i);
+
+                if (!d)
+                        return error_oom(e);
+                r = copy_named(t, d, name, d, new_name, ".nspawn", e);
+                if (r >= 0)
+                        r = copy_named(t, d, name, d, new_name, DROP_INS, e);
+        }
+        return r;
+}
+
+void companions_sweep(void) {
+        for (size_t i = 0; i < SETTINGS_N; i++) {
+                _cleanup_free_ char *d = settings_directory(i);
+
+                if (d)
+                        (void) temporary_sweep(d, NULL);
         }
 }
 
-void companions_remove(int dir_fd, const char *name) {
-        change_all(change_remove, dir_fd, name, dir_fd, NULL);
-}
+bool companions_touch_units(const Transaction *t) {
+        for (size_t k = 0; k < UNITS_N; k++) {
+                _cleanup_free_ char *d = unit_directory(k);
 
-void companions_rename(int dir_fd, const char *name, const char *new_name) {
-        change_all(change_rename, dir_fd, name, dir_fd, new_name);
-}
-
-void companions_copy(int dir_fd, const char *name, int to_fd, const char *new_name) {
-        change_all(change_copy, dir_fd, name, to_fd, new_name);
+                for (size_t i = 0; d && i < t->n; i++)
+                        if (path_is_below(t->steps[i].from, d))
+                                return true;
+        }
+        return false;
 }

@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What belongs to an image and goes with it: files beside it (NAME.roothash and the like) and settings
- * (NAME.nspawn and NAME.nspawn.d beside it, in /etc and in /run; never in /usr). None of them has to be there; the image has
- * been changed when they are, and what fails here is not worth failing for. */
+/* What belongs to an image and goes with it: files beside it (NAME.roothash and the like), settings
+ * (NAME.nspawn and NAME.nspawn.d beside it, in /etc and in /run; never in /usr), and what systemd was told of
+ * the machine: links that enable it and files that change its unit. None of them has to be there. */
 #pragma once
 
-#include "base/error.h"
+#include "image/transaction.h"
 
 /** companion_is_one() - whether the name of a file says that it goes with an image */
 bool companion_is_one(const char *entry);
-/** companions_remove() - remove them
- * @dir_fd: directory of the image's entry, here and below */
-void companions_remove(int dir_fd, const char *name);
-/** companions_rename() - rename them, each in its own directory */
-void companions_rename(int dir_fd, const char *name, const char *new_name);
-/** companions_copy() - copy them; those beside the image go beside the new one
- * @to_fd: directory of the new entry */
-void companions_copy(int dir_fd, const char *name, int to_fd, const char *new_name);
+/** companions_remove() - plan to remove them
+ * @directory:     of the image's entry, here and below
+ * @keep_settings: only what makes no sense without the image
+ * Return: 0 or -errno. */
+int companions_remove(const char *directory, const char *name, bool keep_settings, Transaction *t,
+                      Error *e);
+/** companions_rename() - plan to rename them, each in its own directory
+ * Return: 0; -EEXIST something has a new name already; -errno. */
+int companions_rename(const char *directory, const char *name, const char *new_name, Transaction *t,
+                      Error *e);
+/** companions_copy() - copy those beside the image and its settings, under temporary names, and plan to give
+ * them their own
+ * The state of a TPM and of firmware is one machine's alone, and a clone is not enabled because its original is.
+ * @to: directory of the new entry
+ * Return: 0; -EEXIST; -errno, temporary_sweep() removes what is there. */
+int companions_copy(const char *directory, const char *name, const char *to, const char *new_name,
+                    Transaction *t, Error *e);
+/** companions_sweep() - remove what companions_copy() left over when it was killed */
+void companions_sweep(void);
+/** companions_touch_units() - whether systemd has to read its units again after this */
+bool companions_touch_units(const Transaction *t);

@@ -49,6 +49,10 @@ static int fail(const Copy *c, int r, const char *what, Error *e) {
         return error_set(e, r, "cannot %s '%s': %m", what, c->path.n > 0 ? c->path.p : "/");
 }
 
+static bool is_zero(const char *p, size_t n) {
+        return p[0] == '\0' && memcmp(p, p + 1, n - 1) == 0;
+}
+
 /* The bytes from @from to @end, by whatever way there is. */
 static int copy_range(int from, int to, off_t start, off_t end) {
         char buffer[64 * 1024];
@@ -72,7 +76,8 @@ static int copy_range(int from, int to, off_t start, off_t end) {
                         continue;
                 if (n <= 0)
                         return n < 0 ? -errno : 0;
-                for (ssize_t done = 0, k; done < n; done += k) {
+                /* What is not written stays a hole. */
+                for (ssize_t done = is_zero(buffer, (size_t) n) ? n : 0, k; done < n; done += k) {
                         k = pwrite(to, buffer + done, (size_t) (n - done), in + done);
                         if (k < 0)
                                 return -errno;
@@ -88,6 +93,12 @@ int copy_file(int from, int to) {
 
         if (fstat(from, &st) < 0)
                 return -errno;
+        if (S_ISBLK(st.st_mode)) {
+                st.st_size = lseek(from, 0, SEEK_END);
+                if (st.st_size < 0 || ftruncate(to, st.st_size) < 0)
+                        return -errno;
+                return copy_range(from, to, 0, st.st_size);
+        }
         if (st.st_size == 0 || ioctl(to, FICLONE, from) >= 0)
                 return 0;
         if (ftruncate(to, st.st_size) < 0)

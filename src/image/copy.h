@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-/** copy_file() - copy content and holes of a regular file into an empty one. Return: 0 or -errno. */
+/** copy_file() - copy content and holes of a regular file, or a whole device, into an empty file. Return: 0 or -errno. */
 int copy_file(int from, int to);
 /** copy_tree() - copy a directory
  * Other file systems mounted below it are left out, but for their mount points. The copy is complete or

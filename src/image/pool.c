@@ -3,10 +3,16 @@
  * that the main directory is made when something is to be put there. */
 #include "image/pool.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "base/fd.h"
 #include "base/home.h"
 #include "base/path.h"
 #include "image/companion.h"
+#include "image/subvolume.h"
+#include "image/temporary.h"
+#include "image/transaction.h"
 
 static const char *const default_directories[] = {
         "/etc/machines",      "/run/machines",           "/var/lib/machines",
@@ -85,6 +91,72 @@ int pool_open(Error *e) {
                 return error_set(e, r, "cannot make the pool '%s': %m", path);
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? error_set(e, errno, "cannot open the pool '%s': %m", path) : fd;
+}
+
+int pool_recover(Error *e) {
+        _cleanup_strv_ char **dirs = NULL;
+        int r = pool_directories(&dirs, e), first = 0;
+
+        if (r < 0)
+                return r;
+        STRV_FOREACH(d, dirs) {
+                r = transaction_recover(*d, first < 0 ? NULL : e);
+                if (r < 0 && first == 0)
+                        first = r;
+        }
+        return first;
+}
+
+/* Nobody builds copies in this pool now. Return: a descriptor that holds this; 0 somebody does; -errno. */
+static int shut(const char *directory) {
+        _cleanup_fd_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? 0 : -errno;
+        return TAKE_FD(fd);
+}
+
+/* Copies that were ready, but never noted down to get their name. */
+static int sweep_held(int dir_fd) {
+        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *de;
+        int r = 0;
+
+        if (!d)
+                return -errno;
+        (void) TAKE_FD(fd);
+        while ((de = readdir(d)))
+                if (str_skip_prefix(de->d_name, TRANSACTION_HOLD)) {
+                        int k = tree_remove(dir_fd, de->d_name);
+                        r = r < 0 ? r : MIN(k, 0);
+                }
+        return r;
+}
+
+int pool_sweep(Error *e) {
+        _cleanup_free_ char *main_path = NULL;
+        _cleanup_strv_ char **dirs = NULL;
+        int r = pool_recover(e);
+
+        /* Whatever has a note that cannot be followed must not be swept. */
+        if (r >= 0)
+                r = pool_directories(&dirs, e);
+        if (r >= 0)
+                r = pool_path(&main_path, e);
+        STRV_FOREACH(d, dirs)
+                if (r >= 0)
+                        r = MIN(temporary_sweep(*d, e), 0);
+        if (r < 0)
+                return r;
+        _cleanup_fd_ int fd = shut(main_path);
+        if (fd <= 0)
+                return fd < 0 ? error_set(e, fd, "cannot lock '%s': %m", main_path) : 0;
+        companions_sweep();
+        r = sweep_held(fd);
+        return r < 0 ? error_set(e, r, "cannot sweep '%s': %m", main_path) : 0;
 }
 
 /* Return: 1 found; 0 not in this directory; -errno. */
@@ -188,7 +260,8 @@ static int note(PoolLeftovers *l, const char *directory, const char *entry, cons
 
 /* Files that go with an image are no images, and nobody wonders why. */
 static bool is_expected(const char *entry) {
-        return (entry[0] == '.' && entry[1] == '#') || companion_is_one(entry);
+        return (entry[0] == '.' && entry[1] == '#') || str_skip_prefix(entry, TRANSACTION_PREFIX) ||
+               str_skip_prefix(entry, TRANSACTION_HOLD) || companion_is_one(entry);
 }
 
 static int list_entry(FoundList *l, PoolLeftovers *others, const char *path, const char *entry,

@@ -16,6 +16,13 @@ int pool_path(char **ret, Error *e);
  * Return: a descriptor (O_RDONLY) or -errno. */
 int pool_open(Error *e);
 
+/** pool_recover() - finish changes to images that somebody was killed in the middle of
+ * To be called before images are looked up in order to change them.
+ * Return: 0; the first -errno after having tried all directories. */
+int pool_recover(Error *e);
+/** pool_sweep() - remove what the killed left over that is of no use: copies that were never complete, images half
+ * removed. May take long. Return: 0; the first -errno after having tried all. */
+int pool_sweep(Error *e);
 /** pool_find() - look for an image by name
  * Return: 1 found; 0 no such image, @ret untouched; -EINVAL a name that no image can have; -errno. */
 int pool_find(const char *name, Image **ret, Error *e);

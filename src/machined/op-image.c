@@ -136,7 +136,7 @@ static int work_remove(const void *arg, const WorkerOut *out, Error *e) {
         const Change *c = arg;
         int r = find(c->name, &image, e);
 
-        return r < 0 ? r : image_remove(image, e);
+        return r < 0 ? r : image_remove(image, 0, NULL, e);
 }
 
 static int work_rename(const void *arg, const WorkerOut *out, Error *e) {
@@ -144,7 +144,7 @@ static int work_rename(const void *arg, const WorkerOut *out, Error *e) {
         const Change *c = arg;
         int r = find(c->name, &image, e);
 
-        return r < 0 ? r : image_rename(image, c->new_name, e);
+        return r < 0 ? r : image_rename(image, c->new_name, NULL, e);
 }
 
 static int work_read_only(const void *arg, const WorkerOut *out, Error *e) {
@@ -206,7 +206,8 @@ static int work_clone(const void *arg, const WorkerOut *out, Error *e) {
         const Change *c = arg;
         int r = find(c->name, &image, e);
 
-        return r < 0 ? r : image_clone(image, c->new_name, c->read_only, e);
+        return r < 0 ? r
+                     : image_clone(image, c->new_name, c->read_only ? IMAGE_CLONE_READ_ONLY : 0, e);
 }
 
 int op_image_clone(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
@@ -345,7 +346,8 @@ static int authorize_clean(Manager *m, sd_bus_message *call, const char *mode, E
 }
 
 static int clean_one(const Image *image, Buf *removed, Error *e) {
-        int r = image_is_host(image) || image_is_vendor(image) ? -EBUSY : image_remove(image, e);
+        int r = image_is_host(image) || image_is_vendor(image) ? -EBUSY
+                                                               : image_remove(image, 0, NULL, e);
 
         /* In use, or not ours to remove: it stays. */
         if (r == -EBUSY)

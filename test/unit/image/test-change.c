@@ -150,22 +150,22 @@ static void test_remove(void **state) {
         link = get("link");
 
         assert_int_equal(image_lock(tree->path, false, &lock, NULL), 0);
-        assert_int_equal(image_remove(tree, &e), -EBUSY);
+        assert_int_equal(image_remove(tree, 0, NULL, &e), -EBUSY);
         assert_string_equal(e.text, "image 'tree' is in use");
-        assert_int_equal(image_remove(link, &e), -EBUSY);
+        assert_int_equal(image_remove(link, 0, NULL, &e), -EBUSY);
         assert_true(scratch_has("tree/etc/deep/file"));
         lock = image_lock_free(lock);
 
         /* Of a link, the link alone. */
-        assert_int_equal(image_remove(link, &e), 0);
+        assert_int_equal(image_remove(link, 0, NULL, &e), 0);
         assert_false(scratch_has("link"));
         assert_true(scratch_has("tree/etc/deep/file"));
 
-        assert_int_equal(image_remove(disk, &e), 0);
+        assert_int_equal(image_remove(disk, 0, NULL, &e), 0);
         assert_false(scratch_has("disk.raw") || scratch_has("disk.verity"));
-        assert_int_equal(image_remove(tree, &e), 0);
+        assert_int_equal(image_remove(tree, 0, NULL, &e), 0);
         assert_int_equal(scratch_count(), 0);
-        assert_int_equal(image_remove(tree, &e), -ENOENT);
+        assert_int_equal(image_remove(tree, 0, NULL, &e), -ENOENT);
 }
 
 /* Whoever watches the pool sees the name go once, whole, and never a tree half gone. */
@@ -178,7 +178,7 @@ static void test_remove_is_one_step(void **state) {
         make_images();
         tree = get("tree");
         assert_true(inotify_add_watch(watch, in_scratch("tree"), IN_DELETE | IN_MOVE_SELF) >= 0);
-        assert_int_equal(image_remove(tree, NULL), 0);
+        assert_int_equal(image_remove(tree, 0, NULL, NULL), 0);
         assert_true(read(watch, buffer, sizeof(buffer)) > 0);
         assert_true(((struct inotify_event *) buffer)->mask & IN_MOVE_SELF);
 }
@@ -191,10 +191,10 @@ static void test_refused(void **state) {
                          .entry = (char *) "v" };
         Error e = {};
 
-        assert_int_equal(image_remove(host, &e), -EROFS);
-        assert_int_equal(image_rename(host, "new", &e), -EROFS);
+        assert_int_equal(image_remove(host, 0, NULL, &e), -EROFS);
+        assert_int_equal(image_rename(host, "new", NULL, &e), -EROFS);
         assert_int_equal(image_set_read_only(host, true, &e), -EROFS);
-        assert_int_equal(image_remove(&vendor, &e), -EROFS);
+        assert_int_equal(image_remove(&vendor, 0, NULL, &e), -EROFS);
         assert_non_null(strstr(e.text, "belongs to the installed system"));
 }
 
@@ -207,11 +207,11 @@ static void test_rename(void **state) {
         tree = get("tree");
         disk = get("disk");
 
-        assert_int_equal(image_rename(tree, "disk", &e), -EEXIST);
-        assert_int_equal(image_rename(tree, ".#x", &e), -EINVAL);
-        assert_int_equal(image_rename(tree, ".host", &e), -EBUSY);
-        assert_int_equal(image_rename(tree, "forest", &e), 0);
-        assert_int_equal(image_rename(disk, "disc", &e), 0);
+        assert_int_equal(image_rename(tree, "disk", NULL, &e), -EEXIST);
+        assert_int_equal(image_rename(tree, ".#x", NULL, &e), -EINVAL);
+        assert_int_equal(image_rename(tree, ".host", NULL, &e), -EBUSY);
+        assert_int_equal(image_rename(tree, "forest", NULL, &e), 0);
+        assert_int_equal(image_rename(disk, "disc", NULL, &e), 0);
         assert_true(scratch_has("forest/etc/deep/file") && scratch_has("forest.nspawn") &&
                     scratch_has("forest.roothash") && scratch_has("disc.raw") &&
                     scratch_has("disc.verity") && scratch_has("forest.nspawn.d/a.conf"));
@@ -241,10 +241,10 @@ static void test_read_only(void **state) {
         marked = image_free(marked);
         marked = get("tree");
         assert_true(marked->read_only);
-        assert_int_equal(image_rename(marked, "stone", &e), 0);
+        assert_int_equal(image_rename(marked, "stone", NULL, &e), 0);
         renamed = get("stone");
         assert_true(renamed->read_only);
-        assert_int_equal(image_remove(renamed, &e), 0);
+        assert_int_equal(image_remove(renamed, 0, NULL, &e), 0);
         assert_false(scratch_has("stone"));
 }
 

@@ -72,7 +72,7 @@ static void test_tree(void **state) {
         NEED_ROOT();
         make_tree();
         tree = get("tree");
-        CHECK_EQ(image_clone(tree, "copy", false, &e), 0, "%s", e.text);
+        CHECK_EQ(image_clone(tree, "copy", 0, &e), 0, "%s", e.text);
 
         for (size_t i = 0; i < ELEMENTSOF(entries); i++)
                 check_same(entries[i]);
@@ -100,7 +100,7 @@ static void test_disk(void **state) {
         assert_int_equal(pwrite(fd, "x", 1, 40 << 20), 1);
 
         disk = get("disk");
-        CHECK_EQ(image_clone(disk, "copy", true, &e), 0, "%s", e.text);
+        CHECK_EQ(image_clone(disk, "copy", IMAGE_CLONE_READ_ONLY, &e), 0, "%s", e.text);
         copy = get("copy");
         assert_true(copy->read_only);
         assert_int_equal(copy->limit, 64 << 20);
@@ -122,14 +122,14 @@ static void test_stack(void **state) {
         scratch_dir("web.mstack/rw/data");
         stack = get("web");
         assert_int_equal(stack->type, IMAGE_MSTACK);
-        CHECK_EQ(image_clone(stack, "copy", false, &e), 0, "%s", e.text);
+        CHECK_EQ(image_clone(stack, "copy", 0, &e), 0, "%s", e.text);
         assert_true(scratch_has("copy.mstack/layer@1/etc") && scratch_has("copy.mstack/rw/data"));
         copy = get("copy");
-        CHECK_EQ(image_rename(copy, "other", &e), 0, "%s", e.text);
+        CHECK_EQ(image_rename(copy, "other", NULL, &e), 0, "%s", e.text);
         assert_true(scratch_has("other.mstack/rw/data") && !scratch_has("copy.mstack"));
         renamed = get("other");
         assert_int_equal(renamed->type, IMAGE_MSTACK);
-        CHECK_EQ(image_remove(renamed, &e), 0, "%s", e.text);
+        CHECK_EQ(image_remove(renamed, 0, NULL, &e), 0, "%s", e.text);
         assert_int_equal(scratch_count(), 1);
 }
 
@@ -143,14 +143,14 @@ static void test_refused(void **state) {
         scratch_dir("gone");
         tree = get("tree");
         gone = get("gone");
-        assert_int_equal(image_clone(tree, "gone", false, &e), -EEXIST);
-        assert_int_equal(image_clone(tree, "a/b", false, &e), -EINVAL);
+        assert_int_equal(image_clone(tree, "gone", 0, &e), -EEXIST);
+        assert_int_equal(image_clone(tree, "a/b", 0, &e), -EINVAL);
         assert_int_equal(image_lock_name("copy", &lock, NULL), 0);
-        assert_int_equal(image_clone(tree, "copy", false, &e), -EBUSY);
+        assert_int_equal(image_clone(tree, "copy", 0, &e), -EBUSY);
         lock = image_lock_free(lock);
 
         assert_int_equal(rmdir(in_scratch("gone")), 0);
-        assert_int_equal(image_clone(gone, "copy", false, &e), -ENOENT);
+        assert_int_equal(image_clone(gone, "copy", 0, &e), -ENOENT);
         assert_int_equal(scratch_count(), 1);
 }
 

@@ -91,16 +91,16 @@ static void test_life(void **state) {
         CHECK_EQ(plain->type, IMAGE_DIRECTORY, "plain");
 
         /* A snapshot of a subvolume, a copy in a subvolume of a directory. */
-        CHECK_EQ(image_clone(tree, "snapshot", true, &e), 0, "%s", e.text);
+        CHECK_EQ(image_clone(tree, "snapshot", IMAGE_CLONE_READ_ONLY, &e), 0, "%s", e.text);
         assert_true(scratch_has("snapshot/file"));
         snapshot = get("snapshot");
         assert_true(snapshot->type == IMAGE_SUBVOLUME && snapshot->read_only);
-        CHECK_EQ(image_clone(plain, "copy", true, &e), 0, "%s", e.text);
+        CHECK_EQ(image_clone(plain, "copy", IMAGE_CLONE_READ_ONLY, &e), 0, "%s", e.text);
         assert_true(scratch_has("copy/etc/file"));
         copy = get("copy");
         assert_true(copy->type == IMAGE_SUBVOLUME && copy->read_only);
 
-        CHECK_EQ(image_rename(snapshot, "renamed", &e), 0, "%s", e.text);
+        CHECK_EQ(image_rename(snapshot, "renamed", NULL, &e), 0, "%s", e.text);
         renamed = get("renamed");
         CHECK_EQ(image_set_read_only(renamed, false, &e), 0, "%s", e.text);
         assert_int_equal(mkdir(in_scratch("renamed/new"), 0755), 0);
@@ -109,10 +109,10 @@ static void test_life(void **state) {
 
         /* Read-only ones, those with others in them, and directories with subvolumes in them. */
         create("plain/etc", "inner");
-        CHECK_EQ(image_remove(renamed, &e), 0, "%s", e.text);
-        CHECK_EQ(image_remove(copy, &e), 0, "%s", e.text);
-        CHECK_EQ(image_remove(tree, &e), 0, "%s", e.text);
-        CHECK_EQ(image_remove(plain, &e), 0, "%s", e.text);
+        CHECK_EQ(image_remove(renamed, 0, NULL, &e), 0, "%s", e.text);
+        CHECK_EQ(image_remove(copy, 0, NULL, &e), 0, "%s", e.text);
+        CHECK_EQ(image_remove(tree, 0, NULL, &e), 0, "%s", e.text);
+        CHECK_EQ(image_remove(plain, 0, NULL, &e), 0, "%s", e.text);
         assert_int_equal(scratch_count(), 0);
 }
 
