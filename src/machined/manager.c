@@ -12,6 +12,7 @@
 #include "base/home.h"
 #include "machined/bind-record.h"
 #include "machined/image-object.h"
+#include "machined/image-watch.h"
 #include "machined/object.h"
 #include "machined/operation.h"
 #include "machined/privacy.h"
@@ -307,13 +308,18 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
         m->no_scope_user = home_is_user();
         if (r >= 0 && !home_is_user())
                 r = add_host(m, e);
-        return r < 0 ? r : take_up_all(m, e);
+        if (r >= 0)
+                r = take_up_all(m, e);
+        if (r >= 0)
+                image_watch_start(m);
+        return r;
 }
 
 void manager_done(Manager *m) {
         operation_done_all(m);
         life_log_done(&m->life_log);
         waiter_done_all(m);
+        m->image_watch = image_watch_free(m->image_watch);
         image_object_forget(m);
         for (Machine *machine = m->registry.first; machine; machine = machine->next)
                 machine->edge = edge_free(machine->edge);

@@ -15,6 +15,7 @@
 
 typedef struct Operation Operation;
 typedef struct Waiter Waiter;
+typedef struct ImageWatch ImageWatch;
 
 typedef struct Manager {
         Daemon daemon;
@@ -26,6 +27,7 @@ typedef struct Manager {
         uint64_t last_operation;
         Waiter *waiters;
         unsigned n_waiters;
+        ImageWatch *image_watch;
         unsigned n_opening;    /* machines with a pending start job */
         bool reveals;          /* all of a machine may be told to who reads its properties now */
         Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */

@@ -9,7 +9,11 @@ SKEP_MANAGER_OPS(PLAIN_STUB)
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SKEP_MANAGER_OPS(PLAIN_METHOD) SKEP_MACHINE_OPS(TWIN_METHOD) SD_BUS_VTABLE_END,
+        SKEP_MANAGER_OPS(PLAIN_METHOD) SKEP_MACHINE_OPS(TWIN_METHOD)
+                SD_BUS_SIGNAL_WITH_NAMES("ImageNew", "so", P(image) P(path), 0),
+        SD_BUS_SIGNAL_WITH_NAMES("ImageChanged", "so", P(image) P(path), 0),
+        SD_BUS_SIGNAL_WITH_NAMES("ImageRemoved", "so", P(image) P(path), 0),
+        SD_BUS_VTABLE_END,
 };
 
 static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,

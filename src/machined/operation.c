@@ -98,7 +98,7 @@ static void answer_error(Operation *o, int r, const Error *e) {
         if (o->call)
                 (void) bus_error_reply(o->call, r, e);
         else
-                o->kind->done(o->manager, o->machine, r, e);
+                o->kind->done(o->manager, o->machine, r, NULL, e);
         answered(o);
 }
 
@@ -115,7 +115,7 @@ static void answer(Operation *o) {
         if (r >= 0 && o->call)
                 r = o->kind->finish(o->call, &o->result, &e);
         else if (r >= 0)
-                o->kind->done(o->manager, o->machine, 0, &e);
+                o->kind->done(o->manager, o->machine, 0, &o->result, NULL);
         if (r < 0)
                 answer_error(o, r, &e);
         else

@@ -33,9 +33,10 @@ typedef struct OperationKind {
         int (*finish)(sd_bus_message *call, const OperationResult *result, Error *e);
         uint64_t timeout_usec; /* 0 = none */
         bool is_session;
-        /* In the daemon, in the place of finish() for what nobody has called for: @r is 0 or a negative
-         * code with @e. It is not called if the machine ends before. */
-        void (*done)(Manager *m, Machine *machine, int r, const Error *e);
+        /* In the daemon, in the place of finish() for what nobody has called for: @r is 0 with @result, or
+         * a negative code with @e. It is not called if the machine ends before. */
+        void (*done)(Manager *m, Machine *machine, int r, const OperationResult *result,
+                     const Error *e);
 } OperationKind;
 
 /* What others may know of work that somebody waits for. */

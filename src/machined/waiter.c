@@ -75,7 +75,8 @@ static int on_caller_gone(sd_bus_track *track, void *userdata) {
         return 0;
 }
 
-static void readiness_done(Manager *m, Machine *machine, int r, const Error *e) {
+static void readiness_done(Manager *m, Machine *machine, int r, const OperationResult *result,
+                           const Error *e) {
         MachineEdge *edge = manager_edge(machine);
 
         edge->is_watched = false;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Waiting for machines, forgetting them, what the registry is at work on, and what it tells of changes."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -128,20 +129,46 @@ def test_operations(lab):
         lab.run(f"kill -CONT {leader}")
 
 
+@contextlib.contextmanager
+def signals(lab, match):
+    """What the bus carries meanwhile: a function that returns the next signal."""
+    monitor = lab.spawn(["busctl", "monitor", "--json=short", "--match", "type=signal," + match],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "Monitoring" in monitor.stderr.readline()
+        yield lambda: json.loads(monitor.stdout.readline())
+    finally:
+        monitor.kill()
+        monitor.wait()
+
+
 def test_changes_of_state_are_told(lab):
     path = "/org/freedesktop/machine1/machine/web"
     assert json.loads(lab.out(["busctl", "--json=short", "get-property", machine1.NAME, path,
                                "org.skep.Machine1", "State"]))["data"] == "running"
-    monitor = lab.spawn(["busctl", "monitor", "--json=short", "--match", f"type=signal,path={path}"],
-                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert "Monitoring" in monitor.stderr.readline()
-        lab.wait_for("busctl list --json=short", text="monitor") if False else lab.run("sleep 0.5")
+    with signals(lab, f"path={path}") as following:
         lab.run("skep terminate --wait web", timeout=60)
-        message = json.loads(monitor.stdout.readline())
-    finally:
-        monitor.kill()
-        monitor.wait()
+        message = following()
     assert message["member"] == "PropertiesChanged"
     interface, changed, _ = message["payload"]["data"]
     assert interface == "org.skep.Machine1" and changed["State"]["data"] == "closing"
+
+
+def test_images_that_come_and_go_are_told(lab):
+    """Whoever makes them do so: the registry, or somebody at a shell."""
+    def told(message):
+        return message["member"], message["payload"]["data"]
+
+    where = "/org/freedesktop/machine1/image/"
+    with signals(lab, "interface=org.skep.Manager1") as following:
+        lab.run("mkdir -p /var/lib/machines/one/usr")
+        assert told(following()) == ("ImageNew", ["one", where + "one"])
+        lab.run("skep rename one t-wo")
+        assert {told(following())[0]: told(following())[0]} == {"ImageRemoved": "ImageNew"}
+        lab.run("truncate -s 1M /var/lib/machines/disk.raw")
+        assert told(following()) == ("ImageNew", ["disk", where + "disk"])
+        lab.run("skep read-only disk yes")
+        assert told(following()) == ("ImageChanged", ["disk", where + "disk"])
+        lab.run("skep remove disk t-wo", timeout=60)
+        gone = sorted(told(following())[1][0] for _ in range(2))
+        assert gone == ["disk", "t-wo"]
