@@ -110,7 +110,8 @@ static int runs_elsewhere(Ctl *c, const char *name, Error *e) {
                     0 ||
             client_string_property(c, BUS_MACHINE1_NAME, path, interface, "Unit", &unit, NULL) < 0)
                 return 0;
-        if (streq(unit, own) || !streq(state, "running"))
+        /* Strangers are not told: PID 1 decides then. */
+        if (!*unit || streq(unit, own) || !streq(state, "running"))
                 return 0;
         if (c->o.ephemeral)
                 return error_set(e, EBUSY, "machine '%s' is running already, in %s", name, unit);
