@@ -10,8 +10,11 @@
 
 #include "base/home.h"
 #include "base/path.h"
+#include "image/copy.h"
+#include "machined/transfer-meta.h"
 
-#define DEPTH_MAX 256
+#define DEPTH_MAX       256
+#define KERNEL_FILE_MAX (64 * 1024)
 
 uint32_t transfer_id(const Transfer *t, const IdMap *map, uint32_t id) {
         uint32_t mapped, root = 0;
@@ -35,13 +38,15 @@ static int set_owner(const Transfer *t, int fd, const char *name, const struct s
                        : 0;
 }
 
-/* Owner, mode and times; mode after the owner, whose change takes bits away. */
-static int set_attributes(const Transfer *t, int fd, const struct stat *st) {
+/* Owner, what is attached, mode and times; mode after the owner, whose change takes bits away. */
+static int set_attributes(const Transfer *t, int source, int fd, const struct stat *st) {
         const struct timespec times[] = { st->st_atim, st->st_mtim };
         mode_t mode = st->st_mode & (t->drop_privileges ? 01777 : 07777);
 
         int r = set_owner(t, fd, "", st);
 
+        if (r >= 0)
+                r = transfer_copy_meta(t, source, fd);
         if (r < 0)
                 return r;
         return fchmod(fd, mode) < 0 || futimens(fd, times) < 0 ? -errno : 0;
@@ -61,9 +66,11 @@ static int copy_regular(const Transfer *t, int source, const struct stat *st, in
                                       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (out < 0)
                 return -errno;
-        int r = fd_copy(in, out);
+        /* Files of the kernel say little of their size, and have no blocks. */
+        int r = st->st_size <= KERNEL_FILE_MAX && st->st_blocks == 0 ? fd_copy(in, out)
+                                                                     : copy_file(in, out);
         if (r >= 0)
-                r = set_attributes(t, out, st);
+                r = set_attributes(t, in, out, st);
         if (r < 0)
                 (void) unlinkat(to_dir, to, 0);
         return r;
@@ -124,7 +131,7 @@ static int copy_directory(const Transfer *t, int source, const struct stat *st, 
                                  "cannot open it where it is to go: %m");
         int r = copy_entries(t, source, out, depth, e);
         if (r >= 0 && is_new) {
-                r = set_attributes(t, out, st);
+                r = set_attributes(t, source, out, st);
                 if (r < 0)
                         return error_set(e, r, "cannot set its owner and mode: %m");
         }

@@ -14,7 +14,7 @@ typedef struct Transfer {
 } Transfer;
 
 /** transfer_copy() - copy one entry of a directory, and all below it
- * Directories that exist are merged into. Regular files, directories, symlinks and FIFOs are copied;
+ * With holes, access lists and attributes of users. Directories that exist are merged into. Regular files, directories, symlinks and FIFOs are copied;
  * sockets are passed over; devices are refused. Owners that have no counterpart become root.
  * @from_dir, @from: what to copy; a symlink is copied as such
  * @to_dir, @to:     where to; @to is one component

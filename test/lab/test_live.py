@@ -204,3 +204,35 @@ def test_addresses_by_which_it_is_reached(lab):
     assert v4 == ["10.77.0.2", "169.254.1.1", "10.0.1.1"] and rows[0] == bytes((10, 77, 0, 2))
     assert rows[1].startswith(b"\xfd\x77")
     assert lab.out("skep list --no-legend").splitlines()[-1].split()[5].startswith("10.77.0.2")
+
+
+def test_copy_with_owners_of_several_ranges(lab):
+    """Owners, access lists, attributes and holes come through, whatever the map of the machine is like."""
+    lab.run("systemd-run -q --collect -u ranges unshare -Um sleep 10000; pid=$(systemctl show -PMainPID ranges); "
+            "until grep -q sleep /proc/$pid/comm; do sleep 0.02; done; "
+            "for f in uid_map gid_map; do python3 -c 'import os; os.write(1, b\"0 300000 1000\\n1000 500000 1000\")' "
+            ">/proc/$pid/$f; done; "
+            f"{machine1.CALL} RegisterMachine sayssus ranges 0 '' container $pid '' >/dev/null")
+    lab.run("rm -rf /run/src /run/dst /run/back; mkdir -p /run/src/d /run/dst; chown 300000:300000 /run/dst; cd /run/src; "
+            "truncate -s 100M holes; echo x >>holes; echo y >five; echo z >d/far; chown 5:5 five; chown 1005:7 d/far")
+    lab.write("/run/acl.py", "import os, struct, sys\nwhat, path = sys.argv[1:]\nname = 'system.posix_acl_access'\n"
+              "if what == 'set':\n    os.setxattr(path, name, struct.pack('<I' + 5 * 'HHI', 2, 1, 6, 2**32 - 1, 2, 4, 1001,"
+              " 4, 4, 2**32 - 1, 16, 4, 2**32 - 1, 32, 4, 2**32 - 1))\n"
+              "else:\n    print(struct.unpack('<I' + 5 * 'HHI', os.getxattr(path, name))[6])\n")
+    lab.run("python3 /run/acl.py set /run/src/d/far; "
+            "python3 -c 'import os; os.setxattr(\"/run/src/five\", \"user.note\", b\"kept\")' || true")
+    lab.run("skep copy-to ranges /run/src /run/dst/there")
+    assert lab.out("cd /run/dst/there; stat -c '%n %u %g' . five d/far") == \
+        ". 300000 300000\nfive 300005 300005\nd/far 500005 300007"
+    assert int(lab.out("du -k /run/dst/there/holes | cut -f1")) < 1000
+    lab.run("skep copy-from ranges /run/dst/there /run/back")
+    assert lab.out("cd /run/back; stat -c '%n %u %g' . five d/far") == ". 0 0\nfive 5 5\nd/far 1005 7"
+    assert lab.out("cmp /run/src/holes /run/back/holes; du -k /run/back/holes | cut -f1") == \
+        lab.out("du -k /run/src/holes | cut -f1")
+    assert [lab.out(f"python3 /run/acl.py get {d}/d/far") for d in ("/run/dst/there", "/run/back")] == \
+        ["500001", "1001"]
+    note = "python3 -c 'import os; print(os.listxattr(\"/run/{}/five\"))'"
+    assert lab.out(note.format("src")) == lab.out(note.format("back"))
+    # A file of the kernel is as long as it is when it is read.
+    lab.run("skep copy-to ranges /proc/version /run/dst/version; cmp /proc/version /run/dst/version")
+    lab.run("systemctl stop ranges")

@@ -2,11 +2,13 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/path.h"
-#include "machined/transfer.h"
+#include "machined/transfer-meta.h"
 
 static IdRange identity_range = { 0, 0, UINT32_MAX };
 static const IdMap identity = { 1, &identity_range };
@@ -122,12 +124,57 @@ static void test_ids(void **state) {
         CHECK_EQ(transfer_id(&out, &shifted, 5), 0, "no counterpart: root");
 }
 
+static void test_access_lists(void **state) {
+        /* Users 5 and 1005, group 7, as the kernel has them. */
+        static const struct posix_acl_xattr_entry entries[] = {
+                { .e_tag = ACL_USER_OBJ, .e_id = (uint32_t) -1 },
+                { .e_tag = ACL_USER, .e_id = 5 },
+                { .e_tag = ACL_USER, .e_id = 1005 },
+                { .e_tag = ACL_GROUP, .e_id = 7 },
+        };
+        static IdRange two[] = { { 0, 100000, 1000 }, { 1000, 500000, 1000 } };
+        static const uint32_t mapped[] = { (uint32_t) -1, 100005, 500005, 100007 };
+        const IdMap map = { ELEMENTSOF(two), two };
+        Transfer t = { .to_machine = true, .uids = &map, .gids = &map };
+        uint32_t acl[1 + 2 * ELEMENTSOF(entries)] = { POSIX_ACL_XATTR_VERSION };
+
+        memcpy(acl + 1, entries, sizeof entries);
+        CHECK_EQ(transfer_map_acl(&t, acl, sizeof acl), 0, "there");
+        for (size_t i = 0; i < ELEMENTSOF(mapped); i++)
+                CHECK_EQ(acl[2 + 2 * i], mapped[i], "entry %zu", i);
+        t.to_machine = false;
+        CHECK_EQ(transfer_map_acl(&t, acl, sizeof acl), 0, "and back");
+        for (size_t i = 0; i < ELEMENTSOF(mapped); i++)
+                CHECK_EQ(acl[2 + 2 * i], entries[i].e_id, "entry %zu", i);
+        CHECK_EQ(transfer_map_acl(&t, acl, sizeof acl - 1), -EINVAL, "cut short");
+        acl[0] = 1;
+        CHECK_EQ(transfer_map_acl(&t, acl, sizeof acl), -EINVAL, "of another version");
+        CHECK_EQ(transfer_map_acl(&t, acl, 0), -EINVAL, "nothing");
+}
+
+static void test_holes(void **state) {
+        int top = *(int *) *state;
+        Transfer t = plain();
+        struct stat st;
+        Error e = {};
+
+        _cleanup_fd_ int fd = openat(top, "from/holes", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                                     0600);
+        assert_true(fd >= 0 && ftruncate(fd, 1 << 30) >= 0 && pwrite(fd, "x", 1, 1 << 29) == 1);
+        CHECK_EQ(transfer_copy(&t, top, "from/holes", top, "holes", &e), 0, "%s", e.text);
+        assert_true(fstatat(top, "holes", &st, 0) >= 0);
+        CHECK_EQ(st.st_size, 1 << 30, "size");
+        assert_true(st.st_blocks * 512 < 1 << 20);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_existing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_links_are_not_followed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_privileges, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_holes, setup, teardown),
+                cmocka_unit_test(test_access_lists),
                 cmocka_unit_test(test_ids),
         };
         if (geteuid() != 0)
