@@ -234,6 +234,26 @@ static int add_host(Manager *m, Error *e) {
         return r;
 }
 
+/* A machine that ended while nobody looked: what is left in its scope ends as well, and until then nobody else
+ * has its name. */
+static int take_leave(Manager *m, Machine *machine, Error *e) {
+        machine->leader = machine->supervisor = MACHINE_PROCESS_NONE;
+        free(TAKE_PTR(machine->scope_job));
+        if (!machine_has_own_scope(machine)) {
+                state_remove(m->state_fd, machine);
+                machine_free(machine);
+                return 0;
+        }
+        int r = manager_add(m, machine, e);
+        if (r < 0) {
+                machine_free(machine);
+                return r;
+        }
+        if (scope_stop_dead(m, machine) < 0)
+                manager_drop(m, machine);
+        return 0;
+}
+
 /* Return: 1 taken up; 0 the machine is gone. */
 static int take_up(Manager *m, const char *name, Error *e) {
         _cleanup_(machine_freep) Machine *machine = NULL;
@@ -242,10 +262,8 @@ static int take_up(Manager *m, const char *name, Error *e) {
 
         if (r < 0)
                 return r;
-        if (machine_process_pin(machine->leader.pid, machine->leader.id, &p) < 0) {
-                state_remove(m->state_fd, machine);
-                return 0;
-        }
+        if (machine_process_pin(machine->leader.pid, machine->leader.id, &p) < 0)
+                return take_leave(m, TAKE_PTR(machine), e);
         machine->leader = p;
         if (machine->supervisor.pid > 0) {
                 pid_t pid = machine->supervisor.pid;

@@ -387,6 +387,19 @@ def test_name_of_a_dying_machine(lab):
     wait_gone(lab, "again")
 
 
+def test_what_is_left_of_who_ended_while_nobody_looked(lab):
+    pid, other = sleeper(lab), sleeper(lab)
+    call(lab, CREATE, "unseen", 0, "", "container", pid, "", 0)
+    lab.run(f"echo {other} >/sys/fs/cgroup/machine.slice/machine-unseen.scope/cgroup.procs")
+    lab.run(f"systemctl stop skep-machined; kill -9 {pid}")
+    assert is_alive(lab, other)
+    # The next one of the name comes at once, and finds it free.
+    call(lab, CREATE, "unseen", 0, "", "container", sleeper(lab), "", 0)
+    assert not is_alive(lab, other)
+    lab.run("machinectl terminate unseen")
+    wait_gone(lab, "unseen")
+
+
 def test_leader_in_the_same_unit_again(lab):
     """A service that is restarted registers under its own name at once."""
     lab.write("/run/systemd/system/phoenix.service",
