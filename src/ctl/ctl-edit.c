@@ -16,9 +16,11 @@
 #define FILE_MAX ((size_t) 1024 * 1024)
 
 static int check_local(const Ctl *c, Error *e) {
-        return ctl_is_local(c) ? 0
-                               : error_set(e, EOPNOTSUPP,
-                                           "settings are files of this system: --host and --machine do not reach them");
+        return ctl_is_local(c)
+                       ? 0
+                       : error_set(
+                                 e, EOPNOTSUPP,
+                                 "settings are files of this system: --host and --machine do not reach them");
 }
 
 static int cat_file(Ctl *c, const char *path, Error *e) {
@@ -41,13 +43,14 @@ static int cat_one(Ctl *c, const char *word, Error *e) {
         int r = settings_file_find(word, &f, e);
 
         /* The original knows no drop-ins. */
-        if (r >= 0 && word[0] != '/' && !c->is_machinectl && settings_file_drop_ins(&f, &drop_ins) < 0)
+        if (r >= 0 && word[0] != '/' && !c->is_machinectl &&
+            settings_file_drop_ins(&f, &drop_ins) < 0)
                 return error_oom(e);
         if (r < 0)
                 return r;
         if (!f.from && !drop_ins)
-                return error_set(e, ENOENT, "there are no settings of '%s' (\"skep edit\" makes some)",
-                                 word);
+                return error_set(e, ENOENT,
+                                 "there are no settings of '%s' (\"skep edit\" makes some)", word);
         if (f.from)
                 r = cat_file(c, f.from, e);
         STRV_FOREACH(d, drop_ins)
@@ -110,7 +113,9 @@ static int edit_path(const char *path, Error *e) {
                         command = NULL;
         }
         if (!command && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
-                return error_set(e, ENOTTY, "there is no terminal to edit at ($EDITOR can say what edits without one)");
+                return error_set(
+                        e, ENOTTY,
+                        "there is no terminal to edit at ($EDITOR can say what edits without one)");
         for (size_t i = 0; i < (command ? 1 : ELEMENTSOF(editors)); i++) {
                 status = run_editor(command ? command : editors[i], path, e);
                 if (status < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 127)
@@ -119,7 +124,8 @@ static int edit_path(const char *path, Error *e) {
         if (status < 0)
                 return status;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-                return error_set(e, ENOENT, "there is no editor (%s)", command ? command : "set $EDITOR");
+                return error_set(e, ENOENT, "there is no editor (%s)",
+                                 command ? command : "set $EDITOR");
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 return error_set(e, EIO, "the editor failed");
         return 0;
@@ -143,7 +149,8 @@ static int prepare(const SettingsFile *f, const char *aside, char **ret_before, 
 
         if (r < 0)
                 return error_set(e, r, "cannot make '%s': %m", strempty(folder));
-        r = f->from ? file_read(AT_FDCWD, f->from, FILE_MAX, ret_before, NULL) : str_replace(ret_before, "");
+        r = f->from ? file_read(AT_FDCWD, f->from, FILE_MAX, ret_before, NULL)
+                    : str_replace(ret_before, "");
         if (r < 0)
                 return error_set(e, r, "cannot read '%s': %m", f->from ? f->from : f->to);
         if (access(aside, F_OK) >= 0) {
@@ -162,7 +169,8 @@ static int install(const SettingsFile *f, const char *aside, const char *before,
                 return error_set(e, r, "cannot read '%s': %m", aside);
         if (!*text || streq(text, before)) {
                 (void) unlink(aside);
-                report_note(*text || !*before ? "'%s' was not changed" : "nothing is left of it, '%s' stays as it was",
+                report_note(*text || !*before ? "'%s' was not changed"
+                                              : "nothing is left of it, '%s' stays as it was",
                             f->to);
                 return 0;
         }
@@ -196,8 +204,9 @@ static int edit_one(Ctl *c, const char *word, Error *e) {
                 if (settings_file_try(aside, &why) >= 0)
                         return install(&f, aside, before, e);
                 if (!asks_again(&why)) {
-                        r = error_set(e, EINVAL, "'%s' stays as it was; \"skep edit %s\" goes on with '%s'", f.to,
-                                      word, aside);
+                        r = error_set(e, EINVAL,
+                                      "'%s' stays as it was; \"skep edit %s\" goes on with '%s'",
+                                      f.to, word, aside);
                         break;
                 }
         }

@@ -75,7 +75,8 @@ int settings_file_find(const char *word, SettingsFile *ret, Error *e) {
                 if (!f.name)
                         return error_oom(e);
                 if (!filename_is_valid(f.name) || streq(f.name, SUFFIX))
-                        return error_set(e, EINVAL, "'%.80s' cannot be the name of a machine", word);
+                        return error_set(e, EINVAL, "'%.80s' cannot be the name of a machine",
+                                         word);
                 r = find_in_places(&f, e);
                 if (r < 0)
                         return r;

@@ -8,8 +8,16 @@
 
 typedef struct ImageObject {
         Manager *manager;
-        Image *image;
+        Image *image; /* NULL = there is none; never for those that image_object_get() returns */
+        char *name;
+        Error error; /* why there is none */
 } ImageObject;
+
+/** image_object_watch() - have images looked for by workers before a call that is about one is handled
+ * An image may lie where nothing answers any more. Return: 0 or -errno. */
+int image_object_watch(Manager *m, Error *e);
+/** image_object_stop() - forget the calls that wait for that, unanswered */
+void image_object_stop(Manager *m);
 
 /** image_object_get() - Return: 0 and an object that lives till the next turn of the loop;
  * -ERR_NO_SUCH_IMAGE; -errno. */

@@ -128,11 +128,23 @@ static void done(Manager *m, Machine *machine, int r, const OperationResult *res
         }
 }
 
+int image_watch_names(const Manager *m, char ***ret) {
+        const ImageWatch *w = m->image_watch;
+        _cleanup_strv_ char **names = NULL;
+
+        if (!w || !w->is_known)
+                return 0;
+        STRV_FOREACH(row, w->known)
+                if (strv_append(&names, strchr(*row, ' ') + 1) < 0)
+                        return -ENOMEM;
+        *ret = TAKE_PTR(names);
+        return 1;
+}
+
 static int start_listing(Manager *m) {
-        static const OperationKind kind = { .what = "looking for images",
-                                            .work = work,
-                                            .timeout_usec = LIST_USEC,
-                                            .done = done };
+        static const OperationKind kind = {
+                .what = "looking for images", .work = work, .timeout_usec = LIST_USEC, .done = done
+        };
         ImageWatch *w = m->image_watch;
         Error e = {};
 

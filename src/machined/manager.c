@@ -321,6 +321,8 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
         if (r >= 0)
                 r = privacy_watch(m, e);
         if (r >= 0)
+                r = image_object_watch(m, e);
+        if (r >= 0)
                 r = scope_watch(m, e);
         /* A user has no host; and gives no part of what is theirs to others. */
         m->no_scope_user = home_is_user();
@@ -338,6 +340,7 @@ void manager_done(Manager *m) {
         life_log_done(&m->life_log);
         waiter_done_all(m);
         m->image_watch = image_watch_free(m->image_watch);
+        image_object_stop(m);
         image_object_forget(m);
         for (Machine *machine = m->registry.first; machine; machine = machine->next)
                 machine->edge = edge_free(machine->edge);

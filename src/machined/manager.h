@@ -16,6 +16,7 @@
 typedef struct Operation Operation;
 typedef struct Waiter Waiter;
 typedef struct ImageWatch ImageWatch;
+typedef struct ImageLookup ImageLookup;
 
 typedef struct Manager {
         Daemon daemon;
@@ -28,7 +29,8 @@ typedef struct Manager {
         Waiter *waiters;
         unsigned n_waiters;
         ImageWatch *image_watch;
-        unsigned n_opening;    /* machines with a pending start job */
+        ImageLookup *image_lookups; /* calls that wait for an image to be found */
+        unsigned n_opening;         /* machines with a pending start job */
         bool reveals;          /* all of a machine may be told to who reads its properties now */
         Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */
         Image stranger_image;  /* and this of an image */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "image/pool.h"
+#include "machined/image-watch.h"
 #include "machined/object-call.h"
 #include "machined/privacy.h"
 
@@ -274,15 +275,16 @@ static int find_image(sd_bus *bus, const char *path, const char *interface, void
 
 static int list_images(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                        sd_bus_error *error) {
-        _cleanup_(image_list_done) ImageList images = {};
-        _cleanup_strv_ char **nodes = NULL;
-        int r = pool_list(&images, NULL);
+        _cleanup_strv_ char **nodes = NULL, **names = NULL;
+        int r = image_watch_names(userdata, &names);
 
-        for (size_t i = 0; r >= 0 && i < images.n; i++) {
+        STRV_FOREACH(name, names) {
                 char *path;
-                r = sd_bus_path_encode(BUS_MACHINE1_IMAGE, images.items[i]->name, &path);
+                r = sd_bus_path_encode(BUS_MACHINE1_IMAGE, *name, &path);
                 if (r >= 0)
                         r = strv_consume(&nodes, path);
+                if (r < 0)
+                        return r;
         }
         if (r < 0)
                 return r;

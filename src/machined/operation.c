@@ -92,13 +92,20 @@ static void answered(Operation *o) {
                 o->result.fds[i] = fd_close(o->result.fds[i]);
 }
 
+static void tell_own(Operation *o, int r, const OperationResult *result, const Error *e) {
+        if (o->kind->done)
+                o->kind->done(o->manager, o->machine, r, result, e);
+        else
+                o->kind->done_subject(o->manager, o->subject, r, result, e);
+}
+
 static void answer_error(Operation *o, int r, const Error *e) {
         if (!o->is_pending)
                 return;
         if (o->call)
                 (void) bus_error_reply(o->call, r, e);
         else
-                o->kind->done(o->manager, o->machine, r, NULL, e);
+                tell_own(o, r, NULL, e);
         answered(o);
 }
 
@@ -115,7 +122,7 @@ static void answer(Operation *o) {
         if (r >= 0 && o->call)
                 r = o->kind->finish(o->call, &o->result, &e);
         else if (r >= 0)
-                o->kind->done(o->manager, o->machine, 0, &o->result, NULL);
+                tell_own(o, 0, &o->result, NULL);
         if (r < 0)
                 answer_error(o, r, &e);
         else
@@ -320,7 +327,8 @@ int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call,
 
 int operation_start_own(Manager *m, const OperationKind *kind, Machine *machine, const void *arg,
                         const int *keep_fds, size_t n_keep, Error *e) {
-        assert_se(n_keep <= KEEP_FDS_MAX && kind->done && !kind->is_session);
+        assert_se(n_keep <= KEEP_FDS_MAX && (kind->done || kind->done_subject) &&
+                  !kind->is_session);
         return start_any(m, kind, NULL, machine, arg, keep_fds, n_keep, e);
 }
 

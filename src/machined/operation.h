@@ -37,6 +37,9 @@ typedef struct OperationKind {
          * a negative code with @e. It is not called if the machine ends before. */
         void (*done)(Manager *m, Machine *machine, int r, const OperationResult *result,
                      const Error *e);
+        /* The same for what is about no machine, but has a subject. */
+        void (*done_subject)(Manager *m, const char *subject, int r, const OperationResult *result,
+                             const Error *e);
 } OperationKind;
 
 /* What others may know of work that somebody waits for. */

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import re
+import select
 import subprocess
 
 import pytest
@@ -130,13 +131,23 @@ def test_operations(lab):
 
 
 @contextlib.contextmanager
-def signals(lab, match):
+def signals(lab, path, interface):
     """What the bus carries meanwhile: a function that returns the next signal."""
-    monitor = lab.spawn(["busctl", "monitor", "--json=short", "--match", "type=signal," + match],
-                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    monitor = lab.spawn(["busctl", "monitor", "--json=short", "--match",
+                         f"type=signal,path={path},interface={interface}"],
+                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def following():
+        while True:
+            message = json.loads(monitor.stdout.readline())
+            if message["member"] != "Probe":
+                return message
+
     try:
-        assert "Monitoring" in monitor.stderr.readline()
-        yield lambda: json.loads(monitor.stdout.readline())
+        # It listens once it has heard of something.
+        while not select.select([monitor.stdout], [], [], 0.1)[0]:
+            lab.run(["busctl", "emit", path, interface, "Probe"])
+        yield following
     finally:
         monitor.kill()
         monitor.wait()
@@ -146,7 +157,7 @@ def test_changes_of_state_are_told(lab):
     path = "/org/freedesktop/machine1/machine/web"
     assert json.loads(lab.out(["busctl", "--json=short", "get-property", machine1.NAME, path,
                                "org.skep.Machine1", "State"]))["data"] == "running"
-    with signals(lab, f"path={path}") as following:
+    with signals(lab, path, "org.freedesktop.DBus.Properties") as following:
         lab.run("skep terminate --wait web", timeout=60)
         message = following()
     assert message["member"] == "PropertiesChanged"
@@ -160,7 +171,7 @@ def test_images_that_come_and_go_are_told(lab):
         return message["member"], message["payload"]["data"]
 
     where = "/org/freedesktop/machine1/image/"
-    with signals(lab, "interface=org.skep.Manager1") as following:
+    with signals(lab, machine1.PATH, machine1.SKEP) as following:
         lab.run("mkdir -p /var/lib/machines/one/usr")
         assert told(following()) == ("ImageNew", ["one", where + "one"])
         lab.run("skep rename one t-wo")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whatever the registry is at work on, and whoever does not answer it, it answers others at once."""
+
+import json
+import os
+import statistics
+import subprocess
+
+import pytest
+
+from skeplib import machine1
+
+LAB_SUITES = ("bookworm",)
+
+# The median of many calls, in ms, on one connection.
+ASK = """
+import dbus, time
+m = dbus.SystemBus().get_object("org.freedesktop.machine1", "/org/freedesktop/machine1",
+                                introspect=False)
+took = []
+for _ in range(40):
+    begin = time.monotonic()
+    m.ListMachines(dbus_interface="org.freedesktop.machine1.Manager")
+    took.append((time.monotonic() - begin) * 1000)
+print(*took)
+"""
+
+# Mounts what will never answer.
+MOUNT = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"hung", sys.argv[1].encode(), b"fuse", 0,
+              f"fd={sys.argv[2]},rootmode=40000,user_id=0,group_id=0".encode()) != 0:
+    raise OSError(ctypes.get_errno(), "mount")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def machines(lab):
+    lab.add_machine("web", lab.suite + "-guest")
+    lab.run("skep start web; skep wait web", timeout=90)
+    lab.add_machine("box", "busybox")
+    lab.run("systemd-run -q --unit=box-machine -p Type=notify -p Delegate=yes -p KillMode=mixed "
+            "skep-spawn -q --keep-unit --register=yes -M box -a /bin/sleep 100000", timeout=30)
+
+
+@pytest.fixture
+def hung(lab):
+    """An image that lies on a file system whose server is there and says nothing."""
+    fuse = os.open("/dev/fuse", os.O_RDWR)
+    lab.run("mkdir -p /var/lib/machines/hung")
+    mount = lab.spawn(["python3", "-c", MOUNT, "/var/lib/machines/hung", fuse],
+                      pass_fds=(fuse,))
+    try:
+        assert mount.wait(timeout=20) == 0
+        yield "hung"
+    finally:
+        # With its server gone, all who wait for it hear so.
+        os.close(fuse)
+        lab.run("umount -l /var/lib/machines/hung; rmdir /var/lib/machines/hung")
+
+
+def test_nobody_waits_for_others(lab, hung):
+    leader = machine1.get(lab, "web", "Leader")
+    lab.run("mkdir -p /var/lib/machines/big/usr; "
+            "head -c 300M /dev/urandom >/var/lib/machines/big/usr/data; truncate -s 1G /root/gigabyte")
+    # Somebody stops in the middle, so that all of it is under way for sure.
+    lab.run(f"kill -STOP {leader}")
+    busy = {
+        "metadata": ["busctl", "call", machine1.NAME, machine1.PATH, machine1.MANAGER,
+                     "GetImageOSRelease", "s", hung],
+        "properties": ["busctl", "get-property", machine1.NAME,
+                       "/org/freedesktop/machine1/image/hung", machine1.NAME + ".Image", "Usage"],
+        "clone": ["busctl", "call", machine1.NAME, machine1.PATH, machine1.MANAGER, "CloneImage",
+                  "ssb", hung, "clone", "false"],
+        "images": ["skep", "list-images"],
+        "shell": ["skep", "shell", "web", "/bin/true"],
+        "exec": ["skep", "exec", "web", "true"],
+        "copy": ["skep", "copy-to", "box", "/root/gigabyte", "/gigabyte"],
+        "real clone": ["skep", "clone", "big", "bigger"],
+    }
+    running = {what: lab.spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT) for what, command in busy.items()}
+    try:
+        lab.wait_for("skep operations", text="running a command")
+        took = [float(word) for word in lab.out(["python3", "-c", ASK], timeout=60).split()]
+        assert statistics.median(took) < 50, took
+        for what in ("metadata", "properties", "clone", "images", "shell"):
+            assert running[what].poll() is None, (what, running[what].stdout.read())
+        assert json.loads(lab.out("skep operations --json=short"))
+    finally:
+        lab.run(f"kill -CONT {leader}")
+        for what in ("shell", "copy", "real clone"):
+            running[what].wait(timeout=60)
+        lab.run("echo 1 >/sys/fs/fuse/connections/*/abort; true", check=False)
+        for process in running.values():
+            process.kill()
+            process.wait()
+    assert running["shell"].returncode == 0
+    assert running["copy"].returncode == 0
+    assert running["real clone"].returncode == 0
