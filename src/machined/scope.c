@@ -12,26 +12,60 @@ static int new_call(Manager *m, sd_bus_message **ret, const char *method) {
                                               BUS_SYSTEMD1_PATH, BUS_SYSTEMD1_MANAGER, method);
 }
 
-/* The call that PID 1's answer is passed on to. */
-static int on_forward(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
-        const sd_bus_error *failed = sd_bus_message_get_error(reply);
+/* A call that PID 1's answer is passed on to. */
+typedef struct Forward {
+        Manager *manager;
+        sd_bus_message *call;
+        char *closing; /* name of the machine that closes if all goes well; NULL = none */
+} Forward;
 
-        if (failed)
-                (void) sd_bus_reply_method_error(call, failed);
-        else
-                (void) sd_bus_reply_method_return(call, NULL);
+static Forward *forward_free(Forward *f) {
+        if (!f)
+                return NULL;
+        sd_bus_message_unref(f->call);
+        free(f->closing);
+        free(f);
+        return NULL;
+}
+DEFINE_CLEANUP(Forward *, forward_free)
+
+/* With the slot, be it that the answer came or that we end before. */
+static void on_forward_gone(void *userdata) {
+        forward_free(userdata);
+}
+
+static int on_forward(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Forward *f = userdata;
+        const sd_bus_error *failed = sd_bus_message_get_error(reply);
+        Machine *machine = f->closing ? registry_by_name(&f->manager->registry, f->closing) : NULL;
+
+        if (!failed) {
+                (void) sd_bus_reply_method_return(f->call, NULL);
+                return 0;
+        }
+        (void) sd_bus_reply_method_error(f->call, failed);
+        if (machine && machine->is_closing && machine_process_is_alive(&machine->leader)) {
+                machine->is_closing = false;
+                manager_state_changed(f->manager, machine);
+        }
         return 0;
 }
 
-static int forward(Manager *m, sd_bus_message *request, sd_bus_message *call, Error *e) {
-        int r = sd_bus_call_async(m->daemon.bus, NULL, request, on_forward,
-                                  sd_bus_message_ref(call), 0);
+static int forward(Manager *m, sd_bus_message *request, sd_bus_message *call,
+                   const Machine *closing, Error *e) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        _cleanup_(forward_freep) Forward *f = calloc(1, sizeof *f);
 
-        if (r < 0) {
-                sd_bus_message_unref(call);
+        if (!f || (closing && !(f->closing = strdup(closing->name))))
+                return error_oom(e);
+        f->manager = m;
+        f->call = sd_bus_message_ref(call);
+        int r = sd_bus_call_async(m->daemon.bus, &slot, request, on_forward, f, 0);
+        if (r < 0)
                 return error_set(e, r, "cannot ask PID 1: %m");
-        }
+        (void) sd_bus_slot_set_destroy_callback(slot, on_forward_gone);
+        (void) TAKE_PTR(f);
+        (void) sd_bus_slot_set_floating(slot, true);
         return 0;
 }
 
@@ -43,7 +77,7 @@ int scope_stop(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
                 r = sd_bus_message_append(request, "ss", machine->unit, "fail");
         if (r < 0)
                 return error_set(e, r, "cannot ask PID 1: %m");
-        r = forward(m, request, call, e);
+        r = forward(m, request, call, machine, e);
         if (r < 0)
                 return r;
         machine->is_closing = true;
@@ -57,7 +91,7 @@ int scope_kill(Manager *m, Machine *machine, int signal, sd_bus_message *call, E
 
         if (r >= 0)
                 r = sd_bus_message_append(request, "ssi", machine->unit, "all", signal);
-        return r < 0 ? error_set(e, r, "cannot ask PID 1: %m") : forward(m, request, call, e);
+        return r < 0 ? error_set(e, r, "cannot ask PID 1: %m") : forward(m, request, call, NULL, e);
 }
 
 static int on_dead_stopped(sd_bus_message *reply, void *userdata, sd_bus_error *error) {

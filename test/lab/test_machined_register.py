@@ -387,6 +387,19 @@ def test_name_of_a_dying_machine(lab):
     wait_gone(lab, "again")
 
 
+def test_a_stop_that_is_refused_changes_nothing(lab):
+    """The service manager's reason is told, and the machine is not closing for ever."""
+    lab.write("/run/systemd/system/firm.service",
+              "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/usr/bin/sleep 1000\n")
+    lab.run("systemctl daemon-reload; systemctl start firm")
+    pid = int(lab.out("systemctl show -PMainPID firm"))
+    call(lab, REGISTER, "firm", 0, "", "container", pid, "")
+    assert error(lab, "TerminateMachine", "s", "firm")[0].endswith("OnlyByDependency")
+    assert get(lab, "firm", "State") == "running"
+    lab.run(["kill", "-9", str(pid)])
+    wait_gone(lab, "firm")
+
+
 def test_what_is_left_of_who_ended_while_nobody_looked(lab):
     pid, other = sleeper(lab), sleeper(lab)
     call(lab, CREATE, "unseen", 0, "", "container", pid, "", 0)
