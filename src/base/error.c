@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #undef error_set
 #undef error_wrap
 #undef error_oom
@@ -20,11 +22,12 @@ const char *error_errno_text(int err) {
         return strerror_r(err < 0 ? -err : err, buffer, sizeof buffer);
 }
 
-/* One line is a promise of the type, whatever was formatted into it. */
+/* One line of text is a promise of the type, whatever was formatted into it and wherever that was cut off. */
 static void flatten(char *text) {
         for (char *c = text; *c; c++)
                 if ((unsigned char) *c < ' ' || *c == 0x7f)
                         *c = ' ';
+        str_make_utf8(text);
 }
 
 int error_set(Error *e, int err, const char *format, ...) {

@@ -143,6 +143,18 @@ bool str_is_utf8(const char *s, size_t n) {
         return true;
 }
 
+void str_make_utf8(char *s) {
+        for (size_t n = strlen(s); n > 0;) {
+                size_t k = utf8_sequence((const unsigned char *) s, n);
+                if (k == 0) {
+                        *s = '?';
+                        k = 1;
+                }
+                s += k;
+                n -= k;
+        }
+}
+
 int str_replace(char **p, const char *value) {
         char *copy = value ? strdup(value) : NULL;
 

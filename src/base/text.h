@@ -35,6 +35,8 @@ bool str_has_suffix(const char *s, const char *suffix);
 char *str_strip(char *s);
 /** str_is_utf8() - whether @n bytes are valid UTF-8 without NUL */
 bool str_is_utf8(const char *s, size_t n);
+/** str_make_utf8() - put a '?' in place of each byte that is not part of valid UTF-8 */
+void str_make_utf8(char *s);
 /** str_replace() - put a copy of @value (may be NULL) in *@p and free what was there.
  * Return: 0 or -ENOMEM, *@p untouched. */
 int str_replace(char **p, const char *value);

@@ -2,6 +2,8 @@
 /* Error ↔ sd_bus_error, see error.h. Decides nothing: callers say what failed and how it is called. */
 #include "bus/error.h"
 
+#include "base/text.h"
+
 static const struct {
         int code;
         int err; /* the nearest errno */
@@ -44,7 +46,14 @@ int bus_error_code(const char *name) {
 
 int bus_error_set(sd_bus_error *error, int r, const Error *e) {
         const char *name = bus_error_name(r);
-        const char *text = error_is_set(e) ? e->text : NULL;
+        char text_buf[sizeof e->text], *text = NULL;
+
+        /* What a child has written may be anything; and a message with a text that is none would never leave. */
+        if (error_is_set(e)) {
+                text = memcpy(text_buf, e->text, sizeof text_buf);
+                text_buf[sizeof text_buf - 1] = '\0';
+                str_make_utf8(text);
+        }
 
         if (!name)
                 return text ? sd_bus_error_set_errnof(error, r, "%s", text)

@@ -32,6 +32,10 @@ static void stays_one_line(void **state) {
         huge[sizeof huge - 1] = '\0';
         (void) error_set(&e, EINVAL, "a\nb\t\033[31m");
         CHECK_STR(e.text, "a b  [31m", "control characters");
+        (void) error_set(&e, EINVAL, "'%.3s' \xff %s", "a\xc3\xa4\xc3\xa4", "\xe2\x99\xa5");
+        CHECK_STR(e.text, "'a\xc3\xa4' ? \xe2\x99\xa5", "bytes that are no text");
+        (void) error_set(&e, EINVAL, "'%.2s'", "a\xc3\xa4");
+        CHECK_STR(e.text, "'a?'", "cut off within a letter");
         (void) error_set(&e, EINVAL, "%s", huge);
         (void) error_wrap(&e, -EINVAL, "front");
         CHECK_EQ(strncmp(e.text, "front: xxx", 10), 0, "context survives");

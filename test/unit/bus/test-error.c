@@ -55,6 +55,15 @@ static void test_without_text(void **state) {
         CHECK_EQ(bus_error_code("com.example.Unheard"), EIO, "unknown name");
 }
 
+static void test_bytes_that_are_no_text(void **state) {
+        Error e = { .code = -EINVAL, .text = "from a child: \xc3" };
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        CHECK_EQ(bus_error_set(&error, -EINVAL, &e), -EINVAL, "code");
+        CHECK_STR(error.message, "from a child: ?", "a reply with it can be sent");
+        sd_bus_error_free(&error);
+}
+
 static void test_levels(void **state) {
         CHECK_EQ(log_level_parse("err"), LOG_ERR, "word");
         CHECK_EQ(log_level_parse("7"), LOG_DEBUG, "digit");
@@ -69,6 +78,7 @@ int main(void) {
                 cmocka_unit_test(test_every_code_has_a_name_and_comes_back),
                 cmocka_unit_test(test_to_the_bus),
                 cmocka_unit_test(test_without_text),
+                cmocka_unit_test(test_bytes_that_are_no_text),
                 cmocka_unit_test(test_levels),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
