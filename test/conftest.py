@@ -31,6 +31,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    config.addinivalue_line("markers", "suites(NAME...): the labs of this test, of those of its module")
     if os.geteuid() != 0:
         raise pytest.UsageError("system tests need root")
     kernel.scratch_dir()
@@ -41,6 +42,8 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if "lab" in metafunc.fixturenames:
         suites = getattr(metafunc.module, "LAB_SUITES", ("bookworm",))
+        marker = metafunc.definition.get_closest_marker("suites")
+        suites = marker.args if marker else suites
         chosen = metafunc.config.getoption("--suite") or suites
         metafunc.parametrize("lab", [s for s in suites if s in chosen], indirect=True,
                              scope="module")

@@ -318,6 +318,7 @@ def test_signatures(lab):
 
 
 @pytest.mark.slow
+@pytest.mark.suites("bookworm")
 def test_idle_exit(lab):
     lab.run("systemctl restart skep-importd")
     assert transfers(lab) == []
