@@ -148,10 +148,11 @@ def _unit(context, build, env=None, multiplier=1):
 
 
 def _cases(report):
-    """The outcomes of a report of pytest's: {test: (word, message)}."""
+    """The outcomes of a report of pytest's: {test: (word, message)}; a test is called as pytest takes it, without its
+    folder."""
     outcomes = {}
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
-        name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+        name = f"{case.get('classname', '').rpartition('.')[2]}.py::{case.get('name')}"
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if bad is not None:
             outcomes[name] = ("failed", (bad.get("message") or "").strip().splitlines()[:1])
@@ -162,12 +163,11 @@ def _cases(report):
     return outcomes
 
 
-def _pytest_once(context, folder, env, *more):
+def _pytest_once(context, env, *what):
     report = context.build("log") / f"{context.name}.xml"
     report.unlink(missing_ok=True)
-    cache = context.build("log") / f"{context.name}.cache"
-    status = context.call("/usr/bin/python3", "-m", "pytest", folder, f"--junit-xml={report}",
-                          "--durations=8", "-o", f"cache_dir={cache}", *more, env=env)
+    status = context.call("/usr/bin/python3", "-m", "pytest", *what, f"--junit-xml={report}",
+                          "--durations=30", env=env)
     if not report.exists():
         raise StageFailed(f"pytest ended with status {status} and no report")
     return status, _cases(report)
@@ -178,11 +178,11 @@ def _pytest(context, folder, env=None):
     is counted as passed and named as unsteady."""
     if not list((TOP / folder).glob("test_*.py")):
         raise StageFailed(f"no tests in {folder}")
-    status, outcomes = _pytest_once(context, folder, env)
+    status, outcomes = _pytest_once(context, env, folder)
     failed = [name for name, (word, _) in outcomes.items() if word == "failed"]
     unsteady = []
     if 0 < len(failed) <= UNSTEADY_MAX:
-        _, again = _pytest_once(context, folder, env, "--last-failed")
+        _, again = _pytest_once(context, env, *[f"{folder}/{name}" for name in failed])
         unsteady = [name for name in failed if again.get(name, ("failed",))[0] == "passed"]
     remarks = [f"{'unsteady' if name in unsteady else 'failed'}: {name}: {' '.join(outcomes[name][1])[:200]}"
                for name in failed]
