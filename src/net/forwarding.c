@@ -174,15 +174,21 @@ static int each_change(int lock_fd, int (*each)(const ForwardingChange *c, void 
         return r;
 }
 
+/* Who makes the host a router sets what every interface has: what was ours is then as he wants it. */
 static int restore(const ForwardingChange *c, void *data) {
-        (void) data;
+        const bool *is_router = data;
+
+        if (*is_router && str_skip_prefix(c->path, "ipv4/"))
+                return 0;
         if (read_number(c->path) == c->to)
                 (void) write_number(c->path, c->from);
         return 0;
 }
 
 void forwarding_restore(int lock_fd) {
-        (void) each_change(lock_fd, restore, NULL);
+        bool is_router = read_number("ipv4/ip_forward") == 1;
+
+        (void) each_change(lock_fd, restore, &is_router);
         (void) unlinkat(lock_fd, CHANGES, 0);
 }
 

@@ -42,7 +42,8 @@ void forwarding_plan_done(ForwardingPlan *p);
 /** forwarding_enable() - see what there is, write down what is changed, change it
  * Return: 0 or -errno. */
 int forwarding_enable(int lock_fd, bool v4, bool v6, Error *e);
-/** forwarding_restore() - undo all of it; what is gone, or was changed since, stays as it is */
+/** forwarding_restore() - undo all of it; what is gone, or was changed since, stays as it is; all of IPv4 where
+ * somebody made the host a router since */
 void forwarding_restore(int lock_fd);
 /** forwarding_opened() - the interfaces that pass packets on because we said so, appended
  * Return: 0 or -errno. */

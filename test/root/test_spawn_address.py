@@ -247,6 +247,15 @@ def test_host_was_a_router_already(spawn, busybox):
         pathlib.Path(path).write_text("0")
 
 
+def test_host_becomes_a_router_meanwhile(spawn, held, busybox):
+    """As its networkd makes it one: the end of a machine takes nothing of that back."""
+    process = held("--network-address=auto")
+    pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    end(process)
+    assert reaches(spawn, busybox, "--network-address=auto") == [True, True]
+    pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
+
+
 def test_killed(spawn, held, busybox):
     """What a killed supervisor leaves goes with the next start of any machine; what others have stays."""
     stays = held("--network-address=auto", name=f"{spawn.name}-a")
@@ -425,7 +434,9 @@ def test_taken_away(spawn, held):
     """Addresses that somebody takes from the host's end are there again; a link that is gone harms nobody."""
     process = held("--network-address=10.9.0.2/24", "--network-address=fd00:9::2/64")
     link = next(n for _, n in socket.if_nameindex() if n.startswith("ve-"))
-    ip(f"addr flush dev {link} scope global")
+    # Not by flush, which starts over as long as there is one.
+    for address in ("10.9.0.1/24", "fd00:9::1/64"):
+        ip(f"addr del {address} dev {link}")
     wait_until(lambda: "10.9.0.1/24" in ip(f"addr show dev {link}") and
                "fd00:9::1/64" in ip(f"addr show dev {link}"))
     assert "bytes from" in inside(process, "ping", "-c1", "-W3", OUTSIDE[0])
