@@ -228,6 +228,9 @@ def test_a_user_gets_no_shell_on_the_host(lab):
                                 ("OpenMachineLogin", "s", ())):
         name, text = error(lab, method, types, "trap", *args)
         assert name == DENIED and "user namespace" in text, method
+    for command in ("skep shell trap /bin/true", "skep exec trap /bin/true"):
+        done = lab.run(command, check=False)
+        assert done.returncode and "user namespace" in done.stderr, command
     assert error(lab, "RegisterMachine", "sayssus", "trap2", [], "", "host", pid, "")[0] == \
         "org.freedesktop.DBus.Error.InvalidArgs"
     lab.run(f"kill {pid}")
