@@ -36,7 +36,8 @@ MACHINE1 = {
         ExecInMachine ExecInMachineOnTerminal
         WaitForMachine ForgetMachine ListOperations CancelOperation
         UnbindMachine ListMachineBinds
-        GetMachineStatistics ListStatistics ListMachineProcesses""",
+        GetMachineStatistics ListStatistics ListMachineProcesses
+        RemoveImage RenameImage CloneImage CleanPool ListNonImages""",
     "org.skep.Machine1": """
         Run OpenShell
         Exec ExecOnTerminal

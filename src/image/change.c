@@ -60,19 +60,14 @@ static bool is_immutable(const char *path) {
         return fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0 && (flags & FS_IMMUTABLE_FL);
 }
 
-/* All locks that a change to an image needs: its own, or those of all its versions. */
-typedef struct Locks {
-        size_t n;
-        ImageLock **items;
-} Locks;
-
-static void locks_done(Locks *l) {
+void image_hold_done(ImageHold *l) {
         for (size_t i = 0; i < l->n; i++)
                 (void) image_lock_free(l->items[i]);
         free(l->items);
+        *l = (ImageHold){};
 }
 
-static int locks_take(Locks *l, const Image *i, const char *path, Error *e) {
+static int locks_take(ImageHold *l, const Image *i, const char *path, Error *e) {
         ImageLock **p = reallocarray(l->items, l->n + 1, sizeof(*p));
 
         if (!p)
@@ -99,7 +94,7 @@ static int list_versions(const Image *i, char ***ret, Error *e) {
         return r < 0 ? error_set(e, r, "cannot list '%s': %m", place) : 0;
 }
 
-static int lock_versions(Locks *l, const Image *i, Error *e) {
+static int lock_versions(ImageHold *l, const Image *i, Error *e) {
         _cleanup_strv_ char **entries = NULL;
         int r = list_versions(i, &entries, e);
 
@@ -113,8 +108,7 @@ static int lock_versions(Locks *l, const Image *i, Error *e) {
         return r;
 }
 
-/* Checks and locks: how every change begins. */
-static int begin(const Image *i, Locks *l, Error *e) {
+int image_hold(const Image *i, ImageHold *l, Error *e) {
         int r = check_changeable(i, e);
 
         if (r < 0)
@@ -163,8 +157,8 @@ static int check_removable(const Image *i, Error *e) {
 
 int image_plan_remove(const Image *i, ImageFlags flags, Transaction *ret, Error *e) {
         _cleanup_(transaction_done) Transaction t = {};
-        _cleanup_(locks_done) Locks locks = {};
-        int r = begin(i, &locks, e);
+        _cleanup_(image_hold_done) ImageHold locks = {};
+        int r = image_hold(i, &locks, e);
 
         if (r >= 0)
                 r = check_removable(i, e);
@@ -185,9 +179,9 @@ int image_plan_remove(const Image *i, ImageFlags flags, Transaction *ret, Error 
 int image_remove(const Image *i, ImageFlags flags, bool *ret_units, Error *e) {
         _cleanup_free_ char *temporary = NULL, *aside = NULL;
         _cleanup_(transaction_done) Transaction t = {};
-        _cleanup_(locks_done) Locks locks = {};
+        _cleanup_(image_hold_done) ImageHold locks = {};
         _cleanup_fd_ int dir_fd = -EBADF;
-        int r = begin(i, &locks, e);
+        int r = image_hold(i, &locks, e);
 
         if (r >= 0)
                 r = check_removable(i, e);
@@ -279,11 +273,11 @@ static int plan_rename(const Image *i, const char *new_name, Transaction *t, Err
         return transaction_add(t, &last) < 0 ? error_oom(e) : 0;
 }
 
-static int begin_rename(const Image *i, const char *new_name, Locks *locks, ImageLock **ret_name,
-                        Transaction *t, Error *e) {
+static int begin_rename(const Image *i, const char *new_name, ImageHold *locks,
+                        ImageLock **ret_name, Transaction *t, Error *e) {
         if (!image_name_is_valid(new_name))
                 return error_set(e, EINVAL, "image name '%s' is not valid", new_name);
-        int r = begin(i, locks, e);
+        int r = image_hold(i, locks, e);
         if (r >= 0)
                 r = image_reserve_name(new_name, ret_name, e);
         if (r >= 0 && !i->is_link)
@@ -291,14 +285,41 @@ static int begin_rename(const Image *i, const char *new_name, Locks *locks, Imag
         return r < 0 ? r : plan_rename(i, new_name, t, e);
 }
 
+/* The name in between is nobody's business. */
+static int leave_out_hold(Transaction *t) {
+        Step *first = t->steps, *last = t->steps + t->n - 1;
+        size_t n = strlen(first->to);
+
+        for (Step *s = first + 1; s < last; s++) {
+                char **const ends[] = { &s->from, &s->to };
+
+                for (size_t k = 0; k < ELEMENTSOF(ends); k++) {
+                        if (!*ends[k] || !path_is_below(*ends[k], first->to))
+                                continue;
+                        char *now = str_format("%s%s", last->to, *ends[k] + n);
+                        if (!now)
+                                return -ENOMEM;
+                        free(*ends[k]);
+                        *ends[k] = now;
+                }
+        }
+        free(first->to);
+        first->to = TAKE_PTR(last->to);
+        free(last->from);
+        t->n--;
+        return 0;
+}
+
 int image_plan_rename(const Image *i, const char *new_name, Transaction *ret, Error *e) {
         _cleanup_image_lock_ ImageLock *name_lock = NULL;
         _cleanup_(transaction_done) Transaction t = {};
-        _cleanup_(locks_done) Locks locks = {};
+        _cleanup_(image_hold_done) ImageHold locks = {};
         int r = begin_rename(i, new_name, &locks, &name_lock, &t, e);
 
         if (r < 0)
                 return r;
+        if (leave_out_hold(&t) < 0)
+                return error_oom(e);
         *ret = t;
         t = (Transaction){};
         return 0;
@@ -307,7 +328,7 @@ int image_plan_rename(const Image *i, const char *new_name, Transaction *ret, Er
 int image_rename(const Image *i, const char *new_name, bool *ret_units, Error *e) {
         _cleanup_image_lock_ ImageLock *name_lock = NULL;
         _cleanup_(transaction_done) Transaction t = {};
-        _cleanup_(locks_done) Locks locks = {};
+        _cleanup_(image_hold_done) ImageHold locks = {};
         int r = begin_rename(i, new_name, &locks, &name_lock, &t, e);
 
         if (r >= 0)
@@ -342,8 +363,8 @@ static int set_subvolume_read_only(const Image *i, bool read_only) {
 }
 
 int image_set_read_only(const Image *i, bool read_only, Error *e) {
-        _cleanup_(locks_done) Locks locks = {};
-        int r = begin(i, &locks, e);
+        _cleanup_(image_hold_done) ImageHold locks = {};
+        int r = image_hold(i, &locks, e);
 
         if (r < 0)
                 return r;

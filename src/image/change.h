@@ -17,6 +17,19 @@ typedef enum ImageFlags {
         IMAGE_CLONE_LAYER = 1 << 3, /* put a layer on the original rather than copy it */
 } ImageFlags;
 
+/* All locks that a change to an image needs: its own, or those of all its versions. */
+typedef struct ImageHold {
+        size_t n;
+        ImageLock **items;
+} ImageHold;
+
+/** image_hold() - check that an image may be changed, and lock it: how every change begins
+ * @hold: empty; image_hold_done() it on failure, too
+ * Return: 0; -EROFS; -EBUSY; -EOPNOTSUPP; -errno. */
+int image_hold(const Image *i, ImageHold *hold, Error *e);
+/** image_hold_done() - let go; it is empty again */
+void image_hold_done(ImageHold *hold);
+
 /** image_plan_remove() - what image_remove() would do
  * @ret: steps, to be looked at; transaction_done() it
  * Return: 0; -EROFS; -EBUSY; -EOPNOTSUPP; -errno. */

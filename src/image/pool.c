@@ -10,6 +10,7 @@
 #include "base/home.h"
 #include "base/path.h"
 #include "image/companion.h"
+#include "image/quota.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
 #include "image/transaction.h"
@@ -377,5 +378,29 @@ int pool_list_explained(ImageList *ret, PoolLeftovers *ret_others, Error *e) {
 }
 
 void pool_usage(PoolUsage *ret) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t exclusive, limit_exclusive;
+
         *ret = (PoolUsage){ .usage = UINT64_MAX, .limit = UINT64_MAX };
+        if (pool_path(&path, NULL) < 0)
+                return;
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+                quota_read_directory(fd, &ret->usage, &exclusive, &ret->limit, &limit_exclusive);
+}
+
+int pool_set_limit(uint64_t limit, Error *e) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_fd_ int fd = pool_open(e);
+        int r = fd < 0 ? fd : pool_path(&path, e);
+
+        if (r < 0)
+                return r;
+        /* A project of the whole pool would take the images out of theirs. */
+        if (!subvolume_is(fd))
+                return error_set(
+                        e, EOPNOTSUPP,
+                        "the pool '%s' is no subvolume of btrfs, which alone can be limited as a whole",
+                        path);
+        return quota_set_directory(fd, path, limit, e);
 }

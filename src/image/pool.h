@@ -68,6 +68,9 @@ typedef struct PoolUsage {
         uint64_t limit; /* UINT64_MAX = none or unknown */
 } PoolUsage;
 
-/** pool_usage() - what the main directory takes, where the file system keeps count of it
- * Only a btrfs pool with quotas keeps count; everywhere else both are unknown. */
+/** pool_usage() - what the main directory takes, where the file system keeps count of it, see quota.h */
 void pool_usage(PoolUsage *ret);
+/** pool_set_limit() - limit what the main directory may take
+ * Return: 0; -EOPNOTSUPP the file system does not keep count, or the pool is no file system or subvolume of its
+ * own; -errno. */
+int pool_set_limit(uint64_t limit, Error *e);

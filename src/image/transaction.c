@@ -26,6 +26,12 @@ static const char kinds[_STEP_MAX + 1] = {
         [STEP_MOVE] = 'm', [STEP_REMOVE] = 'r', [STEP_LINK] = 'l'
 };
 
+const char *step_kind_name(StepKind k) {
+        static const char *const names[_STEP_MAX] = { "move", "remove", "link" };
+
+        return names[k];
+}
+
 void transaction_done(Transaction *t) {
         for (size_t i = 0; i < t->n; i++) {
                 free(t->steps[i].from);

@@ -31,6 +31,8 @@ typedef struct Transaction {
         Step *steps;
 } Transaction;
 
+/** step_kind_name() - "move", "remove" or "link" */
+const char *step_kind_name(StepKind k);
 /** transaction_done() - free it */
 void transaction_done(Transaction *t);
 /** transaction_add() - one more step, as it is given. Return: 0 or -ENOMEM. */

@@ -4,6 +4,7 @@
 #include "machined/image-object.h"
 
 #include "image/pool.h"
+#include "image/quota.h"
 #include "machined/op.h"
 
 #define LOOK_USEC        ((uint64_t) 30 * 1000000)
@@ -98,6 +99,7 @@ static int work(const void *arg, const WorkerOut *out, Error *e) {
                 return r;
         if (r == 0)
                 return error_set(e, ERR_NO_SUCH_IMAGE, "No image '%.64s' known", name);
+        image_read_quota(image);
         const char *const strings[] = { image->name, image->path, image->directory, image->entry };
         r = buf_append(&b, image, sizeof *image);
         for (size_t i = 0; i < ELEMENTSOF(strings) && r >= 0; i++)
@@ -209,7 +211,8 @@ static char *find_name(sd_bus_message *call) {
         if (sd_bus_path_decode(path, BUS_MACHINE1_IMAGE, &from_path) > 0)
                 return from_path;
         if (!streq(path, BUS_MACHINE1_PATH) ||
-            !streq_ptr(sd_bus_message_get_interface(call), BUS_MACHINE1_MANAGER) ||
+            !(streq_ptr(sd_bus_message_get_interface(call), BUS_MACHINE1_MANAGER) ||
+              streq_ptr(sd_bus_message_get_interface(call), BUS_SKEP_MANAGER1)) ||
             !strv_contains((char *const *) members, member) ||
             sd_bus_message_read(call, "s", &name) <= 0)
                 return NULL;

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Images on the bus. What an image is and how it is changed is in src/image; all that reads or writes more
- * than one directory entry is done by workers. */
+/* Images on the bus, to be looked at. What an image is is in src/image; all that reads more than one directory
+ * entry is done by workers. How images are changed is op-image-change.c's. */
 #include <fcntl.h>
 
-#include "image/change.h"
-#include "image/clone.h"
 #include "image/disk-root.h"
 #include "image/metadata.h"
 #include "image/pool.h"
+#include "image/quota.h"
 #include "machined/op.h"
 #include "machined/privacy.h"
 
 #define QUERY_USEC ((uint64_t) 30 * 1000000)
-
-static int authorize(Manager *m, sd_bus_message *call, const Image *image, const char *verb,
-                     const char *key, const char *value, Error *e) {
-        const char *details[] = { "image", image->name, "verb", verb, key, value, NULL };
-
-        return polkit_check(m->daemon.polkit, call, BUS_MACHINE1_NAME ".manage-images", details,
-                            POLKIT_NOBODY, e);
-}
-
-static int finish_empty(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_sent(sd_bus_reply_method_return(call, NULL), e);
-}
 
 int op_get_image(Manager *m, sd_bus_message *call, Error *e) {
         _cleanup_free_ char *path = NULL;
@@ -54,7 +41,9 @@ static int work_list(const void *arg, const WorkerOut *out, Error *e) {
         int r = pool_list(&images, e);
 
         for (size_t i = 0; r >= 0 && i < images.n; i++) {
-                const Image *image = images.items[i];
+                Image *image = images.items[i];
+                if (reveals)
+                        image_read_quota(image);
                 const Row row = { reveals ? image->crtime_usec : 0, reveals ? image->mtime_usec : 0,
                                   reveals ? image->usage : UINT64_MAX, image->type,
                                   reveals && image->read_only };
@@ -108,129 +97,20 @@ int op_list_images(Manager *m, sd_bus_message *call, Error *e) {
         return operation_start(m, &kind, call, NULL, &reveals, NULL, 0, e);
 }
 
-/* One change to one image, for the worker; the image is looked up again there. */
-typedef struct Change {
-        char name[256];
-        char new_name[256];
-        bool read_only;
-} Change;
+/* The worker looks the image up again; all it gets is the name. */
+static int start_query(Manager *m, const OperationKind *kind, const Image *image,
+                       sd_bus_message *call, Error *e) {
+        int r = operation_start(m, kind, call, NULL, image->name, NULL, 0, e);
 
-static int change_init(Change *c, const Image *image, const char *new_name, bool read_only,
-                       Error *e) {
-        *c = (Change){ .read_only = read_only };
-        if (strlen(image->name) >= sizeof c->name || strlen(strempty(new_name)) >= sizeof c->name)
-                return error_set(e, EINVAL, "the name is too long");
-        memcpy(c->name, image->name, strlen(image->name) + 1);
-        memcpy(c->new_name, strempty(new_name), strlen(strempty(new_name)) + 1);
-        return 0;
+        if (r >= 0)
+                operation_set_subject(m, image->name);
+        return r;
 }
 
 static int find(const char *name, Image **ret, Error *e) {
         int r = pool_find(name, ret, e);
 
         return r == 0 ? error_set(e, ERR_NO_SUCH_IMAGE, "No image '%s' known", name) : r;
-}
-
-static int work_remove(const void *arg, const WorkerOut *out, Error *e) {
-        _cleanup_image_ Image *image = NULL;
-        const Change *c = arg;
-        int r = find(c->name, &image, e);
-
-        return r < 0 ? r : image_remove(image, 0, NULL, e);
-}
-
-static int work_rename(const void *arg, const WorkerOut *out, Error *e) {
-        _cleanup_image_ Image *image = NULL;
-        const Change *c = arg;
-        int r = find(c->name, &image, e);
-
-        return r < 0 ? r : image_rename(image, c->new_name, NULL, e);
-}
-
-static int work_read_only(const void *arg, const WorkerOut *out, Error *e) {
-        _cleanup_image_ Image *image = NULL;
-        const Change *c = arg;
-        int r = find(c->name, &image, e);
-
-        return r < 0 ? r : image_set_read_only(image, c->read_only, e);
-}
-
-static int start_change(Manager *m, const OperationKind *kind, const Image *image,
-                        const char *new_name, bool read_only, sd_bus_message *call, Error *e) {
-        Change c;
-        int r = change_init(&c, image, new_name, read_only, e);
-
-        if (r >= 0)
-                r = operation_start(m, kind, call, NULL, &c, NULL, 0, e);
-        if (r >= 0)
-                operation_set_subject(m, image->name);
-        return r;
-}
-
-int op_image_remove(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "removing the image", work_remove, finish_empty, 0,
-                                            false };
-        int r = authorize(m, call, image, "remove", NULL, NULL, e);
-
-        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
-}
-
-int op_image_rename(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "renaming the image", work_rename, finish_empty,
-                                            QUERY_USEC, false };
-        const char *new_name;
-        int r = op_read(call, e, "s", &new_name);
-
-        if (r < 0)
-                return r;
-        if (!image_name_is_valid(new_name))
-                return error_set(e, EINVAL, "'%.64s' is not a valid image name", new_name);
-        r = authorize(m, call, image, "rename", "new_name", new_name, e);
-        return r <= 0 ? r : start_change(m, &kind, image, new_name, false, call, e);
-}
-
-int op_image_read_only(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "marking the image", work_read_only, finish_empty,
-                                            QUERY_USEC, false };
-        int read_only;
-        int r = op_read(call, e, "b", &read_only);
-
-        if (r < 0)
-                return r;
-        r = authorize(m, call, image, "mark_read_only", "read_only", read_only ? "1" : "0", e);
-        return r <= 0 ? r : start_change(m, &kind, image, NULL, read_only, call, e);
-}
-
-static int work_clone(const void *arg, const WorkerOut *out, Error *e) {
-        _cleanup_image_ Image *image = NULL;
-        const Change *c = arg;
-        int r = find(c->name, &image, e);
-
-        return r < 0 ? r
-                     : image_clone(image, c->new_name, c->read_only ? IMAGE_CLONE_READ_ONLY : 0, e);
-}
-
-int op_image_clone(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "cloning the image", work_clone, finish_empty, 0,
-                                            false };
-        const char *new_name;
-        int read_only;
-        int r = op_read(call, e, "sb", &new_name, &read_only);
-
-        if (r < 0)
-                return r;
-        if (!image_name_is_valid(new_name))
-                return error_set(e, EINVAL, "'%.64s' is not a valid image name", new_name);
-        r = authorize(m, call, image, "clone", "new_name", new_name, e);
-        return r <= 0 ? r : start_change(m, &kind, image, new_name, read_only, call, e);
-}
-
-int op_image_limit(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
-        return error_set(e, EOPNOTSUPP, "skep cannot limit the size of images yet");
-}
-
-int op_set_pool_limit(Manager *m, sd_bus_message *call, Error *e) {
-        return error_set(e, EOPNOTSUPP, "skep cannot limit the size of the pool yet");
 }
 
 /* Return: a descriptor of the image's tree, or -errno. */
@@ -251,7 +131,7 @@ static int open_tree_of(const char *name, Error *e) {
 
 static int work_os_release(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_strv_ char **v = NULL;
-        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+        _cleanup_fd_ int root = open_tree_of(arg, e);
 
         if (root < 0)
                 return root;
@@ -261,7 +141,7 @@ static int work_os_release(const void *arg, const WorkerOut *out, Error *e) {
 
 static int work_machine_info(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_strv_ char **v = NULL;
-        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+        _cleanup_fd_ int root = open_tree_of(arg, e);
 
         if (root < 0)
                 return root;
@@ -271,7 +151,7 @@ static int work_machine_info(const void *arg, const WorkerOut *out, Error *e) {
 
 static int work_hostname(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_free_ char *name = NULL;
-        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+        _cleanup_fd_ int root = open_tree_of(arg, e);
 
         if (root < 0)
                 return root;
@@ -280,7 +160,7 @@ static int work_hostname(const void *arg, const WorkerOut *out, Error *e) {
 }
 
 static int work_machine_id(const void *arg, const WorkerOut *out, Error *e) {
-        _cleanup_fd_ int root = open_tree_of(((const Change *) arg)->name, e);
+        _cleanup_fd_ int root = open_tree_of(arg, e);
         Id128 id;
 
         if (root < 0)
@@ -311,7 +191,7 @@ int op_image_hostname(Manager *m, const Image *image, sd_bus_message *call, Erro
                                             QUERY_USEC, false };
 
         int r = privacy_check_image(m, call, image, "get_hostname", e);
-        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
+        return r <= 0 ? r : start_query(m, &kind, image, call, e);
 }
 
 int op_image_machine_id(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
@@ -319,7 +199,7 @@ int op_image_machine_id(Manager *m, const Image *image, sd_bus_message *call, Er
                                             QUERY_USEC, false };
 
         int r = privacy_check_image(m, call, image, "get_machine_id", e);
-        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
+        return r <= 0 ? r : start_query(m, &kind, image, call, e);
 }
 
 int op_image_machine_info(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
@@ -327,7 +207,7 @@ int op_image_machine_info(Manager *m, const Image *image, sd_bus_message *call, 
                                             op_finish_assignments, QUERY_USEC, false };
 
         int r = privacy_check_image(m, call, image, "get_machine_info", e);
-        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
+        return r <= 0 ? r : start_query(m, &kind, image, call, e);
 }
 
 int op_image_os_release(Manager *m, const Image *image, sd_bus_message *call, Error *e) {
@@ -335,73 +215,5 @@ int op_image_os_release(Manager *m, const Image *image, sd_bus_message *call, Er
                                             op_finish_assignments, QUERY_USEC, false };
 
         int r = privacy_check_image(m, call, image, "get_os_release", e);
-        return r <= 0 ? r : start_change(m, &kind, image, NULL, false, call, e);
-}
-
-static int authorize_clean(Manager *m, sd_bus_message *call, const char *mode, Error *e) {
-        const char *details[] = { "verb", "clean_pool", "mode", mode, NULL };
-
-        return polkit_check(m->daemon.polkit, call, BUS_MACHINE1_NAME ".manage-machines", details,
-                            POLKIT_NOBODY, e);
-}
-
-static int clean_one(const Image *image, Buf *removed, Error *e) {
-        int r = image_is_host(image) || image_is_vendor(image) ? -EBUSY
-                                                               : image_remove(image, 0, NULL, e);
-
-        /* In use, or not ours to remove: it stays. */
-        if (r == -EBUSY)
-                return 0;
-        if (r >= 0)
-                r = buf_append(removed, &image->usage_exclusive, sizeof image->usage_exclusive);
-        if (r >= 0)
-                r = buf_append(removed, image->name, strlen(image->name) + 1);
-        return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : 0;
-}
-
-static int work_clean(const void *arg, const WorkerOut *out, Error *e) {
-        _cleanup_(image_list_done) ImageList images = {};
-        _cleanup_(buf_done) Buf removed = {};
-        bool all = *(const bool *) arg;
-        int r = pool_list(&images, e);
-
-        for (size_t i = 0; r >= 0 && i < images.n; i++)
-                if (all || image_is_hidden(images.items[i]))
-                        r = clean_one(images.items[i], &removed, e);
-        return r < 0 ? r : operation_send_text(out, removed.p, removed.n);
-}
-
-static int finish_clean(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        uint64_t usage;
-        int r = sd_bus_message_new_method_return(call, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(st)");
-        for (size_t at = 0; r >= 0 && at + sizeof usage < result->n_text;) {
-                memcpy(&usage, result->text + at, sizeof usage);
-                const char *name = result->text + at + sizeof usage;
-                r = sd_bus_message_append(reply, "(st)", name, usage);
-                at += sizeof usage + strlen(name) + 1;
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
-}
-
-int op_clean_pool(Manager *m, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "cleaning the pool", work_clean, finish_clean, 0,
-                                            false };
-        const char *mode;
-        int r = op_read(call, e, "s", &mode);
-
-        if (r < 0)
-                return r;
-        bool all = streq(mode, "all");
-        if (!all && !streq(mode, "hidden"))
-                return error_set(e, EINVAL, "'%.32s' is neither hidden nor all", mode);
-        r = authorize_clean(m, call, mode, e);
-        return r <= 0 ? r : operation_start(m, &kind, call, NULL, &all, NULL, 0, e);
+        return r <= 0 ? r : start_query(m, &kind, image, call, e);
 }

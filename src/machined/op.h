@@ -106,7 +106,13 @@
 #define SKEP_MANAGER_OPS(OP)                                                                       \
         OP("ListStatistics", "", "", "a(sa{st})", P(machines), op_list_statistics)                 \
         OP("ListOperations", "", "", "a(tssbuttt)", P(operations), op_list_operations)             \
-        OP("CancelOperation", "t", P(id), "", "", op_cancel_operation)
+        OP("CancelOperation", "t", P(id), "", "", op_cancel_operation)                             \
+        OP("RemoveImage", "st", P(name) P(flags), "a(sss)", P(steps), op_remove_image_flags)       \
+        OP("RenameImage", "sst", P(name) P(new_name) P(flags), "a(sss)", P(steps),                 \
+           op_rename_image_flags)                                                                  \
+        OP("CloneImage", "sst", P(name) P(new_name) P(flags), "", "", op_clone_image_flags)        \
+        OP("CleanPool", "st", P(mode) P(flags), "a(st)", P(images), op_clean_pool_flags)           \
+        OP("ListNonImages", "", "", "a(ss)", P(entries), op_list_leftovers)
 
 /* Handlers: the cursor of @call is behind the name. Each runs once more from its start when polkit was
  * asked. Return: >= 0 answered, or will be; a negative code with @e set. */

@@ -101,6 +101,51 @@ def test_rename_clone_read_only(lab):
     assert image(lab, "disk", "ReadOnly") is False
 
 
+SKEP = f"busctl --json=short call {NAME} {PATH} org.skep.Manager1 "
+
+
+def steps(lab, call):
+    return [tuple(s) for s in json.loads(lab.out(SKEP + call))["data"][0]]
+
+
+def test_all_goes_with_an_image(lab):
+    """The links that enable a machine follow it, and systemd knows at once."""
+    lab.run("mkdir -p /etc/systemd/nspawn; echo >/etc/systemd/nspawn/tree.nspawn; "
+            "systemctl enable systemd-nspawn@tree.service")
+    plan = steps(lab, "RenameImage sst tree wood 1")
+    assert (("move", POOL + "/tree", POOL + "/wood")) in plan
+    assert "tree" in images(lab) and len(plan) == 3
+    assert steps(lab, "RenameImage sst tree wood 0") == plan
+    assert lab.out("systemctl is-enabled systemd-nspawn@wood.service") == "enabled"
+    assert lab.run("systemctl is-enabled systemd-nspawn@tree.service", check=False).returncode != 0
+    lab.run(SKEP + "CloneImage sst wood twig 8")
+    assert lab.read(f"{POOL}/twig/etc/hostname") == "twig\n"
+    assert lab.read(f"{POOL}/twig/etc/machine-id") == ""
+    assert lab.read(f"{POOL}/wood/etc/hostname") == "guest-7\n"
+    assert lab.read("/etc/systemd/nspawn/twig.nspawn") == "\n"
+    assert steps(lab, "RemoveImage st wood 2") == [("remove", POOL + "/wood", "")]
+    assert lab.read("/etc/systemd/nspawn/wood.nspawn") == "\n"
+    assert len(steps(lab, "RemoveImage st twig 0")) == 2
+    assert lab.run("test -e /etc/systemd/nspawn/twig.nspawn", check=False).returncode != 0
+    lab.run("systemctl disable systemd-nspawn@wood.service")
+
+
+def test_why_no_image(lab):
+    found = dict(steps(lab, "ListNonImages"))
+    assert found.keys() == {POOL + "/file.txt"} and "'.raw'" in found[POOL + "/file.txt"]
+
+
+def test_versions(lab):
+    lab.run(f"mkdir -p {POOL}/web.v/web_1/etc {POOL}/web.v/web_2/etc; "
+            f"echo two >{POOL}/web.v/web_2/etc/hostname")
+    assert image(lab, "web", "Path") == POOL + "/web.v/web_2"
+    assert value(lab, "GetImageHostname s", "web") == ["two"]
+    lab.run("machinectl rename web net")
+    assert image(lab, "net", "Path") == POOL + "/net.v/net_2"
+    lab.run("machinectl remove net")
+    assert "net" not in images(lab)
+
+
 def test_remove(lab):
     lab.run("machinectl remove tree disk 'a b'")
     assert set(images(lab)) == {".hidden", ".host"}
@@ -128,10 +173,13 @@ def test_clean(lab):
     assert error(lab, "CleanPool", "s", "some")[0] == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
-def test_not_done_yet_says_so(lab):
+def test_limits(lab):
     unsupported = "org.freedesktop.DBus.Error.NotSupported"
     assert error(lab, "SetPoolLimit", "t", 1 << 30)[0] == unsupported
     assert error(lab, "SetImageLimit", "st", "tree", 1 << 30)[0] == unsupported
+    call(lab, "SetImageLimit st", "disk", 1 << 22)
+    assert image(lab, "disk", "Limit") == 1 << 22
+    assert error(lab, "SetImageLimit", "st", "disk", 1 << 20)[0] == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
 def test_empty_disk(lab):
