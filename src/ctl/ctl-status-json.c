@@ -8,6 +8,7 @@
 #include "app/json-write.h"
 #include "base/parse.h"
 #include "base/proc.h"
+#include "ctl/machine-origin.h"
 #include "ctl/machine-ports.h"
 
 /* µs since 1970, or null. */
@@ -127,6 +128,21 @@ static int put_processes(Ctl *c, const char *unit, JsonWrite *w) {
         return r;
 }
 
+static int put_origin(Ctl *c, const char *name, JsonWrite *w) {
+        _cleanup_(machine_origin_done) MachineOrigin o = {};
+        int r = machine_origin_read(c, name, &o);
+
+        json_write_member_text(w, "image", o.image);
+        json_write_member_bool(w, "ephemeral", o.is_ephemeral);
+        json_write_key(w, "settings");
+        json_write_open(w, '[');
+        STRV_FOREACH(file, o.settings)
+                json_write_text(w, *file);
+        json_write_close(w, ']');
+        json_write_member_text(w, "template", o.template);
+        return r;
+}
+
 static int machine_object(Ctl *c, const char *name, const Properties *p, JsonWrite *w) {
         const char *unit = properties_text(p, "Unit"), *id = properties_text(p, "Id");
         _cleanup_free_ char *ports = NULL;
@@ -143,7 +159,9 @@ static int machine_object(Ctl *c, const char *name, const Properties *p, JsonWri
         json_write_member_text(w, "class", properties_text(p, "Class"));
         json_write_member_number(w, "uid", properties_number(p, "UID", UINT64_MAX));
         json_write_member_text(w, "root", properties_text(p, "RootDirectory"));
-        r = put_interfaces(c, p, w);
+        r = put_origin(c, name, w);
+        if (r >= 0)
+                r = put_interfaces(c, p, w);
         if (r >= 0)
                 r = put_addresses(c, name, w);
         if (r >= 0)

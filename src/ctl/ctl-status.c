@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "ctl/ctl-status-json.h"
 #include "ctl/journal.h"
+#include "ctl/machine-origin.h"
 #include "ctl/machine-ports.h"
 #include "ctl/process-tree.h"
 #include "ctl/verbs.h"
@@ -210,6 +211,21 @@ int status_image_properties(Ctl *c, const char *name, Properties *ret, Error *e)
         return read_properties(c, "GetImage", IMAGE_INTERFACE, name, ret, e);
 }
 
+/* What it was made of, where that is more than its root directory says. */
+static int origin_lines(Ctl *c, const char *name, const char *root) {
+        _cleanup_(machine_origin_done) MachineOrigin o = {};
+        _cleanup_free_ char *image = NULL;
+        int r = machine_origin_read(c, name, &o);
+
+        if (r >= 0 && o.image && (o.is_ephemeral || !streq_ptr(o.image, root))) {
+                image = str_format("%s%s", o.image, o.is_ephemeral ? " (a throw-away view)" : "");
+                r = image ? line(c, "Image", image) : -ENOMEM;
+        }
+        for (size_t i = 0; o.settings && o.settings[i] && r >= 0; i++)
+                r = line(c, i == 0 ? "Settings" : "", o.settings[i]);
+        return r;
+}
+
 static int machine_status(Ctl *c, const char *name, Error *e) {
         _cleanup_(properties_done) Properties p = {};
         const char *unit;
@@ -221,6 +237,8 @@ static int machine_status(Ctl *c, const char *name, Error *e) {
                 r = buf_puts(&c->out, "\n");
         if (r >= 0)
                 r = head_lines(c, &p);
+        if (r >= 0)
+                r = origin_lines(c, name, properties_text(&p, "RootDirectory"));
         if (r >= 0)
                 r = interface_line(c, &p, &ifindex);
         if (r >= 0)

@@ -3,6 +3,7 @@
  * org.skep.Machine1. */
 #include "machined/object-call.h"
 #include "machined/object.h"
+#include "machined/origin.h"
 
 SKEP_MACHINE_OPS(MACHINE_STUBS)
 SKEP_MANAGER_OPS(PLAIN_STUB)
@@ -21,9 +22,34 @@ static int get_state(sd_bus *bus, const char *path, const char *interface, const
         return sd_bus_message_append(reply, "s", machine_state_name(userdata));
 }
 
+static int get_origin(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_(origin_done) Origin o = {};
+        int r = origin_read(userdata, &o);
+
+        if (r < 0)
+                return r;
+        if (streq(property, "Image"))
+                return sd_bus_message_append(reply, "s", strempty(o.image));
+        if (streq(property, "Ephemeral"))
+                return sd_bus_message_append(reply, "b", (int) o.is_ephemeral);
+        return sd_bus_message_append_strv(reply, o.settings);
+}
+
+static int get_template(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_free_ char *template = origin_template(((const Machine *) userdata)->unit);
+
+        return template ? sd_bus_message_append(reply, "s", template) : -ENOMEM;
+}
+
 static const sd_bus_vtable machine_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Image", "s", get_origin, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Ephemeral", "b", get_origin, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("SettingsFiles", "as", get_origin, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("UnitTemplate", "s", get_template, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SKEP_MACHINE_OPS(OWN_METHOD) SD_BUS_VTABLE_END,
 };
 

@@ -18,6 +18,7 @@
 #include "spawn/bus-aide.h"
 #include "spawn/keeper.h"
 #include "spawn/network.h"
+#include "spawn/origin.h"
 
 /* How long the bus may take. What is not taken back in time ends by itself, with its processes. */
 #define SCOPE_USEC    (60 * 1000 * 1000)
@@ -264,6 +265,7 @@ static int enter(const Spec *spec, const Run *run, Error *e) {
 }
 
 int register_apply(const Spec *spec, Run *run, Error *e) {
+        origin_note(spec, run);
         int r = enter(spec, run, e);
 
         if (r < 0)

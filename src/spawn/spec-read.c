@@ -279,6 +279,7 @@ static int read_machine(Settings *s, const Spec *first, Spec *ret, char ***ret_n
                 return r;
         }
 
+        final.spec.settings_files = TAKE_PTR(s->files);
         hand_out(&final.spec, ret);
         *ret_notes = TAKE_PTR(s->notes);
         return 0;

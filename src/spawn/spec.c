@@ -26,6 +26,7 @@ void spec_done(Spec *s) {
         free(s->attach);
         free(s->join);
         free(s->directory);
+        strv_free(s->settings_files);
         free(s->mstack);
         free(s->template_path);
         free(s->image);

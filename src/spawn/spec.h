@@ -191,6 +191,7 @@ typedef struct CustomMount {
 
 typedef struct Spec {
         SettingsMode settings_mode;
+        char **settings_files; /* names of those that were read */
         bool quiet;
         bool dry_run;
         bool cleanup; /* run nothing, remove what is left of the machine */

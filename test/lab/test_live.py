@@ -236,3 +236,22 @@ def test_copy_with_owners_of_several_ranges(lab):
     # A file of the kernel is as long as it is when it is read.
     lab.run("skep copy-to ranges /proc/version /run/dst/version; cmp /proc/version /run/dst/version")
     lab.run("systemctl stop ranges")
+
+
+def test_what_a_machine_came_from(lab):
+    """Image, settings files and template, also of a throw-away view, and after the daemon was replaced."""
+    lab.write("/etc/systemd/nspawn/made.nspawn", "[Exec]\nBoot=no\nParameters=sleep 10000\n")
+    lab.write("/run/systemd/nspawn/made.nspawn.d/more.conf", "[Files]\nBind=/run/one\n")
+    lab.run("mkdir -p /run/one")
+    lab.add_machine("base", lab.suite + "-guest", copy=False)
+    start(lab, "made", "-x", "-D /var/lib/machines/base", command="sleep 10000")
+    lab.run("systemctl restart skep-machined")
+    status = json.loads(lab.out("skep status made --json=short"))[0]
+    assert status["image"] == "/var/lib/machines/base" and status["ephemeral"] is True
+    assert status["settings"] == ["/etc/systemd/nspawn/made.nspawn", "/run/systemd/nspawn/made.nspawn.d/more.conf"]
+    assert status["template"] is None
+    text = lab.out("skep status made")
+    assert "Image: /var/lib/machines/base (a throw-away view)" in text
+    assert "Settings: /etc/systemd/nspawn/made.nspawn" in text
+    assert "Image:" not in lab.out(f"skep status {FLAT}")
+    lab.run("systemctl stop made; rm -r /etc/systemd/nspawn/made.nspawn /run/systemd/nspawn/made.nspawn.d")
