@@ -76,7 +76,8 @@ def test_gone(lab):
 
 
 def test_it_ends_before_it_is_ready(lab):
-    lab.run("skep terminate --wait web; rm -f /var/lib/machines/web/go", timeout=60)
+    lab.run("skep terminate --wait web; systemctl stop skep@web; rm -f /var/lib/machines/web/go",
+            timeout=60)
     lab.run("skep start web", timeout=60)
     waiting = lab.spawn(["skep", "wait", "web"], stderr=subprocess.PIPE, text=True)
     lab.wait_for("pgrep -x skep-worker")
@@ -128,6 +129,23 @@ def test_operations(lab):
         assert json.loads(lab.out("skep operations --json=short")) == []
     finally:
         lab.run(f"kill -CONT {leader}")
+
+
+def test_progress_of_a_copy(lab):
+    if "box" not in machine1.machines(lab):
+        start_box(lab)
+    lab.run("head -c 512M /dev/zero >/root/data")
+    copying = lab.spawn(["skep", "copy-to", "box", "/root/data", "/data"], stderr=subprocess.PIPE,
+                        text=True)
+    # In the middle of it.
+    lab.run("until pkill -STOP -x skep-worker; do :; done", timeout=20)
+    row, = json.loads(lab.out("skep operations --json=short"))
+    assert (row["operation"], row["name"], row["total"]) == ("copying", "box", 512 << 20)
+    assert row["written"] <= row["total"] + 4096
+    lab.run(f"skep cancel {row['id']}")
+    assert "cancelled" in copying.communicate(timeout=20)[1] and copying.returncode == 1
+    lab.wait_for("! pgrep -x skep-worker")
+    lab.run("rm /root/data; skep terminate --wait box")
 
 
 @contextlib.contextmanager
