@@ -37,8 +37,18 @@ typedef struct Caller {
         pid_t pid;
 } Caller;
 
+/* Who is behind a connection of two. */
+typedef struct Peer {
+        struct Peer *next;
+        sd_bus *bus; /* borrowed */
+        uid_t uid;
+        pid_t pid;
+        uint64_t start_time;
+} Peer;
+
 struct Polkit {
         sd_bus *bus;
+        Peer *peers;
         Question *questions;
         unsigned n_questions;
         Caller callers[CALLERS_MAX];
@@ -74,6 +84,10 @@ Polkit *polkit_free(Polkit *p) {
                 next = q->next;
                 question_free(q);
         }
+        for (Peer *peer = p->peers, *next; peer; peer = next) {
+                next = peer->next;
+                free(peer);
+        }
         for (unsigned i = 0; i < CALLERS_MAX; i++)
                 free(p->callers[i].name);
         free(p);
@@ -88,6 +102,40 @@ static void question_drop(Polkit *p, Question *gone) {
                         question_free(gone);
                         return;
                 }
+}
+
+int polkit_add_peer(Polkit *p, sd_bus *bus, uid_t uid, pid_t pid, uint64_t start_time) {
+        Peer *peer = calloc(1, sizeof *peer);
+
+        if (!peer)
+                return -ENOMEM;
+        *peer = (Peer){ p->peers, bus, uid, pid, start_time };
+        p->peers = peer;
+        return 0;
+}
+
+void polkit_remove_peer(Polkit *p, sd_bus *bus) {
+        for (Question *q = p->questions, *next; q; q = next) {
+                next = q->next;
+                if (sd_bus_message_get_bus(q->message) == bus)
+                        question_drop(p, q);
+        }
+        for (Peer **peer = &p->peers; *peer; peer = &(*peer)->next)
+                if ((*peer)->bus == bus) {
+                        Peer *gone = *peer;
+                        *peer = gone->next;
+                        free(gone);
+                        return;
+                }
+}
+
+static const Peer *peer_of(const Polkit *p, sd_bus_message *m) {
+        sd_bus *bus = sd_bus_message_get_bus(m);
+
+        for (const Peer *peer = p->peers; peer; peer = peer->next)
+                if (peer->bus == bus)
+                        return peer;
+        return NULL;
 }
 
 static void drop_stale(Polkit *p) {
@@ -135,8 +183,16 @@ static int caller_ask(Polkit *p, sd_bus_message *m, const char *name, const Call
 int polkit_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e) {
         const char *name = sd_bus_message_get_sender(m);
 
-        if (!name)
-                return error_set(e, EACCES, "a message without a sender");
+        if (!name) {
+                const Peer *peer = peer_of(p, m);
+                if (!peer)
+                        return error_set(e, EACCES, "a message without a sender");
+                if (ret_uid)
+                        *ret_uid = peer->uid;
+                if (ret_pid)
+                        *ret_pid = peer->pid;
+                return 0;
+        }
 
         const Caller *c = caller_find(p, name);
         if (!c) {
@@ -187,12 +243,26 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         q->answered = true;
         q->answered_usec = now_usec();
 
-        int r = sd_bus_enqueue_for_read(p->bus, q->message);
+        int r = sd_bus_enqueue_for_read(sd_bus_message_get_bus(q->message), q->message);
         if (r < 0) {
                 (void) bus_error_reply(q->message, r, NULL);
                 question_drop(p, q);
         }
         return 0;
+}
+
+static int append_subject(sd_bus_message *call, const Question *q) {
+        const char *sender = sd_bus_message_get_sender(q->message);
+
+        if (sender)
+                return sd_bus_message_append(call, "(sa{sv})s", "system-bus-name", 1, "name", "s",
+                                             sender, q->action);
+        const Peer *peer = peer_of(q->polkit, q->message);
+        if (!peer || peer->pid <= 0 || peer->start_time == 0)
+                return -ESRCH;
+        return sd_bus_message_append(call, "(sa{sv})s", "unix-process", 3, "pid", "u",
+                                     (uint32_t) peer->pid, "start-time", "t", peer->start_time,
+                                     "uid", "i", (int32_t) peer->uid, q->action);
 }
 
 static int question_send(Question *q) {
@@ -205,8 +275,7 @@ static int question_send(Question *q) {
                                                "CheckAuthorization");
 
         if (r >= 0)
-                r = sd_bus_message_append(call, "(sa{sv})s", "system-bus-name", 1, "name", "s",
-                                          sd_bus_message_get_sender(q->message), q->action);
+                r = append_subject(call, q);
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "{ss}");
         for (char **d = q->details; r >= 0 && d && d[0]; d += 2)

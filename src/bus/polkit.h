@@ -24,6 +24,15 @@ Polkit *polkit_free(Polkit *p);
  * Return: 0 or -errno with @e set (the caller may be gone already). */
 int polkit_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e);
 
+/** polkit_add_peer() - say who is behind the messages of a connection that is not the bus
+ * @bus:        a connection between two; polkit_remove_peer() comes before it is freed
+ * @pid:        0 = unknown: polkit cannot be asked about them then
+ * @start_time: of that process, in ticks since boot
+ * Return: 0 or -ENOMEM. */
+int polkit_add_peer(Polkit *p, sd_bus *bus, uid_t uid, pid_t pid, uint64_t start_time);
+/** polkit_remove_peer() - forget it, and all questions that it has open */
+void polkit_remove_peer(Polkit *p, sd_bus *bus);
+
 /** polkit_check() - may the sender of @m do this?
  * Root, the daemon's own user and @owner pass without a question. For everybody else polkit is asked,
  * with interaction if the message allows it; when the answer is here the same message is dispatched

@@ -139,7 +139,8 @@ int manager_wait_for_end(Manager *m, Machine *machine, sd_bus_message *call, Err
 
 static void wake_waiting(Manager *m, const MachineEdge *edge) {
         for (unsigned i = 0; i < edge->n_waiting; i++)
-                if (sd_bus_enqueue_for_read(m->daemon.bus, edge->waiting[i]) < 0)
+                if (sd_bus_enqueue_for_read(sd_bus_message_get_bus(edge->waiting[i]),
+                                            edge->waiting[i]) < 0)
                         (void) bus_error_reply(edge->waiting[i], -EIO, NULL);
 }
 
