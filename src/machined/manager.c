@@ -11,6 +11,7 @@
 #include "app/report.h"
 #include "base/home.h"
 #include "machined/bind-record.h"
+#include "machined/front.h"
 #include "machined/image-object.h"
 #include "machined/image-watch.h"
 #include "machined/object.h"
@@ -111,6 +112,7 @@ int manager_announce(Manager *m, Machine *machine, Error *e) {
                         return r;
         }
         emit(m, machine, "MachineNew");
+        front_life(m, machine, true);
         life_log_add(&m->life_log, m->daemon.event, machine, true);
         manager_edge(machine)->is_announced = true;
         return 0;
@@ -169,6 +171,7 @@ void manager_drop(Manager *m, Machine *machine) {
         bind_records_forget(machine->name);
         if (edge->is_announced) {
                 emit(m, machine, "MachineRemoved");
+                front_life(m, machine, false);
                 life_log_add(&m->life_log, m->daemon.event, machine, false);
         }
         wake_waiting(m, edge);
@@ -318,9 +321,9 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
         if (r >= 0)
                 r = m->state_fd = state_open(e);
         if (r >= 0)
-                r = object_add_all(m, e);
+                r = object_add_all(m, m->daemon.bus, e);
         if (r >= 0)
-                r = privacy_watch(m, e);
+                r = privacy_watch(m, m->daemon.bus, e);
         if (r >= 0)
                 r = image_object_watch(m, e);
         if (r >= 0)
@@ -333,11 +336,12 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
                 r = take_up_all(m, e);
         if (r >= 0)
                 image_watch_start(m);
-        return r;
+        return r < 0 ? r : front_init(m, e);
 }
 
 void manager_done(Manager *m) {
         operation_done_all(m);
+        front_done(m);
         life_log_done(&m->life_log);
         waiter_done_all(m);
         m->image_watch = image_watch_free(m->image_watch);

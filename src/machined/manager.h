@@ -17,6 +17,7 @@ typedef struct Operation Operation;
 typedef struct Waiter Waiter;
 typedef struct ImageWatch ImageWatch;
 typedef struct ImageLookup ImageLookup;
+typedef struct Front Front;
 
 typedef struct Manager {
         Daemon daemon;
@@ -31,6 +32,7 @@ typedef struct Manager {
         ImageWatch *image_watch;
         ImageLookup *image_lookups; /* calls that wait for an image to be found */
         unsigned n_opening;         /* machines with a pending start job */
+        sd_bus *asked_on;      /* where the last message came from, see privacy.c */
         bool reveals;          /* all of a machine may be told to who reads its properties now */
         Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */
         Image stranger_image;  /* and this of an image */
@@ -38,6 +40,7 @@ typedef struct Manager {
         bool no_scope_user;    /* PID 1 is too old to give a scope's control group to a user */
         Map images;            /* image objects of this turn of the loop, see object-image.c */
         sd_event_source *forget_images;
+        Front *front; /* varlink */
 } Manager;
 
 /* Somebody who waits for the scope of a new machine. */

@@ -53,8 +53,7 @@ static const sd_bus_vtable machine_vtable[] = {
         SKEP_MACHINE_OPS(OWN_METHOD) SD_BUS_VTABLE_END,
 };
 
-int object_add_skep(Manager *m) {
-        sd_bus *bus = m->daemon.bus;
+int object_add_skep(Manager *m, sd_bus *bus) {
         int r = sd_bus_add_object_vtable(bus, NULL, BUS_MACHINE1_PATH, BUS_SKEP_MANAGER1,
                                          manager_vtable, m);
 

@@ -292,8 +292,7 @@ static int list_images(sd_bus *bus, const char *prefix, void *userdata, char ***
         return 1;
 }
 
-int object_add_all(Manager *m, Error *e) {
-        sd_bus *bus = m->daemon.bus;
+int object_add_all(Manager *m, sd_bus *bus, Error *e) {
         int r = sd_bus_add_object_vtable(bus, NULL, BUS_MACHINE1_PATH, BUS_MACHINE1_MANAGER,
                                          manager_vtable, m);
 
@@ -310,6 +309,6 @@ int object_add_all(Manager *m, Error *e) {
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(bus, NULL, BUS_MACHINE1_IMAGE, list_images, m);
         if (r >= 0)
-                r = object_add_skep(m);
+                r = object_add_skep(m, bus);
         return r < 0 ? error_set(e, r, "cannot put objects on the bus: %m") : 0;
 }

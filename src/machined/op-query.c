@@ -8,6 +8,7 @@
 #include "image/metadata.h"
 #include "machined/address.h"
 #include "machined/enter.h"
+#include "machined/id-owner.h"
 #include "machined/op.h"
 #include "machined/operation.h"
 #include "machined/privacy.h"
@@ -86,9 +87,36 @@ static int finish_addresses(sd_bus_message *call, const OperationResult *result,
         return op_sent(r, e);
 }
 
-int op_addresses(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "reading addresses", work_addresses, finish_addresses,
-                                            QUERY_USEC, false };
+/* The same with the interface and the scope that each is of. */
+static int finish_list_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(iiayu)");
+        for (size_t at = 0; r >= 0 && at + sizeof(Address) <= result->n_text;
+             at += sizeof(Address)) {
+                Address a;
+                memcpy(&a, result->text + at, sizeof a);
+                r = sd_bus_message_open_container(reply, 'r', "iiayu");
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "ii", a.family, a.ifindex);
+                if (r >= 0)
+                        r = sd_bus_message_append_array(reply, 'y', a.bytes, address_size(&a));
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "u", (uint32_t) a.scope);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return op_sent(r, e);
+}
+
+static int start_addresses(Manager *m, Machine *machine, const OperationKind *kind,
+                           sd_bus_message *call, Error *e) {
         int r = refuse_vm(machine, e);
 
         if (r < 0)
@@ -103,7 +131,21 @@ int op_addresses(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
                                          "Machine '%s' does not use private networking",
                                          machine->name);
         }
-        return start(m, &kind, machine, call, e);
+        return start(m, kind, machine, call, e);
+}
+
+int op_addresses(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading addresses", work_addresses, finish_addresses,
+                                            QUERY_USEC, false };
+
+        return start_addresses(m, machine, &kind, call, e);
+}
+
+int op_list_addresses(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
+        static const OperationKind kind = { "reading addresses", work_addresses,
+                                            finish_list_addresses, QUERY_USEC, false };
+
+        return start_addresses(m, machine, &kind, call, e);
 }
 
 static int work_os_release(const void *arg, const WorkerOut *out, Error *e) {
@@ -187,9 +229,6 @@ typedef struct MapKind {
 static const MapKind map_users = { "uid_map", "user", ERR_NO_SUCH_USER_MAPPING };
 static const MapKind map_groups = { "gid_map", "group", ERR_NO_SUCH_GROUP_MAPPING };
 
-/* Numbers below belong to the host, whoever has mapped them. */
-#define CONTAINER_ID_MIN 0x10000U
-
 static int map_from(Manager *m, Machine *machine, const MapKind *kind, sd_bus_message *call,
                     Error *e) {
         _cleanup_(idmap_done) IdMap map = {};
@@ -220,23 +259,18 @@ static int map_to(Manager *m, const MapKind *kind, sd_bus_message *call, Error *
 
         if (r < 0)
                 return r;
-        if (outside < CONTAINER_ID_MIN || outside == UINT32_MAX)
+        if (outside < ID_OWNER_MIN || outside == UINT32_MAX)
                 return error_set(e, outside == UINT32_MAX ? EINVAL : kind->code,
                                  "%s %u belongs to the host", kind->what, outside);
         r = privacy_check_any(m, call, "map_to", e);
         if (r <= 0)
                 return r;
 
-        for (Machine *i = m->registry.first; i; i = i->next) {
-                _cleanup_(idmap_done) IdMap map = {};
-                if (i->class != MACHINE_CONTAINER ||
-                    idmap_read(i->leader.pid, kind->file, &map) < 0 || idmap_is_identity(&map) ||
-                    idmap_to_inside(&map, outside, &inside) < 0)
-                        continue;
-                return op_sent(sd_bus_reply_method_return(call, "sou", i->name, i->path, inside),
-                               e);
-        }
-        return error_set(e, kind->code, "no machine maps %s %u", kind->what, outside);
+        const Machine *owner = id_owner_find(&m->registry, kind->file, outside, &inside);
+        if (!owner)
+                return error_set(e, kind->code, "no machine maps %s %u", kind->what, outside);
+        return op_sent(sd_bus_reply_method_return(call, "sou", owner->name, owner->path, inside),
+                       e);
 }
 
 int op_map_from_user(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {

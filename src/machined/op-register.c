@@ -42,11 +42,16 @@ static int decode_property(sd_bus_message *call, const char *key, Registration *
                 const char *key, *type;
                 void *value;
         } simple[] = {
-                { "Service", "s", &g->service },           { "Class", "s", &g->class },
-                { "LeaderPID", "u", &g->leader },          { "LeaderPIDFD", "h", &g->leader_fd },
-                { "LeaderPIDFDID", "t", &g->leader_id },   { "RootDirectory", "s", &g->root },
-                { "VSockCID", "u", &g->vsock_cid },        { "SSHAddress", "s", &g->ssh_address },
+                { "Service", "s", &g->service },
+                { "Class", "s", &g->class },
+                { "LeaderPID", "u", &g->leader },
+                { "LeaderPIDFD", "h", &g->leader_fd },
+                { "LeaderPIDFDID", "t", &g->leader_id },
+                { "RootDirectory", "s", &g->root },
+                { "VSockCID", "u", &g->vsock_cid },
+                { "SSHAddress", "s", &g->ssh_address },
                 { "SSHPrivateKeyPath", "s", &g->ssh_key },
+                { "ControlAddress", "s", &g->control_address },
         };
         int r = -ENOENT;
 

@@ -96,6 +96,8 @@
            P(pty) P(pty_path) P(control), op_exec_on_terminal)                                     \
         OP("Wait", "WaitForMachine", "st", P(until) P(timeout_usec), "", "", op_wait)              \
         OP("Forget", "ForgetMachine", "b", P(even_if_alive), "", "", op_forget)                    \
+        OP("ListAddresses", "ListMachineAddresses", "", "", "a(iiayu)", P(addresses),              \
+           op_list_addresses)                                                                      \
         OP("Unbind", "UnbindMachine", "s", P(destination), "", "", op_unbind)                      \
         OP("ListBinds", "ListMachineBinds", "", "", "a(ssbbt)", P(binds), op_list_binds)           \
         OP("GetStatistics", "GetMachineStatistics", "", "", "a{st}", P(statistics), op_statistics) \

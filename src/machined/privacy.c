@@ -20,7 +20,7 @@ static Machine *find_subject(Manager *m, sd_bus_message *message) {
 }
 
 bool privacy_reveals(Manager *m) {
-        sd_bus_message *message = sd_bus_get_current_message(m->daemon.bus);
+        sd_bus_message *message = m->asked_on ? sd_bus_get_current_message(m->asked_on) : NULL;
 
         return m->reveals || !message ||
                !sd_bus_message_is_method_call(message, BUS_PROPERTIES, NULL);
@@ -88,16 +88,22 @@ static int check_properties(Manager *m, sd_bus_message *message) {
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
 
+        m->asked_on = sd_bus_message_get_bus(message);
         m->reveals = true;
         int r = check_properties(m, message);
         m->reveals = r > 0;
         return r == 0;
 }
 
-int privacy_watch(Manager *m, Error *e) {
-        int r = sd_bus_add_filter(m->daemon.bus, NULL, on_message, m);
+int privacy_watch(Manager *m, sd_bus *bus, Error *e) {
+        int r = sd_bus_add_filter(bus, NULL, on_message, m);
 
         return r < 0 ? error_set(e, r, "cannot watch who reads properties: %m") : 0;
+}
+
+void privacy_unwatch(Manager *m, sd_bus *bus) {
+        if (m->asked_on == bus)
+                m->asked_on = NULL;
 }
 
 int privacy_check(Manager *m, sd_bus_message *call, const Machine *machine, const char *verb,

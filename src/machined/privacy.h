@@ -6,9 +6,11 @@
 
 #include "machined/manager.h"
 
-/** privacy_watch() - look at who reads properties of machines, before anything answers
+/** privacy_watch() - look at who reads properties of machines on a bus, before anything answers
  * Return: 0 or -errno. */
-int privacy_watch(Manager *m, Error *e);
+int privacy_watch(Manager *m, sd_bus *bus, Error *e);
+/** privacy_unwatch() - forget a bus that goes */
+void privacy_unwatch(Manager *m, sd_bus *bus);
 /** privacy_view() - the machine as who reads its properties now may see it
  * Return: @machine, or one that has only what everybody may know; good until the next call. */
 Machine *privacy_view(Manager *m, Machine *machine);

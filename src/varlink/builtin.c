@@ -4,35 +4,37 @@
 
 #include "varlink/object.h"
 
-static const char description[] =
-        "# What every service tells of itself\n"
-        "interface org.varlink.service\n"
-        "\n"
-        "# Who made this, and which interfaces there are\n"
-        "method GetInfo() -> (\n"
-        "  vendor: string,\n"
-        "  product: string,\n"
-        "  version: string,\n"
-        "  url: string,\n"
-        "  interfaces: []string\n"
-        ")\n"
-        "\n"
-        "# An interface in the language that this is written in\n"
-        "method GetInterfaceDescription(interface: string) -> (description: string)\n"
-        "\n"
-        "error InterfaceNotFound (interface: string)\n"
-        "error MethodNotFound (method: string)\n"
-        "error MethodNotImplemented (method: string)\n"
-        "error InvalidParameter (parameter: string)\n"
-        "error PermissionDenied ()\n"
-        "error ExpectedMore ()\n";
+static const char description
+        [] = "# What every service tells of itself\n"
+             "interface org.varlink.service\n"
+             "\n"
+             "# Who made this, and which interfaces there are\n"
+             "method GetInfo() -> (\n"
+             "  vendor: string,\n"
+             "  product: string,\n"
+             "  version: string,\n"
+             "  url: string,\n"
+             "  interfaces: []string\n"
+             ")\n"
+             "\n"
+             "# An interface in the language that this is written in\n"
+             "method GetInterfaceDescription(interface: string) -> (description: string)\n"
+             "\n"
+             "error InterfaceNotFound (interface: string)\n"
+             "error MethodNotFound (method: string)\n"
+             "error MethodNotImplemented (method: string)\n"
+             "error InvalidParameter (parameter: string)\n"
+             "error PermissionDenied ()\n"
+             "error ExpectedMore ()\n";
 
 typedef struct DescriptionIn {
         char *interface;
 } DescriptionIn;
 
 static const JsonRow description_rows[] = {
-        { .name = "interface", .kind = &json_string_kind, .at = offsetof(DescriptionIn, interface),
+        { .name = "interface",
+          .kind = &json_string_kind,
+          .at = offsetof(DescriptionIn, interface),
           .required = true },
 };
 static const JsonShape description_shape = { description_rows, ELEMENTSOF(description_rows),

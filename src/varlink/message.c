@@ -98,7 +98,8 @@ static int check_names(const JsonShape *shape, const char *text, char **ret_wron
                 if (r < 0 || !shape_has(shape, name)) {
                         if (r >= 0)
                                 *ret_wrong = TAKE_PTR(name);
-                        return error_set(e, EINVAL, "%.64s: no such parameter", strempty(*ret_wrong));
+                        return error_set(e, EINVAL, "%.64s: no such parameter",
+                                         strempty(*ret_wrong));
                 }
                 p = json_skip(json_space(json_skip(p) + 1));
                 if (*p == ',')

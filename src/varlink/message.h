@@ -25,4 +25,5 @@ void varlink_message_done(VarlinkMessage *m);
 /** varlink_parameters_parse() - json_shape_parse() for parameters: a name that no row has is an error too
  * @ret_wrong: name of the parameter that is wrong, when that is known; NULL otherwise
  * Return: 0; -EINVAL; -ENOMEM. */
-int varlink_parameters_parse(const JsonShape *shape, const char *text, void *at, char **ret_wrong, Error *e);
+int varlink_parameters_parse(const JsonShape *shape, const char *text, void *at, char **ret_wrong,
+                             Error *e);

@@ -384,7 +384,8 @@ const VarlinkService *varlink_service_of(VarlinkLink *l) {
         return l->server->service;
 }
 
-static int send_text(VarlinkLink *l, const char *parameters, const char *id, bool continues, int fd) {
+static int send_text(VarlinkLink *l, const char *parameters, const char *id, bool continues,
+                     int fd) {
         _cleanup_(buf_done) Buf text = {};
         int r = buf_printf(&text, "{\"parameters\":%s", parameters ? parameters : "{}");
 

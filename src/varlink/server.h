@@ -44,7 +44,8 @@ typedef struct VarlinkInterface {
 /* What is served; static. */
 typedef struct VarlinkService {
         const char *vendor, *product, *version, *url;
-        const VarlinkInterface *const *interfaces; /* NULL-terminated; org.varlink.service comes by itself */
+        const VarlinkInterface *const
+                *interfaces; /* NULL-terminated; org.varlink.service comes by itself */
         /* Answers a call with a failure by varlink_error(). */
         void (*fail)(VarlinkLink *link, int r, const Error *e);
         /* The connection is gone, and with it the call that it had. May be NULL. */

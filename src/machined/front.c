@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sockets and connections of varlink in the daemon, see front.h. What methods do is in varlink-*.c. */
+#include "machined/front.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "app/report.h"
+#include "base/home.h"
+
+static void on_gone(VarlinkLink *link);
+
+static const VarlinkInterface *const machine_interfaces[] = {
+        &machine_interface, &image_interface, &life_interface, &service_interface, NULL,
+};
+static const VarlinkInterface *const user_interfaces[] = { &user_interface, &service_interface,
+                                                           NULL };
+static const VarlinkInterface *const hook_interfaces[] = { &hook_interface, &service_interface,
+                                                           NULL };
+
+#define SERVICE(list)                                                                              \
+        { "skep", "skep-machined", SKEP_VERSION, "man:skep-machined(8)", list, front_fail, on_gone }
+
+/* One socket and its other names, below /run or what the user has for that. */
+typedef struct Place {
+        const char *path;
+        const char *links[3]; /* symlinks to it */
+        bool is_system;       /* users have none */
+        VarlinkService service;
+} Place;
+
+static const Place places[] = {
+        { "systemd/machine/io.systemd.Machine",
+          { "systemd/machine/io.systemd.MachineImage", "varlink/registry/io.systemd.Machine",
+            "varlink/registry/io.systemd.MachineImage" },
+          false,
+          SERVICE(machine_interfaces) },
+        { "systemd/userdb/io.systemd.Machine", { NULL }, true, SERVICE(user_interfaces) },
+        { "systemd/resolve.hook/io.systemd.Machine", { NULL }, true, SERVICE(hook_interfaces) },
+};
+
+struct Front {
+        VarlinkServer *servers[ELEMENTSOF(places)];
+        bool is_ours[ELEMENTSOF(places)]; /* the socket was made by us, not by systemd */
+        FrontClient *clients;
+};
+
+/* Connections */
+
+static void on_gone(VarlinkLink *link) {
+        Front *front = ((Manager *) varlink_userdata(link))->front;
+        FrontClient *c = *varlink_state(link);
+
+        if (!c)
+                return;
+        if (c->next)
+                c->next->previous = c->previous;
+        if (c->previous)
+                c->previous->next = c->next;
+        else
+                front->clients = c->next;
+        bridge_free(c->bridge);
+        front_set_work(c, NULL, NULL);
+        free(c);
+}
+
+void front_set_work(FrontClient *client, void *work, void (*work_free)(void *work)) {
+        if (client->work)
+                client->work_free(client->work);
+        client->work = work;
+        client->work_free = work_free;
+}
+
+int front_client(VarlinkLink *link, FrontClient **ret, Error *e) {
+        Front *front = ((Manager *) varlink_userdata(link))->front;
+        FrontClient *c = *varlink_state(link);
+
+        if (!c) {
+                c = calloc(1, sizeof *c);
+                if (!c)
+                        return error_oom(e);
+                c->link = link;
+                c->next = front->clients;
+                if (c->next)
+                        c->next->previous = c;
+                front->clients = c;
+                *varlink_state(link) = c;
+        }
+        *ret = c;
+        return 0;
+}
+
+/* Answers */
+
+int front_reply(VarlinkLink *link, VarlinkObject *o) {
+        const char *text;
+        int r = varlink_object_end(o, &text);
+
+        return r < 0 ? r : varlink_reply(link, text);
+}
+
+int front_error(VarlinkLink *link, const char *name) {
+        _cleanup_free_ char *id = str_format("%s.%s", varlink_interface(link), name);
+
+        return id ? varlink_error(link, id, NULL) : -ENOMEM;
+}
+
+static int fail_with_errno(VarlinkLink *link, int err, const char *text) {
+        _cleanup_object_ VarlinkObject o = varlink_object_init();
+        const char *json;
+
+        varlink_put_string(&o, "origin", "linux");
+        varlink_put_unsigned(&o, "errno", (uint64_t) err);
+        varlink_put_string(&o, "message", text);
+        int r = varlink_object_end(&o, &json);
+        return r < 0 ? r : varlink_error(link, "io.systemd.System", json);
+}
+
+void front_fail(VarlinkLink *link, int r, const Error *e) {
+        static const struct {
+                int code;
+                const char *name;
+        } names[] = {
+                { ERR_NO_SUCH_MACHINE, "NoSuchMachine" },
+                { ERR_NO_MACHINE_FOR_PID, "NoSuchMachine" },
+                { ERR_NO_SUCH_IMAGE, "NoSuchImage" },
+                { ERR_MACHINE_EXISTS, "MachineExists" },
+                { ERR_NO_PRIVATE_NETWORKING, "NoPrivateNetworking" },
+                { ERR_NO_SUCH_USER_MAPPING, "NoSuchUser" },
+                { ERR_NO_SUCH_GROUP_MAPPING, "NoSuchGroup" },
+                { EOPNOTSUPP, "NotSupported" },
+                { ENOBUFS, "TooManyOperations" },
+        };
+        int code = r < 0 ? -r : r;
+        int k = -ENOENT;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (code == names[i].code)
+                        k = front_error(link, names[i].name);
+        if (k == -ENOENT && code == ERR_NEEDS_INTERACTION)
+                k = varlink_error(link, "io.systemd.InteractiveAuthenticationRequired", NULL);
+        if (k == -ENOENT && (code == EACCES || code == EPERM))
+                k = varlink_error(link, "org.varlink.service.PermissionDenied", NULL);
+        if (k == -ENOENT && code == EINVAL)
+                k = varlink_invalid(link, NULL, error_is_set(e) ? e->text : NULL);
+        if (k == -ENOENT)
+                (void) fail_with_errno(link, code < ERR_NO_SUCH_MACHINE ? code : EIO,
+                                       error_is_set(e) ? e->text : NULL);
+}
+
+/* Machines that come and go */
+
+void front_life_text(VarlinkObject *o, const char *event, const Machine *machine) {
+        varlink_put_string(o, "event", event);
+        if (!machine)
+                return;
+        varlink_put_string(o, "name", machine->name);
+        varlink_put_string(o, "class", machine_class_name(machine->class));
+        varlink_put_string(o, "service", machine->service);
+}
+
+void front_life(Manager *m, const Machine *machine, bool comes) {
+        bool any = false;
+
+        for (const FrontClient *c = m->front ? m->front->clients : NULL; c && !any; c = c->next)
+                any = c->interest != FRONT_NOTHING;
+        if (!any)
+                return;
+
+        _cleanup_object_ VarlinkObject life = varlink_object_init(), filter = varlink_object_init();
+        const char *life_text, *filter_text;
+        front_life_text(&life, comes ? "new" : "removed", machine);
+        hook_filter_text(&filter, m);
+        if (varlink_object_end(&life, &life_text) < 0 ||
+            varlink_object_end(&filter, &filter_text) < 0)
+                return;
+        for (FrontClient *c = m->front->clients; c; c = c->next)
+                if (c->interest != FRONT_NOTHING)
+                        (void) varlink_continue(c->link, c->interest == FRONT_LIFE ? life_text
+                                                                                   : filter_text);
+}
+
+/* Sockets */
+
+static int make_address(const char *path, struct sockaddr_un *ret) {
+        size_t n = strlen(path) + 1;
+
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        if (n > sizeof ret->sun_path)
+                return -ENAMETOOLONG;
+        memcpy(ret->sun_path, path, n);
+        return 0;
+}
+
+static bool somebody_listens(const struct sockaddr_un *address) {
+        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        return fd >= 0 && (connect(fd, (const struct sockaddr *) address, sizeof *address) >= 0 ||
+                           errno == EAGAIN);
+}
+
+static int make_parent(const char *path) {
+        _cleanup_free_ char *parent = strdup(path);
+        char *slash = parent ? strrchr(parent, '/') : NULL;
+
+        if (!slash)
+                return -ENOMEM;
+        *slash = '\0';
+        /* All but the last exist, or are made the same way. */
+        if (mkdir(parent, 0755) >= 0 || errno == EEXIST)
+                return 0;
+        if (errno != ENOENT)
+                return -errno;
+        int r = make_parent(parent);
+        return r < 0 ? r : mkdir(parent, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void make_link(const char *below, const char *target) {
+        _cleanup_free_ char *path = home_run("%s", below);
+
+        if (!path || make_parent(path) < 0)
+                return;
+        (void) unlink(path);
+        (void) symlink(target, path);
+}
+
+/* Return: a listening socket; -errno. */
+static int make_socket(const Place *place, const char *path) {
+        struct sockaddr_un address;
+        int r = make_address(path, &address);
+
+        if (r >= 0)
+                r = make_parent(path);
+        if (r < 0)
+                return r;
+        if (somebody_listens(&address))
+                return -EADDRINUSE;
+        (void) unlink(path);
+
+        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof address) < 0 ||
+            chmod(path, home_is_user() ? 0600 : 0666) < 0 || listen(fd, 128) < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(place->links) && place->links[i]; i++)
+                make_link(place->links[i], path);
+        return TAKE_FD(fd);
+}
+
+/* Return: the socket of that path among those that systemd gave us; -ENOENT. */
+static int given_socket(const char *path, int n_given) {
+        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n_given; fd++)
+                if (sd_is_socket_unix(fd, SOCK_STREAM, 1, path, 0) > 0)
+                        return fd;
+        return -ENOENT;
+}
+
+static int serve(Manager *m, size_t i, int n_given, Error *e) {
+        _cleanup_free_ char *path = home_run("%s", places[i].path);
+
+        if (!path)
+                return error_oom(e);
+        int fd = given_socket(path, n_given);
+        if (fd < 0) {
+                fd = make_socket(places + i, path);
+                m->front->is_ours[i] = fd >= 0;
+        }
+        /* Everything else works without it. */
+        if (fd < 0) {
+                report(LOG_WARNING, "cannot listen on %s: %s", path, error_errno_text(fd));
+                return 0;
+        }
+        int r = varlink_server_new(m->daemon.event, &places[i].service, m, &m->front->servers[i]);
+        if (r >= 0)
+                r = varlink_server_listen(m->front->servers[i], fd);
+        if (r < 0) {
+                fd_close(fd);
+                return error_set(e, r, "cannot listen on %s: %m", path);
+        }
+        return 0;
+}
+
+static void remove_below(const char *below) {
+        _cleanup_free_ char *path = home_run("%s", below);
+
+        if (path)
+                (void) unlink(path);
+}
+
+int front_init(Manager *m, Error *e) {
+        int n = sd_listen_fds(true);
+
+        m->front = calloc(1, sizeof *m->front);
+        if (!m->front)
+                return error_oom(e);
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                if (places[i].is_system && home_is_user())
+                        continue;
+                int r = serve(m, i, n < 0 ? 0 : n, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void front_done(Manager *m) {
+        if (!m->front)
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                m->front->servers[i] = varlink_server_free(m->front->servers[i]);
+                if (!m->front->is_ours[i])
+                        continue;
+                remove_below(places[i].path);
+                for (size_t k = 0; k < ELEMENTSOF(places[i].links) && places[i].links[k]; k++)
+                        remove_below(places[i].links[k]);
+        }
+        free(m->front);
+        m->front = NULL;
+}
