@@ -74,6 +74,8 @@ def test_nobody_waits_for_others(lab, hung):
         "clone": ["busctl", "call", machine1.NAME, machine1.PATH, machine1.MANAGER, "CloneImage",
                   "ssb", hung, "clone", "false"],
         "images": ["skep", "list-images"],
+        "removal": ["busctl", "call", machine1.NAME, machine1.PATH, machine1.SKEP, "RemoveImage",
+                    "st", hung, "1"],
         "shell": ["skep", "shell", "web", "/bin/true"],
         "exec": ["skep", "exec", "web", "true"],
         "copy": ["skep", "copy-to", "box", "/root/gigabyte", "/gigabyte"],
@@ -85,7 +87,7 @@ def test_nobody_waits_for_others(lab, hung):
         lab.wait_for("skep operations", text="running a command")
         took = [float(word) for word in lab.out(["python3", "-c", ASK], timeout=60).split()]
         assert statistics.median(took) < 50, took
-        for what in ("metadata", "properties", "clone", "images", "shell"):
+        for what in ("metadata", "properties", "clone", "removal", "images", "shell"):
             assert running[what].poll() is None, (what, running[what].stdout.read())
         assert json.loads(lab.out("skep operations --json=short"))
     finally:
