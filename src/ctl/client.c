@@ -7,7 +7,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#define NO_LIMIT UINT64_MAX
+#define NO_LIMIT  UINT64_MAX
+#define LOOK_USEC 200000
 
 const Peer peer_machine1 = { BUS_MACHINE1_NAME, BUS_MACHINE1_PATH, BUS_MACHINE1_MANAGER };
 const Peer peer_skep = { BUS_MACHINE1_NAME, BUS_MACHINE1_PATH, BUS_SKEP_MANAGER1 };
@@ -150,6 +151,38 @@ int client_send(Ctl *c, sd_bus_message *m, bool acts, sd_bus_message **ret, Erro
                 return failure(c, r, &error, sd_bus_message_get_destination(m), e);
         if (ret)
                 *ret = TAKE_PTR(reply);
+        return 0;
+}
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        *(sd_bus_message **) userdata = sd_bus_message_ref(m);
+        return 1;
+}
+
+int client_act_watched(Ctl *c, sd_bus_message *m, void (*look)(Ctl *c, void *userdata),
+                       void *userdata, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+
+        if (ctl_is_local(c) && !c->o.no_ask_password)
+                agent_start(&c->agent);
+        int r = sd_bus_call_async(c->bus, &slot, m, on_answer, &answer, NO_LIMIT);
+        while (r >= 0 && !answer) {
+                r = sd_bus_process(c->bus, NULL);
+                if (r != 0)
+                        continue;
+                r = sd_bus_wait(c->bus, LOOK_USEC);
+                if (r == 0)
+                        look(c, userdata);
+                if (r == -EINTR)
+                        r = 0;
+        }
+        if (r < 0)
+                return broken(c, r, e);
+        if (sd_bus_message_is_method_error(answer, NULL))
+                return failure(c, -sd_bus_message_get_errno(answer),
+                               sd_bus_message_get_error(answer), sd_bus_message_get_destination(m),
+                               e);
         return 0;
 }
 

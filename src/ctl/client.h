@@ -23,6 +23,10 @@ int client_act(Ctl *c, const Peer *peer, const char *member, sd_bus_message **re
                const char *types, ...);
 /** client_send() - as client_act() for a message that the caller made */
 int client_send(Ctl *c, sd_bus_message *m, bool acts, sd_bus_message **ret, Error *e);
+/** client_act_watched() - as client_act() for a message that the caller made, with a look at it in between
+ * @look: called about five times a second until the answer is there; may make calls */
+int client_act_watched(Ctl *c, sd_bus_message *m, void (*look)(Ctl *c, void *userdata),
+                       void *userdata, Error *e);
 /** client_get() - path of the object that a Get… method of machine1 names. Return: 0 or -errno. */
 int client_get(Ctl *c, const char *member, const char *name, char **ret, Error *e);
 /** client_properties() - all properties of an object: the reply, opened at the array of a{sv} */

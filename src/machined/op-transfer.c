@@ -73,7 +73,6 @@ static int work_copy(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_(idmap_done) IdMap uids = {}, gids = {};
         const Request *request = arg;
         const char *from, *to;
-        struct stat st;
 
         _cleanup_fd_ int theirs = target_open_root(&request->target, e);
         if (theirs < 0)
@@ -101,9 +100,7 @@ static int work_copy(const void *arg, const WorkerOut *out, Error *e) {
                                     .drop_privileges = !request->to_machine,
                                     .uids = &uids,
                                     .gids = &gids };
-        /* Of a folder nobody knows before it has been gone through. */
-        if (fstatat(from_dir, from, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode))
-                (void) operation_send_total(out, (uint64_t) st.st_size);
+        (void) operation_send_total(out, transfer_size(from_dir, from));
         (void) umask(0);
         if (request->to_machine) {
                 r = target_take_ownership(&uids, &gids, e);

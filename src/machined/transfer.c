@@ -14,6 +14,7 @@
 #include "machined/transfer-meta.h"
 
 #define DEPTH_MAX       256
+#define COUNT_MAX       100000 /* entries that are looked at to tell how far a copy is */
 #define KERNEL_FILE_MAX (64 * 1024)
 
 uint32_t transfer_id(const Transfer *t, const IdMap *map, uint32_t id) {
@@ -167,4 +168,40 @@ static int copy_any(const Transfer *t, int from_dir, const char *from, int to_di
 int transfer_copy(const Transfer *t, int from_dir, const char *from, int to_dir, const char *to,
                   Error *e) {
         return copy_any(t, from_dir, from, to_dir, to, 0, e);
+}
+
+/* Adds up what is in files, not what is in holes. Return: 0; -E2BIG; what cannot be read counts nothing. */
+static int add_size(int dir_fd, const char *name, unsigned depth, unsigned *left, uint64_t *sum) {
+        _cleanup_dir_ DIR *d = NULL;
+        struct stat st;
+
+        if (*left == 0 || depth > DEPTH_MAX)
+                return -E2BIG;
+        (*left)--;
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        if (S_ISREG(st.st_mode))
+                *sum += MIN((uint64_t) st.st_size, (uint64_t) st.st_blocks * 512);
+        if (!S_ISDIR(st.st_mode))
+                return 0;
+        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                (void) fd_close(fd);
+                return 0;
+        }
+        for (struct dirent *de; (de = readdir(d));) {
+                if (streq(de->d_name, ".") || streq(de->d_name, ".."))
+                        continue;
+                int r = add_size(fd, de->d_name, depth + 1, left, sum);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+uint64_t transfer_size(int from_dir, const char *from) {
+        unsigned left = COUNT_MAX;
+        uint64_t sum = 0;
+
+        return add_size(from_dir, from, 0, &left, &sum) < 0 ? UINT64_MAX : sum;
 }

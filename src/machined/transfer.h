@@ -21,5 +21,8 @@ typedef struct Transfer {
  * Return: 0; -EEXIST; -errno, the message naming the path. */
 int transfer_copy(const Transfer *t, int from_dir, const char *from, int to_dir, const char *to,
                   Error *e);
+/** transfer_size() - how many bytes a copy of that will write, about
+ * Return: UINT64_MAX if it is too much to count. */
+uint64_t transfer_size(int from_dir, const char *from);
 /** transfer_id() - number of an owner on the receiving side. Pure. */
 uint32_t transfer_id(const Transfer *t, const IdMap *map, uint32_t id);

@@ -255,3 +255,18 @@ def test_what_a_machine_came_from(lab):
     assert "Settings: /etc/systemd/nspawn/made.nspawn" in text
     assert "Image:" not in lab.out(f"skep status {FLAT}")
     lab.run("systemctl stop made; rm -r /etc/systemd/nspawn/made.nspawn /run/systemd/nspawn/made.nspawn.d")
+
+
+def test_progress_of_a_copy(lab):
+    """On a terminal it is shown how far a copy is; the daemon tells so of all of them."""
+    lab.run("head -c 300M /dev/zero | tr '\\0' x >/run/big; rm -f /tmp/copy")
+    # However fast this host is: it stops in the middle, and goes on once it was seen.
+    lab.write("/run/hold", "until w=$(pgrep -n -x skep-worker) && grep -q 'wchar: [1-9][0-9]\\{6\\}' /proc/$w/io; "
+              "do :; done 2>/dev/null\nkill -STOP $w\n"
+              "for i in $(seq 100); do grep -qs '%' /tmp/copy && break; sleep 0.1; done\nkill -CONT $w\n")
+    lab.run(f"timeout 30 sh /run/hold & script -qefc 'stty cols 100; skep copy-to {FLAT} /run/big /run/big' "
+            "/tmp/copy >/dev/null", timeout=60)
+    text = lab.read("/tmp/copy")
+    assert f"{FLAT} " in text and "%" in text and "/300M" in text
+    assert lab.out(f"skep exec {FLAT} stat -c %s /run/big") == str(300 << 20)
+    lab.run(f"rm /run/big; skep exec {FLAT} rm /run/big")

@@ -162,6 +162,7 @@ static void test_holes(void **state) {
                                      0600);
         assert_true(fd >= 0 && ftruncate(fd, 1 << 30) >= 0 && pwrite(fd, "x", 1, 1 << 29) == 1);
         CHECK_EQ(transfer_copy(&t, top, "from/holes", top, "holes", &e), 0, "%s", e.text);
+        assert_true(transfer_size(top, "from") > 0 && transfer_size(top, "from") < 1 << 20);
         assert_true(fstatat(top, "holes", &st, 0) >= 0);
         CHECK_EQ(st.st_size, 1 << 30, "size");
         assert_true(st.st_blocks * 512 < 1 << 20);
