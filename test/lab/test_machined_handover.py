@@ -30,15 +30,16 @@ def test_there_and_back(lab):
             "$(setsid sleep 1000 >/dev/null 2>&1 & echo $!) '' 2 5 7 0")
 
     def facts():
-        return [lab.out(f"machinectl show {name} -pName -pId -pService -pUnit -pLeader -pClass "
-                        "-pRootDirectory -pState -pTimestamp") +
-                lab.out(f"busctl get-property org.freedesktop.machine1 "
-                        f"/org/freedesktop/machine1/machine/{name.replace('-', '_2d')} "
-                        "org.freedesktop.machine1.Machine NetworkInterfaces")
+        # The order is that of the interfaces, of which there is one more here.
+        return [set(lab.out(f"machinectl show {name} -pName -pId -pService -pUnit -pLeader -pClass "
+                        "-pRootDirectory -pState -pTimestamp").splitlines()) |
+                {lab.out(f"busctl get-property org.freedesktop.machine1 "
+                         f"/org/freedesktop/machine1/machine/{name.replace('-', '_2d')} "
+                         "org.freedesktop.machine1.Machine NetworkInterfaces")}
                 for name in ("plain-1", "scoped-1")]
 
     before = facts()
-    assert "a service" in before[0] and "ai 2 5 7" in before[1]
+    assert "Service=a service" in before[0] and "ai 2 5 7" in before[1]
     switch(lab, THEIRS)
     assert facts() == before
     switch(lab, OURS)
