@@ -15,6 +15,7 @@
 #include "machined/image-object.h"
 #include "machined/image-watch.h"
 #include "machined/object.h"
+#include "machined/op.h"
 #include "machined/operation.h"
 #include "machined/privacy.h"
 #include "machined/scope.h"
@@ -334,8 +335,10 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
                 r = add_host(m, e);
         if (r >= 0)
                 r = take_up_all(m, e);
-        if (r >= 0)
+        if (r >= 0) {
                 image_watch_start(m);
+                image_change_recover(m);
+        }
         return r < 0 ? r : front_init(m, e);
 }
 

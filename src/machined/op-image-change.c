@@ -2,6 +2,9 @@
 /* Images on the bus, to be changed: as systemd-machined has it, and with flags and an answer that says what is done.
  * How that is done is in src/image; here is who may, and that a worker does it. A worker that is killed leaves its
  * work to the next, see pool_recover(). */
+#include <syslog.h>
+
+#include "app/report.h"
 #include "image/change.h"
 #include "image/clone.h"
 #include "image/pool.h"
@@ -181,7 +184,12 @@ static int work_clone(const void *arg, const WorkerOut *out, Error *e) {
         if (r >= 0 && (image->type == IMAGE_RAW || image->type == IMAGE_BLOCK) &&
             image->usage != UINT64_MAX)
                 (void) operation_send_total(out, image->usage);
-        return r < 0 ? r : image_clone(image, c->new_name, flags, e);
+        if (r >= 0)
+                r = image_clone(image, c->new_name, flags, e);
+        /* Those before us may have been ended in the middle. */
+        if (r >= 0)
+                (void) pool_sweep(NULL);
+        return r;
 }
 
 static int work_read_only(const void *arg, const WorkerOut *out, Error *e) {
@@ -198,6 +206,26 @@ static int work_limit(const void *arg, const WorkerOut *out, Error *e) {
         int r = find(c->name, &image, e);
 
         return r < 0 ? r : image_set_limit(image, c->limit, e);
+}
+
+static int work_recover(const void *arg, const WorkerOut *out, Error *e) {
+        return pool_sweep(e);
+}
+
+static void recovered(Manager *m, Machine *machine, int r, const OperationResult *result,
+                      const Error *e) {
+        if (r < 0)
+                report(LOG_WARNING, "cannot clear up the pool: %s", e->text);
+}
+
+void image_change_recover(Manager *m) {
+        static const OperationKind kind = { .what = "clearing up the pool",
+                                            .work = work_recover,
+                                            .done = recovered };
+        Error e = {};
+
+        if (operation_start_own(m, &kind, NULL, NULL, NULL, 0, &e) < 0)
+                report(LOG_WARNING, "cannot clear up the pool: %s", e.text);
 }
 
 static int start_remove(Manager *m, const Image *image, uint64_t flags, const OperationKind *kind,

@@ -7,6 +7,7 @@
 #include "image/metadata.h"
 #include "image/pool.h"
 #include "image/quota.h"
+#include "image/stack-root.h"
 #include "machined/op.h"
 #include "machined/privacy.h"
 
@@ -122,9 +123,8 @@ static int open_tree_of(const char *name, Error *e) {
                 return r;
         if (image->type == IMAGE_RAW || image->type == IMAGE_BLOCK)
                 return disk_root_open(image->path, e);
-        if (image->type != IMAGE_DIRECTORY && image->type != IMAGE_SUBVOLUME)
-                return error_set(e, EOPNOTSUPP, "skep cannot look into images of type %s yet",
-                                 image_type_name(image->type));
+        if (image->type == IMAGE_MSTACK)
+                return stack_root_open(image->path, e);
         int fd = open(image->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? error_set(e, errno, "cannot open %s: %m", image->path) : fd;
 }

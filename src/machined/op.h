@@ -134,6 +134,8 @@ MANAGER_OPS(DECLARE_PLAIN)
 SKEP_MACHINE_OPS(DECLARE_OWN)
 SKEP_MANAGER_OPS(DECLARE_PLAIN)
 
+/** image_change_recover() - finish and clear away, in a worker, what was left of changes to images */
+void image_change_recover(Manager *m);
 /** op_read() - read arguments of a call; what cannot be read is InvalidArgs
  * Return: 0 or -EINVAL. */
 int op_read(sd_bus_message *call, Error *e, const char *types, ...);

@@ -130,6 +130,26 @@ def test_all_goes_with_an_image(lab):
     lab.run("systemctl disable systemd-nspawn@wood.service")
 
 
+def test_stack(lab):
+    """A stack tells of itself what is seen through all its layers."""
+    lab.run(f"cd {POOL}; mkdir -p web.mstack/layer@1/etc web.mstack/layer@2/etc web.mstack/rw/data/etc; "
+            "echo one >web.mstack/layer@1/etc/hostname; echo two >web.mstack/layer@2/etc/hostname; "
+            "echo ID=one >web.mstack/layer@1/etc/os-release")
+    assert image(lab, "web", "Type") == "mstack"
+    assert value(lab, "GetImageHostname s", "web") == ["two"]
+    assert value(lab, "GetImageOSRelease s", "web") == [{"ID": "one"}]
+    lab.run(f"echo mine >{POOL}/web.mstack/rw/data/etc/hostname")
+    assert value(lab, "GetImageHostname s", "web") == ["mine"]
+
+
+def test_what_was_left_is_cleared_away(lab):
+    left = (".#skep.old.0123456789abcdef", ".sysupdate.skep-change.0123456789abcdef")
+    lab.run(f"cd {POOL}; mkdir -p " + " ".join(f"'{n}'/etc" for n in left))
+    lab.run("systemctl restart systemd-machined.service")
+    for name in left:
+        lab.wait_for(f"test ! -e '{POOL}/{name}'", timeout=20)
+
+
 def test_why_no_image(lab):
     found = dict(steps(lab, "ListNonImages"))
     assert found.keys() == {POOL + "/file.txt"} and "'.raw'" in found[POOL + "/file.txt"]
