@@ -6,18 +6,56 @@
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
+/* Flags of org.skep.Manager1. A daemon that is not ours does without, as long as none is asked for. */
+enum {
+        FLAG_DRY_RUN = 1 << 0,
+        FLAG_KEEP_SETTINGS = 1 << 1,
+        FLAG_READ_ONLY = 1 << 2,
+        FLAG_FRESH = 1 << 3,
+        FLAG_LAYER = 1 << 4,
+};
+
+/* What is done to files, one a line. */
+static int print_steps(sd_bus_message *reply, Error *e) {
+        const char *kind, *from, *to;
+        int r = sd_bus_message_enter_container(reply, 'a', "(sss)");
+
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(sss)", &kind, &from, &to)) > 0) {
+                _cleanup_free_ char *a = text_printable(from, false),
+                                    *b = text_printable(to, false);
+
+                (void) printf("%s %s%s%s\n", kind, strempty(a), *to ? " -> " : "", strempty(b));
+        }
+        return r < 0 ? error_set(e, r, "cannot read the answer: %m") : 0;
+}
+
 int verb_clone(char *const *args, void *context, Error *e) {
         Ctl *c = context;
-        int r = client_act(c, &peer_machine1, "CloneImage", NULL, e, "ssb", args[0], args[1],
-                           (int) c->o.read_only);
+        uint64_t flags = (c->o.fresh ? FLAG_FRESH : 0) | (c->o.layer ? FLAG_LAYER : 0);
+        int r;
 
+        if (flags)
+                r = client_act(c, &peer_skep, "CloneImage", NULL, e, "sst", args[0], args[1],
+                               flags | (c->o.read_only ? FLAG_READ_ONLY : 0));
+        else
+                r = client_act(c, &peer_machine1, "CloneImage", NULL, e, "ssb", args[0], args[1],
+                               (int) c->o.read_only);
         return r < 0 ? error_wrap(e, r, "cannot clone '%s' as '%s'", args[0], args[1]) : 0;
 }
 
 int verb_rename(char *const *args, void *context, Error *e) {
-        int r = client_act(context, &peer_machine1, "RenameImage", NULL, e, "ss", args[0], args[1]);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Ctl *c = context;
+        int r;
 
-        return r < 0 ? error_wrap(e, r, "cannot rename '%s' to '%s'", args[0], args[1]) : 0;
+        if (c->o.dry_run)
+                r = client_act(c, &peer_skep, "RenameImage", &reply, e, "sst", args[0], args[1],
+                               (uint64_t) FLAG_DRY_RUN);
+        else
+                r = client_act(c, &peer_machine1, "RenameImage", NULL, e, "ss", args[0], args[1]);
+        if (r < 0)
+                return error_wrap(e, r, "cannot rename '%s' to '%s'", args[0], args[1]);
+        return reply ? print_steps(reply, e) : 0;
 }
 
 int verb_read_only(char *const *args, void *context, Error *e) {
@@ -34,9 +72,15 @@ int verb_read_only(char *const *args, void *context, Error *e) {
 }
 
 static int remove_one(Ctl *c, const char *name, Error *e) {
-        int r = client_act(c, &peer_machine1, "RemoveImage", NULL, e, "s", name);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t flags = (c->o.dry_run ? FLAG_DRY_RUN : 0) |
+                         (c->o.keep_settings ? FLAG_KEEP_SETTINGS : 0);
+        int r = flags ? client_act(c, &peer_skep, "RemoveImage", &reply, e, "st", name, flags)
+                      : client_act(c, &peer_machine1, "RemoveImage", NULL, e, "s", name);
 
-        return r < 0 ? error_wrap(e, r, "cannot remove '%s'", name) : 0;
+        if (r < 0)
+                return error_wrap(e, r, "cannot remove '%s'", name);
+        return c->o.dry_run ? print_steps(reply, e) : 0;
 }
 
 int verb_remove(char *const *args, void *context, Error *e) {
@@ -50,8 +94,10 @@ int verb_clean(char *const *args, void *context, Error *e) {
         char text[FORMAT_MAX];
         const char *name;
         unsigned n = 0;
-        int r = client_act(c, &peer_machine1, "CleanPool", &reply, e, "s",
-                           c->o.all ? "all" : "hidden");
+        const char *mode = c->o.all ? "all" : "hidden";
+        int r = c->o.dry_run ? client_act(c, &peer_skep, "CleanPool", &reply, e, "st", mode,
+                                          (uint64_t) FLAG_DRY_RUN)
+                             : client_act(c, &peer_machine1, "CleanPool", &reply, e, "s", mode);
 
         if (r < 0)
                 return error_wrap(e, r, "cannot clean the pool");
@@ -60,8 +106,11 @@ int verb_clean(char *const *args, void *context, Error *e) {
                 _cleanup_free_ char *printable = text_printable(name, false);
                 bool is_known = bytes != UINT64_MAX;
 
-                report_note(is_known ? "removed image '%s', %s" : "removed image '%s'",
-                            strempty(printable), format_bytes(bytes, text));
+                if (c->o.dry_run)
+                        (void) printf("%s\n", strempty(printable));
+                else
+                        report_note(is_known ? "removed image '%s', %s" : "removed image '%s'",
+                                    strempty(printable), format_bytes(bytes, text));
                 total += is_known ? bytes : 0;
                 n++;
         }
@@ -69,7 +118,7 @@ int verb_clean(char *const *args, void *context, Error *e) {
                 return error_set(e, r, "cannot read the answer: %m");
         if (n == 0)
                 report_note("there was nothing to remove");
-        else
+        else if (!c->o.dry_run)
                 report_note("removed %u image%s, %s freed as far as is known", n, n == 1 ? "" : "s",
                             format_bytes(total, text));
         return 0;

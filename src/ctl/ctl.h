@@ -25,11 +25,12 @@ typedef struct CtlOptions {
         bool no_pager, no_legend, no_ask_password, quiet;
         bool user, system; /* whose machines: the user's, or the system's (the default) */
         bool all, full, value, force, now, read_only, mkdir, wait, ephemeral;
-        char *host, *machine; /* where the daemon is; NULL = here */
-        char **properties;    /* -p; of -P as well */
-        char **only;          /* -P */
-        char *uid;            /* --uid */
-        char *directory;      /* --chdir */
+        bool dry_run, keep_settings, fresh, layer; /* how images are changed */
+        char *host, *machine;                      /* where the daemon is; NULL = here */
+        char **properties;                         /* -p; of -P as well */
+        char **only;                               /* -P */
+        char *uid;                                 /* --uid */
+        char *directory;                           /* --chdir */
         bool pty;
         char *until;        /* --until */
         uint64_t timeout;   /* --timeout, µs; 0 = none */

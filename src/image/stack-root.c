@@ -35,7 +35,8 @@ static int add_layers(int stack_fd, const Mstack *m, Buf *lowers, int *ret_fd, E
                 if (m->entries[i].type != MSTACK_LAYER)
                         continue;
                 if (m->entries[i].is_disk)
-                        return error_set(e, EOPNOTSUPP, "the layer '%s' is a disk image", m->entries[i].name);
+                        return error_set(e, EOPNOTSUPP, "the layer '%s' is a disk image",
+                                         m->entries[i].name);
                 r = add_layer(stack_fd, m->entries[i].name, lowers, ret_fd, e);
                 n++;
         }
@@ -48,7 +49,8 @@ static int mount_overlay(const char *path, const char *lowers, Error *e) {
 
         if (!options)
                 return error_oom(e);
-        if (mount("overlay", path, "overlay", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, options) < 0)
+        if (mount("overlay", path, "overlay", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+                  options) < 0)
                 return error_set(e, errno, "cannot put the layers together: %m");
         int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? error_set(e, errno, "cannot open the root: %m") : fd;
@@ -74,7 +76,8 @@ int stack_root_open(const char *path, Error *e) {
         root = mstack_find(&m, MSTACK_ROOT, NULL);
         if (root && root->is_disk)
                 return error_set(e, EOPNOTSUPP, "'%s': its root is a disk image", path);
-        r = root ? add_layer(stack, root->name, &lowers, &fd, e) : add_layers(stack, &m, &lowers, &fd, e);
+        r = root ? add_layer(stack, root->name, &lowers, &fd, e)
+                 : add_layers(stack, &m, &lowers, &fd, e);
         if (r < 0)
                 return error_wrap(e, r, "'%s'", path);
         if (root || r == 1)

@@ -32,7 +32,7 @@ typedef struct Manager {
         ImageWatch *image_watch;
         ImageLookup *image_lookups; /* calls that wait for an image to be found */
         unsigned n_opening;         /* machines with a pending start job */
-        sd_bus *asked_on;      /* where the last message came from, see privacy.c */
+        sd_bus *asked_on;           /* where the last message came from, see privacy.c */
         bool reveals;          /* all of a machine may be told to who reads its properties now */
         Machine stranger_view; /* else this is told, see privacy.h; all in it is borrowed */
         Image stranger_image;  /* and this of an image */

@@ -123,6 +123,9 @@ def test_all_goes_with_an_image(lab):
     assert lab.read(f"{POOL}/twig/etc/machine-id") == ""
     assert lab.read(f"{POOL}/wood/etc/hostname") == "guest-7\n"
     assert lab.read("/etc/systemd/nspawn/twig.nspawn") == "\n"
+    assert lab.out("skep remove --dry-run --keep-settings wood") == f"remove {POOL}/wood"
+    assert f"move {POOL}/wood -> {POOL}/oak\n" in lab.out("skep rename --dry-run wood oak")
+    assert lab.out("skep clean --all --dry-run").split("\n").count("wood") == 1
     assert steps(lab, "RemoveImage st wood 2") == [("remove", POOL + "/wood", "")]
     assert lab.read("/etc/systemd/nspawn/wood.nspawn") == "\n"
     assert len(steps(lab, "RemoveImage st twig 0")) == 2
