@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "image/metadata.h"
 #include "machined/address.h"
 #include "machined/enter.h"
@@ -49,7 +50,8 @@ static int work_addresses(const void *arg, const WorkerOut *out, Error *e) {
                 if (!pairs)
                         return error_oom(e);
                 guest_link_pairs(target->netifs, target->n_netifs, pairs);
-                if (setns(target->pidfd, CLONE_NEWNET) < 0)
+                /* A user may go there as who made it: from within its user namespace. */
+                if (setns(target->pidfd, CLONE_NEWNET | (home_is_user() ? CLONE_NEWUSER : 0)) < 0)
                         return error_set(e, errno,
                                          "cannot enter the network namespace of process %d: %m",
                                          target->pid);

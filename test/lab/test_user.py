@@ -84,7 +84,7 @@ def test_machine_of_a_user(alice, box):
     assert "box" in out(alice, f"busctl --user call {' '.join(MANAGER)} GetMachineByPID u {box}")
     status = out(alice, "skep --user status box")
     assert "Unit: box.service" in status and "sleep 10000" in status
-    assert "10.4.0.2" in status
+    assert "Address: 10.4.0.2\n" in status
 
 
 def test_what_is_done_to_it(alice, box):
