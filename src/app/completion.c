@@ -10,7 +10,7 @@ typedef struct WordClass {
 } WordClass;
 
 static const WordClass classes[] = {
-        { "machines", "skep list --no-legend --all", NULL, NULL, NULL },
+        { "machines", "skep list --no-legend --max-addresses=0", NULL, NULL, NULL },
         { "images", "skep list-images --no-legend", NULL, NULL, NULL },
         { "transfers", "skep list-transfers --no-legend", NULL, NULL, NULL },
         { "commands", "skep --print-commands", NULL, NULL, NULL },

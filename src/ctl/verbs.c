@@ -7,7 +7,7 @@
 const Verb ctl_verbs[] = {
         { .name = "list",
           .group = "Machines",
-          .help = "List running machines",
+          .help = "List running machines; with --all, images that do not run as well",
           .options = "json j no-legend all full max-addresses output",
           .flags = VERB_DEFAULT,
           .run = verb_list },

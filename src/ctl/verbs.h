@@ -86,6 +86,8 @@ int ctl_check_image(Ctl *c, const char *name, Error *e);
  * Return: 0; -ENOENT or -EINVAL if PID 1 cannot load it. */
 int ctl_load_unit(Ctl *c, const char *unit, char **ret_id, char **ret_fragment, Error *e);
 
+/** ctl_list_all() - list machines and images as one. Return: 0 or -errno. */
+int ctl_list_all(Ctl *c, Error *e);
 /** ctl_start() - start units of machines and wait until they run or have failed
  * Return: exit status, or -errno. */
 int ctl_start(Ctl *c, char *const *names, Error *e);

@@ -56,6 +56,8 @@ SAME = [
 def test_same_output(pool, line):
     theirs, ours, named = (pool.run(f"{tool} {line}", check=False)
                            for tool in ("machinectl", "skep", "/run/ours/machinectl"))
+    if line.startswith("list -") and re.search(r" --all| -a", line):    # of skep that is another table
+        ours = named
     assert (normal(named.stdout), named.returncode) == (normal(ours.stdout), ours.returncode)
     if line == "-o help":       # of the many modes skep has those that fit on one page
         assert set(ours.stdout.split()) <= set(theirs.stdout.split())
@@ -146,6 +148,21 @@ def test_machinectl_shows_nothing_that_is_ours(pool):
     assert pool.out("/run/ours/machinectl --version").split()[:2] == ["systemd", "261"]
     assert pool.run("/run/ours/machinectl shell web /bin/false").returncode == 0
     assert pool.run("skep shell web /bin/false", check=False).returncode == 1
+
+
+def test_list_of_all(pool):
+    """Machines and images as one: what runs, what starts at boot, from which image."""
+    pool.run("skep -q enable empty db-1")
+    rows = {m["machine"]: m for m in json.loads(pool.out("skep list --all --json=short"))}
+    assert rows.keys() == {".hidden", ".host", "a b", "db-1", "disk", "empty", "größe", "odd", "web"}
+    assert [(n, rows[n]["state"], rows[n]["enabled"], rows[n]["image"], rows[n]["type"])
+            for n in ("db-1", "disk", "empty", "web")] == [
+                ("db-1", "running", True, "db-1", "directory"), ("disk", "off", False, "disk", "raw"),
+                ("empty", "off", True, "empty", "directory"), ("web", "running", False, "web", "directory")]
+    assert "192.0.2.7" in rows["web"]["addresses"] and rows["web"]["os"] == "debian"
+    assert rows["disk"]["addresses"] is None and rows["disk"]["class"] is None
+    pool.run("skep -q disable empty db-1")
+    assert pool.run("skep list -a").stdout.endswith("\n\n9 machines and images listed.\n")
 
 
 def test_status_as_json(pool):
