@@ -22,8 +22,8 @@ static int read_images(Ctl *c, Pool *p, Error *e) {
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "(ssbttto)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssbttto)", &name, &type, NULL, NULL, NULL, NULL,
-                                                  NULL)) > 0)
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssbttto)", &name, &type, NULL, NULL,
+                                                  NULL, NULL, NULL)) > 0)
                 if (strv_append(&p->names, name) < 0 || strv_append(&p->types, type) < 0)
                         return error_oom(e);
         return r < 0 ? error_set(e, r, "cannot read the list of images: %m") : 0;
@@ -46,7 +46,8 @@ static int read_enabled(Ctl *c, char ***ret) {
         while ((r = sd_bus_message_read_basic(reply, 's', &name)) > 0) {
                 const char *at = strchr(name, '@'), *dot = strrchr(name, '.');
 
-                if (at && dot > at && strv_consume(ret, strndup(at + 1, (size_t) (dot - at - 1))) < 0)
+                if (at && dot > at &&
+                    strv_consume(ret, strndup(at + 1, (size_t) (dot - at - 1))) < 0)
                         return -ENOMEM;
         }
         return r >= 0;

@@ -215,7 +215,7 @@ int status_image_properties(Ctl *c, const char *name, Properties *ret, Error *e)
 static int origin_lines(Ctl *c, const char *name, const char *root) {
         _cleanup_(machine_origin_done) MachineOrigin o = {};
         _cleanup_free_ char *image = NULL;
-        int r = machine_origin_read(c, name, &o);
+        int r = c->is_machinectl ? 0 : machine_origin_read(c, name, &o);
 
         if (r >= 0 && o.image && (o.is_ephemeral || !streq_ptr(o.image, root))) {
                 image = str_format("%s%s", o.image, o.is_ephemeral ? " (a throw-away view)" : "");

@@ -29,38 +29,40 @@ static int take_settings(sd_bus_message *reply, char ***ret) {
         return r < 0 ? r : sd_bus_message_exit_container(reply);
 }
 
+/* The daemon tells these by name only. */
+static int take(sd_bus_message *reply, const char *key, MachineOrigin *o) {
+        int is, r;
+
+        if (streq(key, "Image"))
+                return take_text(reply, &o->image);
+        if (streq(key, "UnitTemplate"))
+                return take_text(reply, &o->template);
+        if (streq(key, "SettingsFiles"))
+                return take_settings(reply, &o->settings);
+        r = sd_bus_message_read(reply, "v", "b", &is);
+        o->is_ephemeral = r >= 0 && is;
+        return r;
+}
+
 int machine_origin_read(Ctl *c, const char *name, MachineOrigin *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        static const char *const keys[] = { "Image", "UnitTemplate", "SettingsFiles", "Ephemeral" };
         _cleanup_(machine_origin_done) MachineOrigin o = {};
         _cleanup_free_ char *path = NULL;
-        const char *key;
-        int r, is;
 
         *ret = (MachineOrigin){};
-        if (client_get(c, "GetMachine", name, &path, NULL) < 0 ||
-            client_properties(c, BUS_MACHINE1_NAME, path, BUS_SKEP_MACHINE1, &reply, NULL) < 0)
+        if (client_get(c, "GetMachine", name, &path, NULL) < 0)
                 return 0;
-        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(reply, "s", &key);
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+                const Peer peer = { BUS_MACHINE1_NAME, path, BUS_PROPERTIES };
+
+                if (client_query(c, &peer, "Get", &reply, NULL, "ss", BUS_SKEP_MACHINE1, keys[i]) <
+                    0)
+                        return 0;
+                int r = take(reply, keys[i], &o);
                 if (r < 0)
-                        break;
-                if (streq(key, "Image"))
-                        r = take_text(reply, &o.image);
-                else if (streq(key, "UnitTemplate"))
-                        r = take_text(reply, &o.template);
-                else if (streq(key, "SettingsFiles"))
-                        r = take_settings(reply, &o.settings);
-                else if (streq(key, "Ephemeral")) {
-                        r = sd_bus_message_read(reply, "v", "b", &is);
-                        o.is_ephemeral = r >= 0 && is;
-                } else
-                        r = sd_bus_message_skip(reply, "v");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
+                        return r == -ENOMEM ? r : 0;
         }
-        if (r < 0)
-                return r == -ENOMEM ? r : 0;
         *ret = o;
         o = (MachineOrigin){};
         return 0;

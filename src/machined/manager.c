@@ -148,9 +148,11 @@ static void wake_waiting(Manager *m, const MachineEdge *edge) {
 }
 
 void manager_state_changed(Manager *m, const Machine *machine) {
+        /* By hand: the library tells no values of properties that are asked for by name only. */
         if (manager_edge(machine)->is_announced)
-                (void) sd_bus_emit_properties_changed(m->daemon.bus, machine->path,
-                                                      BUS_SKEP_MACHINE1, "State", NULL);
+                (void) sd_bus_emit_signal(m->daemon.bus, machine->path, BUS_PROPERTIES,
+                                          "PropertiesChanged", "sa{sv}as", BUS_SKEP_MACHINE1, 1,
+                                          "State", "s", machine_state_name(machine), 0);
 }
 
 void manager_drop(Manager *m, Machine *machine) {

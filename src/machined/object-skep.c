@@ -43,13 +43,18 @@ static int get_template(sd_bus *bus, const char *path, const char *interface, co
         return template ? sd_bus_message_append(reply, "s", template) : -ENOMEM;
 }
 
+/* Who asks for the properties of all interfaces at once, as machinectl does, gets what it knows: ours are told
+ * by name. */
+#define CONST   (SD_BUS_VTABLE_PROPERTY_EXPLICIT | SD_BUS_VTABLE_PROPERTY_CONST)
+#define CHANGES (SD_BUS_VTABLE_PROPERTY_EXPLICIT | SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION)
+
 static const sd_bus_vtable machine_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Image", "s", get_origin, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Ephemeral", "b", get_origin, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("SettingsFiles", "as", get_origin, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("UnitTemplate", "s", get_template, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
+        SD_BUS_PROPERTY("Image", "s", get_origin, 0, CONST),
+        SD_BUS_PROPERTY("Ephemeral", "b", get_origin, 0, CONST),
+        SD_BUS_PROPERTY("SettingsFiles", "as", get_origin, 0, CONST),
+        SD_BUS_PROPERTY("UnitTemplate", "s", get_template, 0, CONST),
         SKEP_MACHINE_OPS(OWN_METHOD) SD_BUS_VTABLE_END,
 };
 
