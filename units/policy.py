@@ -35,14 +35,14 @@ MACHINE1 = {
         RunInMachine OpenMachineShell
         ExecInMachine ExecInMachineOnTerminal
         WaitForMachine ForgetMachine ListOperations CancelOperation
-        UnbindMachine ListMachineBinds
+        ListMachineAddresses UnbindMachine ListMachineBinds
         GetMachineStatistics ListStatistics ListMachineProcesses
         RemoveImage RenameImage CloneImage CleanPool ListNonImages""",
     "org.skep.Machine1": """
         Run OpenShell
         Exec ExecOnTerminal
         Wait Forget
-        Unbind ListBinds GetStatistics ListProcesses""",
+        ListAddresses Unbind ListBinds GetStatistics ListProcesses""",
 }
 
 IMPORT1 = {

@@ -202,6 +202,12 @@ static bool somebody_listens(const struct sockaddr_un *address) {
                            errno == EAGAIN);
 }
 
+static bool path_is_served(const char *path) {
+        struct sockaddr_un address;
+
+        return make_address(path, &address) >= 0 && somebody_listens(&address);
+}
+
 static int make_parent(const char *path) {
         _cleanup_free_ char *parent = strdup(path);
         char *slash = parent ? strrchr(parent, '/') : NULL;
@@ -263,6 +269,9 @@ static int serve(Manager *m, size_t i, int n_given, Error *e) {
         if (!path)
                 return error_oom(e);
         int fd = given_socket(path, n_given);
+        /* Another daemon that was here in between has put its own in the place of it. */
+        if (fd >= 0 && !path_is_served(path))
+                fd = fd_close(fd);
         if (fd < 0) {
                 fd = make_socket(places + i, path);
                 m->front->is_ours[i] = fd >= 0;

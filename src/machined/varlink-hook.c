@@ -76,6 +76,11 @@ static void resolution_free(void *p) {
         free(s);
 }
 
+/* Whether its name is for everybody. One that a user gave would be in the place of any host's. */
+static bool is_public(const Machine *m) {
+        return m->class != MACHINE_HOST && m->uid == 0 && manager_edge(m)->is_announced;
+}
+
 /* The machine of a name, which may end with a dot and be written in capitals. */
 static const Machine *find(const Registry *registry, const char *name) {
         char lower[256];
@@ -86,8 +91,7 @@ static const Machine *find(const Registry *registry, const char *name) {
         if (n == 0 || n >= sizeof lower)
                 return NULL;
         for (const Machine *i = registry->first; i; i = i->next)
-                if (i->class != MACHINE_HOST && manager_edge(i)->is_announced &&
-                    strlen(i->name) == n && strncasecmp(i->name, name, n) == 0)
+                if (is_public(i) && strlen(i->name) == n && strncasecmp(i->name, name, n) == 0)
                         return i;
         return NULL;
 }
@@ -98,7 +102,7 @@ void hook_filter_text(VarlinkObject *o, const Manager *m) {
 
         for (const Machine *i = m->registry.first; i; i = i->next) {
                 unsigned labels = 1;
-                if (i->class == MACHINE_HOST)
+                if (!is_public(i))
                         continue;
                 for (const char *p = i->name; *p; p++)
                         labels += *p == '.';

@@ -97,8 +97,8 @@ def test_polkit_knows_every_action(lab):
 
 
 def test_the_units_are_sound(lab):
-    units = ["skep-machined.service", "skep-importd.service", "skep-join.service", "skep-join.socket", "skep@web.service",
-             "systemd-nspawn@web.service"]
+    units = ["skep-machined.service", "skep-importd.service", "skep-machined.socket", "skep-join.service", "skep-join.socket",
+             "skep@web.service", "systemd-nspawn@web.service"]
     done = lab.run(["systemd-analyze", "verify", "--man=no", *units], check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
