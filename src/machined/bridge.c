@@ -6,6 +6,7 @@
 #include <systemd/sd-id128.h>
 
 #include "machined/front.h"
+#include "machined/image-object.h"
 #include "machined/object.h"
 #include "machined/privacy.h"
 
@@ -94,6 +95,8 @@ static int bridge_new(VarlinkLink *link, Bridge **ret, Error *e) {
                 r = greet(b);
         if (r >= 0)
                 r = privacy_watch(m, b->server, e);
+        if (r >= 0)
+                r = image_object_watch(m, b->server, e);
         if (r >= 0)
                 r = object_add_all(m, b->server, e);
         if (r >= 0)

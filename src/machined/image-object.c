@@ -162,7 +162,8 @@ static void done(Manager *m, const char *name, int r, const OperationResult *res
                         continue;
                 *l = found->next;
                 for (unsigned i = 0; i < found->n_calls; i++)
-                        if (sd_bus_enqueue_for_read(m->daemon.bus, found->calls[i]) < 0)
+                        if (sd_bus_enqueue_for_read(sd_bus_message_get_bus(found->calls[i]),
+                                                    found->calls[i]) < 0)
                                 (void) bus_error_reply(found->calls[i], -EIO, NULL);
                 (void) lookup_free(found);
                 break;
@@ -239,8 +240,8 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
         return 1;
 }
 
-int image_object_watch(Manager *m, Error *e) {
-        int r = sd_bus_add_filter(m->daemon.bus, NULL, on_message, m);
+int image_object_watch(Manager *m, sd_bus *bus, Error *e) {
+        int r = sd_bus_add_filter(bus, NULL, on_message, m);
 
         return r < 0 ? error_set(e, r, "cannot watch for calls about images: %m") : 0;
 }

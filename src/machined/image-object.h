@@ -15,7 +15,7 @@ typedef struct ImageObject {
 
 /** image_object_watch() - have images looked for by workers before a call that is about one is handled
  * An image may lie where nothing answers any more. Return: 0 or -errno. */
-int image_object_watch(Manager *m, Error *e);
+int image_object_watch(Manager *m, sd_bus *bus, Error *e);
 /** image_object_stop() - forget the calls that wait for that, unanswered */
 void image_object_stop(Manager *m);
 

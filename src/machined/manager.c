@@ -328,7 +328,7 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
         if (r >= 0)
                 r = privacy_watch(m, m->daemon.bus, e);
         if (r >= 0)
-                r = image_object_watch(m, e);
+                r = image_object_watch(m, m->daemon.bus, e);
         if (r >= 0)
                 r = scope_watch(m, e);
         /* A user has no host; and gives no part of what is theirs to others. */
