@@ -24,11 +24,16 @@ LINES = [
     ("skep poweroff mach", "skep poweroff machine-one"),
     ("skep stop mach", "skep stop machine-one"),
     ("skep termin", "skep terminate"),
+    ("skep help termin", "skep help terminate"),
+    ("skep edit ima", "skep edit image-one"),
+    ("skep pause mach", "skep pause machine-one"),
+    ("skep start --runner vm", "skep start --runner vmspawn"),
     ("skep --output=short kil", "skep --output=short kill"),
 ]
 STAND_IN = """#!/bin/sh
 case $1 in
 list) echo 'machine-one  container a b' ;;
+--print-commands) echo terminate ;;
 list-images) echo 'image-one  directory no' ;;
 esac
 """
