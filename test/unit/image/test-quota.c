@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Limits on what images take, on file systems of the test's own: what is over the limit cannot be written. Skipped
- * where there are none: without root or loop devices, or where the kernel does not have them. */
+ * where there are none, without root or loop devices. Where the kernel has no project quotas, the refusal is tested. */
 #include "image/quota.h"
 
 #include <sched.h>
@@ -90,7 +90,7 @@ static void check_project(const char *make, const char *plain) {
         scratch_dir("one/etc");
         scratch_dir("two/etc");
         one = get("one");
-        if (!counted) { /* a kernel without project quotas: test/vm has one */
+        if (!counted) { /* a kernel without project quotas says so */
                 assert_int_equal(image_set_limit(one, 16 * MIB, &e), -EOPNOTSUPP);
                 return;
         }
