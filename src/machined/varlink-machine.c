@@ -89,26 +89,28 @@ static int kill_machine(VarlinkLink *link, void *parameters, Error *e) {
 typedef enum OpenMode { OPEN_UNSET, OPEN_TTY, OPEN_LOGIN, OPEN_SHELL } OpenMode;
 static const char *const open_names[] = { "", "tty", "login", "shell", NULL };
 
-typedef struct OpenIn {
+typedef struct OpenInput {
         VarlinkWho who;
         int mode;
         char *user, *path;
         char **args, **environment;
-} OpenIn;
+} OpenInput;
 
 static const JsonRow open_rows[] = {
         VARLINK_WHO_ROWS,
         { .name = "mode",
           .kind = &json_choice_kind,
-          .at = offsetof(OpenIn, mode),
+          .at = offsetof(OpenInput, mode),
           .names = open_names,
           .required = true },
-        { .name = "user", .kind = &json_string_kind, .at = offsetof(OpenIn, user) },
-        { .name = "path", .kind = &json_string_kind, .at = offsetof(OpenIn, path) },
-        { .name = "args", .kind = &json_strings_kind, .at = offsetof(OpenIn, args) },
-        { .name = "environment", .kind = &json_strings_kind, .at = offsetof(OpenIn, environment) },
+        { .name = "user", .kind = &json_string_kind, .at = offsetof(OpenInput, user) },
+        { .name = "path", .kind = &json_string_kind, .at = offsetof(OpenInput, path) },
+        { .name = "args", .kind = &json_strings_kind, .at = offsetof(OpenInput, args) },
+        { .name = "environment",
+          .kind = &json_strings_kind,
+          .at = offsetof(OpenInput, environment) },
 };
-static const JsonShape open_shape = { open_rows, ELEMENTSOF(open_rows), sizeof(OpenIn), NULL };
+static const JsonShape open_shape = { open_rows, ELEMENTSOF(open_rows), sizeof(OpenInput), NULL };
 
 static int reply_pty(VarlinkLink *link, sd_bus_message *reply, int r, Error *e) {
         _cleanup_object_ VarlinkObject o = varlink_object_init();
@@ -132,7 +134,7 @@ static int open_machine(VarlinkLink *link, void *parameters, Error *e) {
                                                [OPEN_LOGIN] = "OpenMachineLogin",
                                                [OPEN_SHELL] = "OpenMachineShell" };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
-        const OpenIn *in = parameters;
+        const OpenInput *in = parameters;
 
         if (in->mode == OPEN_UNSET)
                 return varlink_invalid(link, "mode", "neither tty, login nor shell");

@@ -182,7 +182,8 @@ static void test_caller_goes(void **state) {
 
 static void test_descriptors(void **state) {
         _cleanup_(bed_done) Bed b = bed();
-        char text[64], control[CMSG_SPACE(sizeof(int))];
+        char text[64];
+        _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
         struct iovec iov = { text, sizeof text };
         struct msghdr m = { .msg_iov = &iov,
                             .msg_iovlen = 1,
