@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who may do what on the registry's bus interface: each action of polkit allowed and denied by a rule, and what is
-left for strangers, who learn names and classes and change nothing."""
+"""Who may do what on the registry's bus interface: each action of polkit allowed and denied by a rule, a password asked
+for by an agent, and what is left for strangers, who learn names and classes and change nothing."""
 
 import json
+import shlex
 from xml.etree import ElementTree
 
 import pytest
 
 from skeplib import calls, machine1, sidebyside
+from skeplib.terminal import Terminal
 
 LAB_SUITES = ("bookworm", "trixie")
 
@@ -25,6 +27,7 @@ FREE = {"GetMachine", "GetImage", "GetMachineByPID", "ListMachines", "ListImages
 
 @pytest.fixture(scope="module", autouse=True)
 def ready(lab):
+    lab.run("useradd -M visitor && useradd -M -G sudo keeper && echo keeper:secret | chpasswd")
     sidebyside.prepare(lab)
 
 
@@ -137,3 +140,16 @@ def test_strangers_learn_names_and_classes(lab, rights):
                                machine1.NAME, machine1.PATH, machine1.MANAGER, "ListImages"]))["data"][0]
     assert {row[0] for row in rows} >= {"tree", ".host"}
     assert {(row[2], *row[3:6]) for row in rows} == {(False, 0, 0, 2**64 - 1)}
+
+
+@pytest.mark.parametrize("password,status", [("wrong", 1), ("secret", 0)])
+def test_agent_asks_for_a_password(lab, rights, password, status):
+    """polkit's own agent, for a user who may do nothing: who knows an administrator's password may."""
+    call = f"busctl call {machine1.NAME} {machine1.PATH} {machine1.MANAGER} KillMachine ssi web leader 18"
+    known = "until journalctl -q -u polkit -n 20 | grep -q 'Registered.*process '$$; do sleep 0.1; done"
+    script = f"pkttyagent --process $$ & {known}; exec {call}"
+    as_visitor = "setpriv --reuid=visitor --regid=visitor --groups=systemd-journal"
+    with Terminal(lab, f"{as_visitor} bash -c {shlex.quote(script)}") as terminal:
+        terminal.expect("Password: ", timeout=20)
+        terminal.type(password + "\n")
+        assert terminal.end(timeout=30)[0] == status
