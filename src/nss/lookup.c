@@ -65,8 +65,13 @@ static int addresses_of(const Instance *i, const char *name, const InstanceMachi
         HostAddresses all = {};
         int r = i->is_user ? -ENOENT : ask_one(i, name, true, deadline, &all);
 
-        if (r < 0 && r != -ETIMEDOUT && r != -EDEADLK)
-                r = ask_one(i, name, false, deadline, &all);
+        /* What the resolver is told of are root's machines alone; the caller's own are told to the caller. */
+        if (r != 0 && r != -ETIMEDOUT && r != -EDEADLK) {
+                int k = ask_one(i, name, false, deadline, &all);
+
+                if (k >= 0 || r < 0)
+                        r = k;
+        }
         /* The machine, or who knows of it, is gone by now; or nobody tells us. */
         if (r == ANSWER_NONE || r == -EPROTO)
                 return LOOKUP_NO_DATA;

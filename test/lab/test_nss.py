@@ -55,5 +55,21 @@ def test_the_daemon_is_off_the_path_of_all_other_names(lab, web):
     lab.run("systemctl stop systemd-machined")
     assert lab.run("getent hosts other", check=False).returncode == 2
     assert lab.out("systemctl is-active systemd-machined || :") == "inactive"
-    lab.run("busctl call org.freedesktop.machine1 /org/freedesktop/machine1 "
-            "org.freedesktop.DBus.Peer Ping")
+
+
+def test_with_our_machine_manager(lab, web):
+    """The same machine, after ours has taken over; it answers on the socket of the resolver, to all."""
+    lab.run("systemctl stop systemd-machined; systemctl enable skep-machined && "
+            "systemctl start skep-machined")
+    names(lab, web)
+    # What another user's machine is called is nobody else's name.
+    lab.run("systemd-run -q -p User=nobody --unit=theirs sleep 10000")
+    pid = lab.out("systemctl show -P MainPID theirs")
+    lab.write("/etc/polkit-1/rules.d/50-test.rules",
+              'polkit.addRule(function(action, subject) { return "yes"; });\n')
+    lab.run("systemctl restart polkit")
+    lab.run(["setpriv", "--reuid=nobody", "--clear-groups", "busctl", "call", "org.freedesktop.machine1",
+             "/org/freedesktop/machine1", "org.freedesktop.machine1.Manager", "RegisterMachine",
+             "sayssus", "bank", "0", "test", "container", pid, ""])
+    assert "bank" in lab.out("skep list --no-legend")
+    assert lab.run("getent ahosts bank", check=False).returncode == 2
