@@ -12,6 +12,7 @@
 
 #define QUESTIONS_MAX 512
 #define CALLERS_MAX   256
+#define CALLER_USEC   ((uint64_t) 10 * 1000000)
 /* Somebody may be typing a password. */
 #define ANSWER_USEC ((uint64_t) 10 * 60 * 1000000)
 /* An answer that its message did not come back for, because what it was about is gone. */
@@ -159,7 +160,10 @@ static int caller_ask(Polkit *p, sd_bus_message *m, const char *name, const Call
                       Error *e) {
         _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
         Caller fresh = {};
+        /* The bus may just be looking up a name, and waiting for us to answer that. */
+        (void) sd_bus_set_method_call_timeout(p->bus, CALLER_USEC);
         int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
+        (void) sd_bus_set_method_call_timeout(p->bus, 0);
 
         if (r >= 0)
                 r = sd_bus_creds_get_euid(creds, &fresh.uid);
