@@ -57,9 +57,10 @@ def box(alice):
 
 def test_nothing_of_the_system_is_seen(alice):
     alice.run("mkdir -p /var/lib/machines/systems")
-    assert out(alice, "skep --user list --all") == "No machines."
+    assert out(alice, "skep --user list") == "No machines."
+    assert out(alice, "skep --user list --all").startswith("No machines")
     assert out(alice, "skep --user list-images --all") == "No images."
-    assert ".host" in out(alice, "skep list --all") and ".host" in out(alice, "skep list-images --all")
+    assert ".host" in out(alice, "skep list-images --all")
     done = as_alice(alice, "skep --user image-status .host", check=False)
     assert done.returncode == 1 and "No image '.host' known" in done.stderr
     pool = out(alice, "skep --user show -P PoolPath")
@@ -85,6 +86,22 @@ def test_machine_of_a_user(alice, box):
     status = out(alice, "skep --user status box")
     assert "Unit: box.service" in status and "sleep 10000" in status
     assert "Address: 10.4.0.2\n" in status
+
+
+def test_name_of_a_users_machine(alice, box):
+    """For the user alone, and not for programs that have more rights than their user."""
+    ask = "getent -s mymachines hosts box"
+    assert out(alice, ask).split() == ["10.4.0.2", "box"]
+    for other in ("root", "nobody"):
+        done = alice.run(["setpriv", f"--reuid={other}", "--clear-groups", "sh", "-c", ask], check=False)
+        assert done.returncode == 2 and done.stdout == ""
+    # Somebody's environment in a root shell.
+    done = alice.run(f"XDG_RUNTIME_DIR=/run/user/1000 {ask}", check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    alice.run("cp /usr/bin/getent /usr/local/bin/as-root && chmod u+s /usr/local/bin/as-root")
+    assert as_alice(alice, ask.replace("getent", "/usr/local/bin/as-root"), check=False).returncode == 2
+    mode = alice.out("stat -Lc '%a %U' /run/user/1000/systemd/machine/io.systemd.Machine")
+    assert mode == "600 alice"
 
 
 def test_what_is_done_to_it(alice, box):
