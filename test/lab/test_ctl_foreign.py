@@ -37,8 +37,12 @@ def debian(request):
 
 
 def test_same_tables(debian):
-    for line in ("list", "list -a", "list-images -a", "list -o json-pretty", "show web", "show-image web"):
+    for line in ("list", "list-images -a", "list -o json-pretty", "show web", "show-image web"):
         assert debian.out(f"skep {line}") == debian.out(f"machinectl {line}")
+    debian.run("mkdir /run/ours && ln -s /usr/bin/skep /run/ours/machinectl")
+    assert debian.out("/run/ours/machinectl list -a") == debian.out("machinectl list -a")
+    row = next(m for m in json.loads(debian.out("skep list -a -j")) if m["machine"] == "web")
+    assert (row["state"], row["enabled"], row["image"]) == ("running", False, "web")
 
 
 def test_start_and_end(debian):
