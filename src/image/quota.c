@@ -25,7 +25,7 @@
 #define PROJECTS      0x10000
 #define DEPTH_MAX     256
 
-static int quota_call(int fd, int command, uint32_t id, struct if_dqblk *q) {
+static int quota_call(int fd, unsigned command, uint32_t id, struct if_dqblk *q) {
         return syscall(SYS_quotactl_fd, fd, QCMD(command, PRJQUOTA), id, q) < 0 ? -errno : 0;
 }
 
