@@ -56,7 +56,9 @@ def test_nothing_comes_of_nonsense(lab):
     print(f"seed {seed}\n{done.stdout[-4000:]}{done.stderr[-2000:]}\n{theirs[-4000:]}")
     journal = lab.journal("-u", "skep-machined", "-o", "cat")
     assert "Sanitizer" not in journal and "runtime error" not in journal, journal[-6000:]
-    assert (done.returncode, stranger.returncode) == (0, 0), journal[-3000:]
+    # Without a leader the caller is it, so the caller may have ended itself as a machine.
+    assert done.returncode in (0, -9, -15) and stranger.returncode in (0, -9, -15), journal[-3000:]
+    assert lab.out("systemctl is-active skep-machined") == "active"
     # Leaks are told at the end.
     lab.run("systemctl stop skep-machined")
     journal = lab.journal("-u", "skep-machined", "-o", "cat")
