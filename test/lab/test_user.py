@@ -178,3 +178,13 @@ def test_enabling_is_the_users_systemds(alice):
     as_alice(alice, "skep --user disable mine; systemctl --user stop own@mine")
     assert alice.out(f"cd {HOME}/.config/systemd/user && find . -name '*mine*'") == ""
     assert alice.out("ls -d /etc/systemd/system/*mine* 2>/dev/null || :") == ""
+
+
+def test_the_socket_is_the_users(alice, box):
+    path = "/run/user/1000/systemd/machine/io.systemd.Machine"
+    assert alice.out(["stat", "-c%U %a", path]) == "alice 600"
+    ask = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+           "s.sendall(sys.argv[2].encode() + bytes(1)); print(s.recv(100000).decode().strip(chr(0)))")
+    call = '{"method":"io.systemd.Machine.List","parameters":{"name":"box","acquireMetadata":"graceful"}}'
+    text = out(alice, f"python3 -c '{ask}' {path} '{call}'")
+    assert '"name":"box"' in text and f'"leader":{{"pid":{box}' in text and "[10,4,0,2]" in text
