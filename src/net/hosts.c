@@ -186,11 +186,12 @@ char *hosts_path(const char *name) {
         return str_format(FOLDER "/%s", name);
 }
 
-void hosts_remove(int lock_fd, const char *name) {
+int hosts_remove(int lock_fd, const char *name) {
         char path[sizeof BESIDE + 1 + MEMBER_NAME_MAX];
 
-        if (snprintf(path, sizeof path, BESIDE "/%s", name) < (int) sizeof path)
-                (void) unlinkat(lock_fd, path, 0);
+        if (snprintf(path, sizeof path, BESIDE "/%s", name) >= (int) sizeof path)
+                return 0;
+        return unlinkat(lock_fd, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static void refresh_one(int lock_fd, const MemberList *l, const Member *m, const char *hostname) {

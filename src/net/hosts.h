@@ -31,8 +31,8 @@ int hosts_update(int fd, size_t head, char *const *lines);
 int hosts_open(int lock_fd, const char *name, int flags);
 /** hosts_path() - its path on the host; NULL = out of memory */
 char *hosts_path(const char *name);
-/** hosts_remove() - Nothing happens if it is not there. */
-void hosts_remove(int lock_fd, const char *name);
+/** hosts_remove() - Return: 0, also if it is not there; -errno. */
+int hosts_remove(int lock_fd, const char *name);
 /** hosts_refresh() - bring the files up to date of all whom a change concerns
  * @name:    the machine that has come, changed or gone
  * @segment: that it shares with others; "" = with nobody */

@@ -125,10 +125,9 @@ static void forget(Ledger *l, size_t index) {
         remove_host_side(l, &m);
         if (is_routed(&m))
                 (void) settle(l, NULL, NULL);
-        hosts_remove(l->lock_fd, m.name);
-        network_files_remove(m.name);
-        /* Last, so that who dies over this leaves what tells of it. */
-        member_remove(l->lock_fd, m.name);
+        /* Last, so that who dies over this, or cannot do it, leaves what tells the next of it. */
+        if (MIN(hosts_remove(l->lock_fd, m.name), network_files_remove(m.name)) >= 0)
+                member_remove(l->lock_fd, m.name);
         hosts_refresh(l->lock_fd, &l->members, m.name, m.segment);
         member_done(&m);
 }
@@ -499,8 +498,8 @@ static void remove_by_name(const char *name) {
                 forget(&l, (size_t) (m - l.members.v));
                 return;
         }
-        hosts_remove(l.lock_fd, name);
-        network_files_remove(name);
+        (void) hosts_remove(l.lock_fd, name);
+        (void) network_files_remove(name);
 }
 
 void network_address_revert(Run *run) {

@@ -224,9 +224,10 @@ void network_files_apply(const Spec *spec, const Run *run) {
                 note(run, apply_networkd(run, r > 0 ? servers.p : "", &e), &e);
 }
 
-void network_files_remove(const char *name) {
+int network_files_remove(const char *name) {
         _cleanup_free_ char *path = str_format(FOLDER "/%s", name);
 
-        if (path)
-                (void) unlink(path);
+        if (!path)
+                return -ENOMEM;
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }

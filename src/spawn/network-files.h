@@ -11,8 +11,8 @@
  * @run: member is set
  * What cannot be had is a note. */
 void network_files_apply(const Spec *spec, const Run *run);
-/** network_files_remove() - what lies on the host for a machine */
-void network_files_remove(const char *name);
+/** network_files_remove() - what lies on the host for a machine. Return: 0, also if nothing does; -errno. */
+int network_files_remove(const char *name);
 
 /** network_files_resolv_conf() - the text of a resolv.conf
  * @wanted: of --network-address=

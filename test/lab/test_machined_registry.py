@@ -215,7 +215,8 @@ def test_dead_leader_gives_the_name_back(lab):
     for _ in range(5):
         pid = sleeper(lab)
         register(lab, "again", pid)
-        lab.run(f"kill -9 {pid}; busctl call {NAME} {PATH} {MANAGER} {REGISTER} again 0 test "
+        # Who is killed lives a moment longer.
+        lab.run(f"kill -9 {pid}; while grep -sq '^State:.[^Z]' /proc/{pid}/status; do :; done; busctl call {NAME} {PATH} {MANAGER} {REGISTER} again 0 test "
                 f"container $(setsid sleep 100 >/dev/null 2>&1 & echo $!) ''")
         call(lab, "UnregisterMachine s", "again")
 

@@ -87,7 +87,9 @@ def owner_while_set_up(pid):
             uids = [line for line in f if line.startswith("Uid:")][0].split()[1:]
         if set(uids) != {str(CHOWNED)} or "skep-spawn" not in os.readlink(f"/proc/{pid}/exe"):
             return []
-        return [os.stat(f"/proc/{pid}/fd").st_uid]
+        owner = os.stat(f"/proc/{pid}/fd").st_uid
+        # It may have become the payload in between.
+        return [owner] if "skep-spawn" in os.readlink(f"/proc/{pid}/exe") else []
     except OSError:
         return []
 

@@ -315,8 +315,10 @@ def test_killed_supervisor(spawn, busybox, held):
         assert inside(spawn, busybox, *ALL) == {"host0", "ex0", "mv-up0"}
         assert names() == set()
     process, _ = held(*ALL)
+    leader = leader_of(process)
     process.kill()
     process.communicate()
+    os.waitpid(leader, 0)       # which is ours now
     spawn.sh(busybox, "true", name=spawn.name + "-2")
     assert names() == set(), "another machine's start does not sweep"
 
