@@ -4,8 +4,10 @@
 #include "crypt/crypt.h"
 
 #include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <spawn.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -70,20 +72,43 @@ int device_init(int fd, struct crypt_device **ret, Error *e) {
         return r < 0 ? device_error(NULL, r, "cannot use the device", e) : 0;
 }
 
+#define DM_REQUEST(n, f)                                                                           \
+        {                                                                                          \
+                .version = { DM_VERSION_MAJOR, 0, 0 }, .data_size = (n),                           \
+                .data_start = sizeof(struct dm_ioctl), .flags = (f)                                \
+        }
+
+static void remove_leftover(int control, const char *name) {
+        struct dm_ioctl q = DM_REQUEST(sizeof q, DM_DEFERRED_REMOVE);
+
+        if (strlen(name) >= sizeof q.name ||
+            crypt_deactivate_by_name(NULL, name, CRYPT_DEACTIVATE_DEFERRED) >= 0)
+                return;
+        /* Who is killed while the library makes one leaves it without a table, which to the library is none. */
+        memcpy(q.name, name, strlen(name) + 1);
+        (void) ioctl(control, DM_DEV_REMOVE, &q);
+}
+
 /* Devices of ours that nobody has open belong to somebody who died: those who have one in the making
- * hold the lock. */
+ * hold the lock. The kernel itself is asked, for what has no table yet is not in /sys. */
 static void sweep(void) {
-        _cleanup_dir_ DIR *d = opendir("/sys/class/block");
+        union {
+                struct dm_ioctl request;
+                char bytes[64 * 1024];
+        } u = { .request = DM_REQUEST(sizeof u, 0) };
+        _cleanup_fd_ int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+        struct dm_name_list entry;
 
-        for (struct dirent *entry; d && (entry = readdir(d));) {
-                _cleanup_free_ char *path = NULL, *name = NULL;
+        if (control < 0 || ioctl(control, DM_LIST_DEVICES, &u.request) < 0)
+                return;
+        for (size_t at = u.request.data_start; at + sizeof entry < sizeof u; at += entry.next) {
+                const char *name = u.bytes + at + offsetof(struct dm_name_list, name);
 
-                if (!str_skip_prefix(entry->d_name, "dm-"))
-                        continue;
-                path = str_format("/sys/class/block/%s/dm/name", entry->d_name);
-                if (path && file_read_line(AT_FDCWD, path, &name) >= 0 &&
-                    str_skip_prefix(name, PREFIX))
-                        (void) crypt_deactivate_by_name(NULL, name, CRYPT_DEACTIVATE_DEFERRED);
+                memcpy(&entry, u.bytes + at, sizeof entry);
+                if (entry.dev != 0 && str_skip_prefix(name, PREFIX))
+                        remove_leftover(control, name);
+                if (entry.dev == 0 || entry.next == 0)
+                        return;
         }
 }
 
