@@ -272,7 +272,7 @@ static int link_attach(VarlinkLink *l) {
 }
 
 int varlink_server_add(VarlinkServer *s, int fd) {
-        VarlinkPeer peer;
+        VarlinkPeer peer = { .pidfd = -EBADF };
         int r = read_peer(fd, &peer);
 
         if (r < 0)
