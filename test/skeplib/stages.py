@@ -13,7 +13,7 @@ from . import TOP
 
 TIDY_SECONDS = 120
 # More failures than this are no accident, and are not tried again.
-UNSTEADY_MAX = 6
+UNSTEADY_MAX = 12
 # The targets that stand for the two ways in that matter most; the others get a third of the time.
 MAIN_FUZZERS = ("settings", "tar")
 
