@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from skeplib import PATIENCE
 from skeplib.machine1 import MANAGER, NAME, PATH, call, error, get, machines
 
 LAB_SUITES = ("bookworm", "trixie")
@@ -44,7 +45,7 @@ def register(lab, name, pid, klass="container", service="test"):
 
 
 def wait_gone(lab, name, timeout=5):
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while name in machines(lab):
         assert time.monotonic() < end, f"{name} is still there"
         time.sleep(0.02)

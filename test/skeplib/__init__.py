@@ -6,6 +6,9 @@ import pathlib
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
+# How much longer than it should take one waits for something: the processors may be busy with other things.
+PATIENCE = 4
+
 
 def must_run(reason):
     """Skip the test for want of something; a failure instead where all has to be there (MUST_RUN=1)."""

@@ -12,6 +12,7 @@ import tempfile
 import time
 import weakref
 
+from . import PATIENCE
 from . import booter
 from . import build
 from . import hostfiles
@@ -152,6 +153,7 @@ class Lab:
 
     def wait_for(self, command, timeout=10, text=None):
         """Repeat a command until it succeeds (and prints @text); its last result when it has."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         while True:
             done = self.run(command, check=False, timeout=max(1, timeout))

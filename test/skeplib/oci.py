@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from skeplib import build, kernel, trees
+from skeplib import PATIENCE, build, kernel, trees
 from skeplib.spawner import children
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -17,7 +17,7 @@ ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 
 def wait_until(condition, seconds=5):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.01)

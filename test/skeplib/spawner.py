@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from . import PATIENCE
 from . import build
 from . import kernel
 from . import must_run
@@ -116,6 +117,7 @@ class Spawner:
 
 def wait_until(condition, timeout=5, what="that"):
     """Poll @condition until it is true; fail after @timeout seconds."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:

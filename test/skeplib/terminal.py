@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from . import PATIENCE
+
 
 class Terminal:
     """A command in the lab on a terminal of its own."""
@@ -90,7 +92,7 @@ class HostTerminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def expect(self, what, timeout=5):
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * PATIENCE
         while what not in self.text:
             if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
                 pytest.fail(f"no {what!r} in {self.text!r}")
