@@ -266,15 +266,18 @@ def test_bad_state_files_are_swept(lab):
 
 def test_signals(lab):
     pid = sleeper(lab)
-    watch = lab.spawn(["timeout", "5", "dbus-monitor", "--system",
-                       f"type=signal,interface={MANAGER}"], stdout=-1, text=True)
-    time.sleep(0.3)
+    watch = lab.spawn(["timeout", "60", "dbus-monitor", "--system", f"type=signal,interface={MANAGER}"],
+                      stdout=-1, text=True)
+    out = watch.stdout.readline()       # it listens when it has said hello
     register(lab, "sig-nal", pid)
     lab.run(["kill", "-9", str(pid)])
-    wait_gone(lab, "sig-nal")
-    time.sleep(0.2)
-    watch.terminate()
-    out = watch.communicate()[0]
+    for line in watch.stdout:
+        out += line
+        if "member=MachineRemoved" in line:
+            out += watch.stdout.readline() + watch.stdout.readline()
+            break
+    lab.run("pkill -x dbus-monitor")
+    watch.communicate()
     new, removed = out.find("member=MachineNew"), out.find("member=MachineRemoved")
     assert 0 < new < removed
     assert PATH + "/machine/sig_2dnal" in out
