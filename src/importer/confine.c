@@ -3,6 +3,7 @@
  * place outside. */
 #include "importer/confine.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>

@@ -3,6 +3,8 @@
  * do is in the rooms that they are named after. */
 #include "spawn/steps.h"
 
+#include <fcntl.h>
+
 #include "spawn/capability.h"
 #include "net/netns.h"
 #include "spawn/bind-map.h"
