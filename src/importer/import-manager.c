@@ -41,7 +41,8 @@ static void pump(ImportManager *m, Transfer *t, bool quiet) {
         int r;
 
         while ((r = transfer_read(t, &record)) > 0) {
-                if (quiet || !path)
+                if (quiet || !path || record.type == RECORD_PHASE ||
+                    (record.type == RECORD_PROGRESS && record.ratio < 0))
                         continue;
                 int q = record.type == RECORD_LOG
                                 ? sd_bus_emit_signal(m->daemon.bus, path,

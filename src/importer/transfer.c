@@ -38,6 +38,8 @@ static Transfer *transfer_new(uint32_t id, ImageClass class, const char *local) 
                 .local = strdup(local),
                 .pidfd = -EBADF,
                 .progress = -1,
+                .done = RECORD_UNKNOWN,
+                .total = RECORD_UNKNOWN,
                 .log_fd = -EBADF,
         };
         return t->local ? t : transfer_free(t);
@@ -69,7 +71,7 @@ static int start_worker(int state_fd, Transfer *t, TransferFlags flags, int sour
             strv_append_format(&argv, "--image-root=%s", directory) < 0 ||
             ((flags & TRANSFER_FORCE) && strv_append(&argv, "--force") < 0) ||
             ((flags & TRANSFER_READ_ONLY) && strv_append(&argv, "--read-only") < 0) ||
-            strv_append(&argv, "--") < 0 || strv_append(&argv, "tar") < 0 ||
+            strv_append(&argv, "--") < 0 || strv_append(&argv, "import-tar") < 0 ||
             strv_append(&argv, "-") < 0 || strv_append(&argv, t->local) < 0)
                 return error_oom(e);
 
@@ -222,8 +224,12 @@ int transfer_read(Transfer *t, Record *ret) {
                         return r;
                 if (record_parse(line, &record) < 0)
                         continue;
-                if (record.type == RECORD_PROGRESS)
+                if (record.type == RECORD_PROGRESS) {
                         t->progress = record.ratio;
+                        t->done = record.done;
+                        t->total = record.total;
+                } else if (record.type == RECORD_PHASE)
+                        t->phase = record.phase;
                 else if (record.type != RECORD_LOG) {
                         t->result = record.type;
                         continue;

@@ -23,7 +23,10 @@ typedef struct Transfer {
         pid_t pid;   /* the worker */
         int pidfd;   /* likewise; -EBADF = it is gone */
         bool canceled;
-        double progress;   /* 0 to 1; below 0 = not known */
+        double progress; /* 0 to 1; below 0 = not known */
+        uint64_t done;   /* bytes; RECORD_UNKNOWN */
+        uint64_t total;  /* likewise */
+        Phase phase;
         RecordType result; /* what the worker said last; RECORD_PROGRESS = nothing final yet */
 
         int log_fd;     /* for reading */
@@ -51,7 +54,7 @@ void transfer_remove(int state_fd, const Transfer *t);
 
 /** transfer_read() - take in what the worker has written since
  * Call again until it returns 0.
- * @ret: a log line or a progress; its text is valid until the next call
+ * @ret: a log line or a progress; a phase or a progress; its text is valid until the next call
  * Return: 1 something to tell; 0 nothing more for now; -errno. */
 int transfer_read(Transfer *t, Record *ret);
 /** transfer_cancel() - ask the worker to give up, and remember that it was asked

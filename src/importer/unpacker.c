@@ -4,17 +4,20 @@
 
 #include <fcntl.h>
 #include <locale.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/parse.h"
-#include "base/proc.h"
+#include "base/fd.h"
 #include "importer/confine.h"
 #include "importer/filter.h"
 #include "importer/relay.h"
+#include "importer/sink-tar.h"
 #include "importer/source.h"
+
+typedef struct UnpackState {
+        HelperState helper;
+        SinkProgress sink;
+} UnpackState;
 
 /* From the back to the front: each stage is given the one that follows it. */
 static int build_chain(const UnpackJob *job, int root_fd, UnpackState *state, Stage **ret,
@@ -43,7 +46,9 @@ static int sync_all(int root_fd, const char *place, Error *e) {
         return 0;
 }
 
-static int unpack(const UnpackJob *job, UnpackState *state, Error *e) {
+static int unpack(void *context, HelperState *helper, Error *e) {
+        const UnpackJob *job = context;
+        UnpackState *state = (UnpackState *) helper;
         _cleanup_(stage_freep) Stage *chain = NULL;
         _cleanup_fd_ int root_fd = -EBADF;
         int r;
@@ -58,63 +63,33 @@ static int unpack(const UnpackJob *job, UnpackState *state, Error *e) {
         if (r >= 0)
                 r = build_chain(job, root_fd, state, &chain, e);
         if (r >= 0)
-                r = source_run(job->source_fd, chain, &state->read, e);
-        return r < 0 || !job->sync ? r : sync_all(root_fd, job->place, e);
+                r = source_run(job->source_fd, chain, &helper->done, e);
+        if (r < 0 || !job->sync)
+                return r;
+        atomic_store(&helper->phase, PHASE_SYNC);
+        return sync_all(root_fd, job->place, e);
 }
 
-_noreturn_ static void run_child(const UnpackJob *job, UnpackState *state, pid_t parent) {
+int unpacker_run(const UnpackJob *job, int cancel_fd, Output *o, TreeSkipped *ret_skipped,
+                 Error *e) {
         const int keep[] = { job->source_fd, job->target_fd };
-        int r;
+        const Helper helper = {
+                .name = "the unpacker",
+                .run = unpack,
+                .context = (void *) job,
+                .keep = keep,
+                .n_keep = ELEMENTSOF(keep),
+        };
+        UnpackState *state = helper_state_new(sizeof *state);
 
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-                _exit(EXIT_FAILURE);
-        r = fd_close_range_except(keep, ELEMENTSOF(keep));
-        if (r < 0)
-                (void) error_set(&state->error, r, "cannot close descriptors: %m");
-        else
-                r = unpack(job, state, &state->error);
-        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
-}
-
-int unpacker_start(const UnpackJob *job, UnpackState **ret_state, int *ret_pidfd, Error *e) {
-        struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
-        pid_t parent = getpid();
-        int pidfd = -EBADF;
-        UnpackState *state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-        if (state == MAP_FAILED)
+        if (!state)
                 return error_oom(e);
-        args.pidfd = (uint64_t) (uintptr_t) &pidfd;
-        pid_t pid = proc_clone3(&args);
-        if (pid == 0)
-                run_child(job, state, parent);
-        if (pid < 0) {
-                (void) munmap(state, sizeof *state);
-                return error_set(e, (int) pid, "cannot start the unpacker: %m");
-        }
-
-        *ret_state = state;
-        *ret_pidfd = pidfd;
-        return 0;
-}
-
-int unpacker_result(const UnpackState *state, int pidfd, Error *e) {
-        siginfo_t info;
-        int r = proc_wait(pidfd, &info);
-
-        if (r < 0)
-                return error_set(e, r, "cannot wait for the unpacker: %m");
-        if (info.si_code == CLD_EXITED && info.si_status == 0)
-                return 0;
-        if (info.si_code != CLD_EXITED)
-                return error_set(e, EIO, "the unpacker was killed by %s",
-                                 signal_name(info.si_status));
-
-        /* What a process that read foreign bytes has to say is shown, not trusted. */
-        Error told = state->error;
-        told.text[sizeof told.text - 1] = '\0';
-        _cleanup_free_ char *text = str_escape(told.text, "");
-        return error_set(e, told.code < 0 && told.code > -8192 ? told.code : -EIO, "%s",
-                         text && text[0] ? text : "the unpacker failed");
+        atomic_store(&state->helper.done, 0);
+        atomic_store(&state->helper.total, job->size);
+        atomic_store(&state->helper.phase, PHASE_UNPACK);
+        int r = helper_run(&helper, &state->helper, cancel_fd, o, e);
+        if (r == 0)
+                *ret_skipped = state->sink.skipped;
+        helper_state_free(state, sizeof *state);
+        return r;
 }

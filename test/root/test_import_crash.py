@@ -29,7 +29,7 @@ def start(program, pool):
 
     def call(archive, *options, name="web", **more):
         process = subprocess.Popen(
-            [program("skep-import"), "-q", f"--image-root={pool}", *options, "tar", archive, name],
+            [program("skep-import"), "-q", f"--image-root={pool}", *options, "import-tar", archive, name],
             stderr=subprocess.PIPE, text=True, **more)
         running.append(process)
         return process

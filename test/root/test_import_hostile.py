@@ -33,7 +33,7 @@ def attack(program, place):
     def call(archive, *options):
         before = archives.describe(place / "canary")
         done = subprocess.run([program("skep-import"), "-q", f"--image-root={place}/pool", *options,
-                               "tar", archive, "web"], stderr=subprocess.PIPE, text=True, check=False,
+                               "import-tar", archive, "web"], stderr=subprocess.PIPE, text=True, check=False,
                               cwd=place / "canary")
         assert archives.describe(place / "canary") == before
         left = os.listdir(place / "pool")
@@ -294,20 +294,20 @@ def test_xz_with_huge_dictionary(attack, place):
 
 
 @pytest.mark.parametrize("args, words", [
-    (["tar", "/nonexistent"], "cannot open '/nonexistent': No such file"),
-    (["tar", "/tmp"], "neither a file nor a pipe"),
-    (["tar", "-"], "needs a name"),
-    (["tar", "/dev/null", "web"], "neither a file"),
-    (["tar", "{x}", "a/b"], "not a name for an image"),
-    (["tar", "{x}", ".host"], "not a name for an image"),
-    (["tar", "{x}", ".#evil"], "not a name for an image"),
-    (["tar", "{x}", ""], "not a name for an image"),
-    (["tar", "{x}", ".."], "not a name for an image"),
-    (["tar"], "too few arguments"),
+    (["import-tar", "/nonexistent"], "cannot open '/nonexistent': No such file"),
+    (["import-tar", "/tmp"], "neither a file nor a pipe"),
+    (["import-tar", "-"], "needs a name"),
+    (["import-tar", "/dev/null", "web"], "neither a file"),
+    (["import-tar", "{x}", "a/b"], "not a name for an image"),
+    (["import-tar", "{x}", ".host"], "not a name for an image"),
+    (["import-tar", "{x}", ".#evil"], "not a name for an image"),
+    (["import-tar", "{x}", ""], "not a name for an image"),
+    (["import-tar", "{x}", ".."], "not a name for an image"),
+    (["import-tar"], "too few arguments"),
     (["raw", "{x}"], "unknown command"),
-    (["--sha256=12", "tar", "{x}"], "64 hexadecimal"),
+    (["--sha256=12", "import-tar", "{x}"], "64 hexadecimal"),
     (["--nonsense"], "nonsense"),
-    (["--image-root=/dev/null/x", "tar", "{x}", "web"], "/dev/null/x"),
+    (["--image-root=/dev/null/x", "import-tar", "{x}", "web"], "/dev/null/x"),
 ], ids=lambda v: "-".join(v) if isinstance(v, list) else None)
 def test_usage(program, place, args, words):
     archives.write(place / "x", [file("a", b"1")])

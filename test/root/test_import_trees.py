@@ -26,7 +26,7 @@ def pool(scratch):
 def run(program, pool):
     """run(archive, "--force", name="web") imports into the pool."""
     def call(archive, *options, name="web", check=True, **more):
-        done = subprocess.run([program("skep-import"), "-q", f"--image-root={pool}", *options, "tar",
+        done = subprocess.run([program("skep-import"), "-q", f"--image-root={pool}", *options, "import-tar",
                                archive, name], stderr=subprocess.PIPE, text=True, check=False, **more)
         if check:
             assert done.returncode == 0, done.stderr
@@ -211,7 +211,7 @@ def test_harmless_devices_alone(program, pool, scratch):
         node("null", "c", 1, 3), node("removed", "c", 0, 0), node("mem", "c", 1, 1),
         node("disk", "b", 8, 0), node("loop", "b", 7, 0), node("fifo", "p"), node("kmsg", "c", 1, 11),
     ])
-    done = subprocess.run([program("skep-import"), f"--image-root={pool}", "tar", archive, "web"],
+    done = subprocess.run([program("skep-import"), f"--image-root={pool}", "import-tar", archive, "web"],
                           stderr=subprocess.PIPE, text=True, check=True)
     assert sorted(os.listdir(pool / "web")) == ["fifo", "null", "removed"]
     assert "4 device nodes were left out" in done.stderr
@@ -227,7 +227,7 @@ def test_other_attributes_are_left_out(run, pool, scratch):
 def test_acl_by_name_is_left_out(program, pool, scratch):
     pax = {"SCHILY.acl.access": "user::rw-,user:bob:rwx,group::r--,mask::rwx,other::---"}
     archive = archives.write(scratch / "x", [file("a", b"1", pax_headers=pax)])
-    done = subprocess.run([program("skep-import"), f"--image-root={pool}", "tar", archive, "web"],
+    done = subprocess.run([program("skep-import"), f"--image-root={pool}", "import-tar", archive, "web"],
                           stderr=subprocess.PIPE, text=True, check=True)
     assert "1 ACL entries were left out" in done.stderr
 
@@ -297,7 +297,7 @@ def test_file_systems(run, pool, scratch, guest_tar, on_disk):
 
 def test_name_from_the_archive(program, pool, scratch):
     archive = archives.write(scratch / "my-image.v2.tar.gz", [file("a", b"1")], "gz")
-    subprocess.run([program("skep-import"), "-q", f"--image-root={pool}", "tar", archive], check=True)
+    subprocess.run([program("skep-import"), "-q", f"--image-root={pool}", "import-tar", archive], check=True)
     assert os.listdir(pool) == ["my-image.v2"]
 
 

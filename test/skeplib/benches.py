@@ -344,7 +344,7 @@ def _import(packed):
                   plain, archive]
         return [
             Contender("skep-import", timed(
-                [build.program("skep-import"), "-q", "--sync=no", f"--image-root={pool}", "tar",
+                [build.program("skep-import"), "-q", "--sync=no", f"--image-root={pool}", "import-tar",
                  archive, "x"], prepare=clear)),
             Contender("systemd-import", timed(
                 ["/usr/lib/systemd/systemd-import", "--sync=no", f"--image-root={pool}", "tar",

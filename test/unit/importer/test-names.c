@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check.h"
 
+#include <unistd.h>
+
 #include "importer/entry-path.h"
 #include "importer/format.h"
 #include "importer/record.h"
@@ -115,32 +117,84 @@ static void entry_path_limits(void **state) {
 static void records(void **state) {
         static const struct {
                 const char *line;
-                int r, type, level;
-                double ratio;
-                const char *text;
+                int r;
+                Record record;
         } cases[] = {
-                { "progress 4200", 0, RECORD_PROGRESS, 0, 0.42, NULL },
-                { "progress 10001", -EINVAL, 0, 0, 0, NULL },
-                { "progress", -EINVAL, 0, 0, 0, NULL },
-                { "log 5 a note", 0, RECORD_LOG, 5, 0, "a note" },
-                { "log 5 ", 0, RECORD_LOG, 5, 0, "" },
-                { "log 8 x", -EINVAL, 0, 0, 0, NULL },
-                { "log", -EINVAL, 0, 0, 0, NULL },
-                { "done", 0, RECORD_DONE, 0, 0, NULL },
-                { "done now", -EINVAL, 0, 0, 0, NULL },
-                { "canceled", 0, RECORD_CANCELED, 0, 0, NULL },
-                { "failed", 0, RECORD_FAILED, 0, 0, NULL },
-                { "", -EINVAL, 0, 0, 0, NULL },
-                { "nonsense", -EINVAL, 0, 0, 0, NULL },
+                { "progress 4200 7 -",
+                  0,
+                  { RECORD_PROGRESS, .ratio = 0.42, .done = 7, .total = RECORD_UNKNOWN } },
+                { "progress - - 9",
+                  0,
+                  { RECORD_PROGRESS, .ratio = -1, .done = RECORD_UNKNOWN, .total = 9 } },
+                { "progress 10001 0 0", -EINVAL, {} },
+                { "progress 1 18446744073709551615 0", -EINVAL, {} },
+                { "progress 1 2 3 4", -EINVAL, {} },
+                { "progress 1 2", -EINVAL, {} },
+                { "progress", -EINVAL, {} },
+                { "phase unpack", 0, { RECORD_PHASE, .phase = PHASE_UNPACK } },
+                { "phase later", -EINVAL, {} },
+                { "log 5 a note", 0, { RECORD_LOG, .level = 5, .text = "a note" } },
+                { "log 5 ", 0, { RECORD_LOG, .level = 5, .text = "" } },
+                { "log 8 x", -EINVAL, {} },
+                { "log", -EINVAL, {} },
+                { "done", 0, { RECORD_DONE } },
+                { "done now", -EINVAL, {} },
+                { "canceled", 0, { RECORD_CANCELED } },
+                { "failed 28 no room", 0, { RECORD_FAILED, .code = -ENOSPC, .text = "no room" } },
+                { "failed 0 x", -EINVAL, {} },
+                { "failed 5000 x", -EINVAL, {} },
+                { "failed", -EINVAL, {} },
+                { "", -EINVAL, {} },
+                { "nonsense", -EINVAL, {} },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const Record *want = &cases[i].record;
+                char line[RECORD_LINE_MAX];
                 Record record = {};
-                CHECK_EQ(record_parse(cases[i].line, &record), cases[i].r, "row %zu", i);
-                CHECK_EQ(record.type, cases[i].type, "row %zu", i);
-                CHECK_EQ(record.level, cases[i].level, "row %zu", i);
-                CHECK_EQ(record.ratio * 10000, cases[i].ratio * 10000, "row %zu", i);
-                CHECK_STR(record.text, cases[i].text, "row %zu", i);
+
+                (void) snprintf(line, sizeof line, "%s", cases[i].line);
+                CHECK_EQ(record_parse(line, &record), cases[i].r, "row %zu", i);
+                CHECK_EQ(record.type, want->type, "row %zu", i);
+                CHECK_EQ(record.phase, want->phase, "row %zu", i);
+                CHECK_EQ(record.level, want->level, "row %zu", i);
+                CHECK_EQ(record.code, want->code, "row %zu", i);
+                CHECK_EQ(record.ratio * 10000, want->ratio * 10000, "row %zu", i);
+                CHECK_EQ(record.done, want->done, "row %zu", i);
+                CHECK_EQ(record.total, want->total, "row %zu", i);
+                CHECK_STR(record.text, want->text, "row %zu", i);
+        }
+}
+
+/* What is written is what is read. */
+static void records_written(void **state) {
+        static const Record records[] = {
+                { RECORD_PHASE, .phase = PHASE_COMMIT },
+                { RECORD_PROGRESS, .ratio = 1, .done = 12, .total = 12 },
+                { RECORD_PROGRESS, .ratio = -1, .done = 12, .total = RECORD_UNKNOWN },
+                { RECORD_LOG, .level = 4, .text = "a line" },
+                { RECORD_FAILED, .code = -EIO, .text = "why" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(records); i++) {
+                char line[RECORD_LINE_MAX];
+                Record back = {};
+                int fds[2];
+
+                assert_int_equal(pipe(fds), 0);
+                assert_int_equal(record_write(fds[1], records + i), 0);
+                ssize_t n = read(fds[0], line, sizeof line);
+                assert_true(n > 1 && line[n - 1] == '\n');
+                line[n - 1] = '\0';
+                CHECK_EQ(record_parse(line, &back), 0, "row %zu '%s'", i, line);
+                CHECK_EQ(back.type, records[i].type, "row %zu", i);
+                CHECK_EQ(back.phase, records[i].phase, "row %zu", i);
+                CHECK_EQ(back.done, records[i].done, "row %zu", i);
+                CHECK_EQ(back.total, records[i].total, "row %zu", i);
+                CHECK_EQ(back.code, records[i].code, "row %zu", i);
+                CHECK_STR(back.text, records[i].text, "row %zu", i);
+                (void) close(fds[0]);
+                (void) close(fds[1]);
         }
 }
 
@@ -166,7 +220,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(magics),      cmocka_unit_test(suffixes),
                 cmocka_unit_test(entry_paths), cmocka_unit_test(entry_path_limits),
-                cmocka_unit_test(records),     cmocka_unit_test(digests),
+                cmocka_unit_test(records),     cmocka_unit_test(records_written),
+                cmocka_unit_test(digests),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

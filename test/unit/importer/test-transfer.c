@@ -100,17 +100,21 @@ static void reading_on(void **state) {
         Record record;
 
         put(fd, "3", "LOCAL=web\nPID=1\nCANCELED=1\n");
-        put(fd, "3.log", "progress 1000\nlog 4 half a li");
+        put(fd, "3.log", "phase unpack\nprogress 1000 5 50\nlog 4 half a li");
         CHECK_EQ(transfer_load(fd, "3", &t, NULL), 1, "load");
 
+        CHECK_EQ(transfer_read(t, &record), 1, "phase");
+        CHECK_EQ(t->phase, PHASE_UNPACK, "phase");
         CHECK_EQ(transfer_read(t, &record), 1, "progress");
         CHECK_EQ(record.type, RECORD_PROGRESS, "progress");
         CHECK_EQ(t->progress * 100, 10, "progress");
+        CHECK_EQ(t->done, 5, "progress");
+        CHECK_EQ(t->total, 50, "progress");
         CHECK_EQ(transfer_read(t, &record), 0, "half a line");
         CHECK_STR(transfer_result(t), "canceled", "nothing final, and it was asked to stop");
 
         _cleanup_fd_ int log = openat(fd, "3.log", O_WRONLY | O_APPEND | O_CLOEXEC);
-        assert_int_equal(fd_write_all(log, "ne\nnonsense\nlog 3 last\nfailed\n", 30), 0);
+        assert_int_equal(fd_write_all(log, "ne\nnonsense\nlog 3 last\nfailed 5 x\n", 34), 0);
         CHECK_EQ(transfer_read(t, &record), 1, "the other half");
         CHECK_STR(record.text, "half a line", "the other half");
         CHECK_EQ(transfer_read(t, &record), 1, "after nonsense");

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The options of skep-import, of all kinds of transfers. Which kind takes which is said in the table of
+ * kinds (import-main.c). */
+#pragma once
+
+#include "base/setting.h"
+#include "importer/image-class.h"
+
+typedef struct ImportOptions {
+        /* of all */
+        char *image_root;
+        bool quiet, help, version;
+        unsigned report_fd; /* 0 = none */
+
+        /* of what makes images */
+        int class; /* ImageClass */
+        bool force, read_only, sync;
+        char *sha256;
+} ImportOptions;
+
+extern const Setting import_settings[];
+extern const size_t n_import_settings;
+
+void import_options_init(ImportOptions *o);
+void import_options_done(ImportOptions *o);

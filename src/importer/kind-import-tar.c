@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-import import-tar: an archive becomes a tree in the pool. The unpacker reads it. */
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "importer/kind.h"
+#include "importer/unpacker.h"
+
+static void note_skipped(const TreeSkipped *s, Output *o) {
+        if (s->nodes > 0)
+                output_note(o, LOG_NOTICE, "%llu device nodes were left out",
+                            (unsigned long long) s->nodes);
+        if (s->xattrs > 0)
+                output_note(o, LOG_NOTICE, "%llu extended attributes were left out",
+                            (unsigned long long) s->xattrs);
+        if (s->acls > 0)
+                output_note(o, LOG_NOTICE,
+                            "%llu ACL entries were left out: the archive has names for them, "
+                            "but no numbers",
+                            (unsigned long long) s->acls);
+}
+
+static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+        UnpackJob *unpack = job->context;
+        TreeSkipped skipped;
+
+        unpack->target_fd = staging->fd;
+        int r = unpacker_run(unpack, cancel_fd, o, &skipped, e);
+        if (r == 0)
+                note_skipped(&skipped, o);
+        return r;
+}
+
+int kind_import_tar(char *const *args, void *context, Error *e) {
+        const KindContext *c = context;
+        _cleanup_free_ char *name = NULL, *root = NULL;
+        uint8_t sha256[VERIFY_SHA256_SIZE];
+        UnpackJob unpack = {};
+        ImportJob job;
+        bool is_pool;
+        int r;
+
+        if (c->options->sha256) {
+                if (verify_parse_sha256(c->options->sha256, sha256) < 0)
+                        return error_set(e, EINVAL, "--sha256: '%s' is not 64 hexadecimal digits",
+                                         c->options->sha256);
+                unpack.sha256 = sha256;
+        }
+        r = kind_choose_name(args[0], args[1], &name, e);
+        if (r >= 0)
+                r = kind_choose_root(c->options, &root, &is_pool, e);
+        if (r < 0)
+                return r;
+
+        _cleanup_fd_ int fd = kind_open_source(args[0], e);
+        if (fd < 0)
+                return fd;
+        r = kind_start(c, streq(args[0], "-") ? "archive" : args[0], name, root, is_pool, &job, e);
+        if (r < 0)
+                return r;
+
+        unpack.source_fd = fd;
+        unpack.size = kind_source_size(fd);
+        unpack.place = root;
+        unpack.sync = c->options->sync;
+        job.unwrap = true;
+        /* Trees are not much smaller than their archives. */
+        job.room = unpack.size == RECORD_UNKNOWN ? 0 : unpack.size / 2;
+        job.fill = fill;
+        job.context = &unpack;
+        return import_run(&job, c->output, e);
+}

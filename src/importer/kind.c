@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What kinds of transfers have in common before they begin, see kind.h. */
+#include "importer/kind.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "image/image.h"
+#include "image/pool.h"
+#include "importer/format.h"
+
+int kind_open_source(const char *path, Error *e) {
+        struct stat st;
+        int fd = streq(path, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                  : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (fd < 0)
+                return error_set(e, errno, "cannot open '%s': %m", path);
+        if (fstat(fd, &st) < 0 ||
+            !(S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
+                (void) close(fd);
+                return error_set(e, EINVAL, "'%s' is neither a file nor a pipe", path);
+        }
+        return fd;
+}
+
+uint64_t kind_source_size(int fd) {
+        struct stat st;
+        off_t at;
+
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return RECORD_UNKNOWN;
+        at = lseek(fd, 0, SEEK_CUR);
+        return at >= 0 && at <= st.st_size ? (uint64_t) (st.st_size - at) : RECORD_UNKNOWN;
+}
+
+int kind_choose_name(const char *source, const char *given, char **ret, Error *e) {
+        const char *last = path_last(source);
+        _cleanup_free_ char *name = NULL;
+
+        if (!given && streq(source, "-"))
+                return error_set(e, EINVAL, "an image from standard input needs a name");
+        name = given ? strdup(given) : str_format("%.*s", (int) format_strip_suffix(last), last);
+        if (!name)
+                return error_oom(e);
+        if (!image_name_is_valid(name) || streq(name, IMAGE_HOST_NAME))
+                return error_set(e, EINVAL, "'%s' is not a name for an image", name);
+        *ret = TAKE_PTR(name);
+        return 0;
+}
+
+int kind_choose_root(const ImportOptions *o, char **ret, bool *ret_is_pool, Error *e) {
+        _cleanup_free_ char *pool = NULL, *directory = NULL;
+        int r = pool_path(&pool, e);
+
+        if (r >= 0)
+                r = image_class_directory((ImageClass) o->class, &directory, e);
+        if (r < 0)
+                return r;
+        const char *root = o->image_root ? o->image_root : directory;
+        *ret_is_pool = streq(root, pool);
+        *ret = realpath(root, NULL);
+        if (!*ret)
+                *ret = strdup(root);
+        return *ret ? 0 : error_oom(e);
+}
+
+int kind_start(const KindContext *c, const char *source, const char *name, const char *root,
+               bool lock_name, ImportJob *ret, Error *e) {
+        const ImportOptions *o = c->options;
+
+        *ret = (ImportJob){
+                .source_name = source,
+                .root = root,
+                .name = name,
+                .lock_name = lock_name,
+                .staging = { .force = o->force, .read_only = o->read_only, .sync = o->sync },
+        };
+        if (!o->quiet && c->output->fd < 0 && output_title(c->output, name) < 0)
+                return error_oom(e);
+        return 0;
+}

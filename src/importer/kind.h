@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Kinds of transfers: one file each, with one function that does it. Rows of names, arguments, options
+ * and help are in import-main.c. */
+#pragma once
+
+#include "importer/import-options.h"
+#include "importer/import-run.h"
+#include "importer/output.h"
+
+/* What every kind is given. */
+typedef struct KindContext {
+        const ImportOptions *options;
+        Output *output;
+} KindContext;
+
+/* A kind, as the `run` of a Verb. @args: as the row says. @context: KindContext.
+ * Return: 0 done; > 0 a signal's number: given up, nothing is left; -errno, nothing is left. */
+typedef int Kind(char *const *args, void *context, Error *e);
+
+Kind kind_import_tar;
+
+/* What several kinds do with their arguments. */
+
+/** kind_open_source() - open a file to import; "-" is standard input
+ * Return: an fd of a file, pipe or socket; -errno. */
+int kind_open_source(const char *path, Error *e);
+/** kind_source_size() - bytes that are to come from it; RECORD_UNKNOWN unless it is a file */
+uint64_t kind_source_size(int fd);
+/** kind_choose_name() - the image's name: @given, or else the last part of @source less its suffix
+ * Return: 0 and a new, valid name; -EINVAL. */
+int kind_choose_name(const char *source, const char *given, char **ret, Error *e);
+/** kind_choose_root() - where images are: --image-root=, or the directory of the class
+ * @ret:          new string, with symlinks resolved as far as it exists: locks are by path
+ * @ret_is_pool:  whether that is the pool of machines, where names are locked
+ * Return: 0 or -errno. */
+int kind_choose_root(const ImportOptions *o, char **ret, bool *ret_is_pool, Error *e);
+/** kind_start() - what of an ImportJob is the same for all that make images
+ * @name, @root: from the above, borrowed
+ * Return: 0 or -ENOMEM. */
+int kind_start(const KindContext *c, const char *source, const char *name, const char *root,
+               bool lock_name, ImportJob *ret, Error *e);
