@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "spawn/mount-child.h"
+#include "base/mount-child.h"
 #include "spawn/mount.h"
 #include "spawn/overlay.h"
 #include "spawn/scratch.h"

@@ -9,7 +9,7 @@
 
 #include "base/path.h"
 #include "oci/config.h"
-#include "spawn/mount-child.h"
+#include "base/mount-child.h"
 #include "spawn/mount.h"
 #include "spawn/owners.h"
 #include "spawn/root-view.h"

@@ -10,6 +10,7 @@ int mount_make_private(void);
 
 /** mount_child() - have something made in a mount namespace of its own, a copy of ours
  * @make:  runs in the child; returns a descriptor, or -errno with the Error filled
- * @ret:   that descriptor; the namespace goes with the child unless it is held by it
+ * @ret:   that descriptor; the namespace goes with the child unless it is held by it. NULL = nothing is left
+ *         of the child, and of what it mounted, when this returns
  * Return: 0; what @make failed with; -errno. */
 int mount_child(int (*make)(void *userdata, Error *e), void *userdata, int *ret, Error *e);

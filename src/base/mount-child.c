@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A child with a mount namespace, see mount-child.h. What it mounts is its caller's. */
-#include "spawn/mount-child.h"
+#include "base/mount-child.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -33,12 +33,14 @@ int mount_child(int (*make)(void *userdata, Error *e), void *userdata, int *ret,
                 int fd = make(userdata, &problem);
                 if (fd < 0)
                         (void) handshake_send_error(theirs, &problem);
-                else
+                else if (ret)
                         (void) handshake_send_fd(theirs, 0, fd);
+                else
+                        (void) handshake_send_phase(theirs, 0);
                 _exit(0);
         }
         theirs = fd_close(theirs);
-        r = handshake_expect(ours, HANDSHAKE_FD, 0, ret, NULL, e);
+        r = handshake_expect(ours, ret ? HANDSHAKE_FD : HANDSHAKE_PHASE, 0, ret, NULL, e);
         (void) proc_wait(pidfd, NULL);
         return r;
 }
