@@ -154,6 +154,13 @@ static bool take_message(Operation *o, HandshakeMessage *m) {
         }
 }
 
+static void ended_without_result(Operation *o, int r) {
+        Error e = {};
+
+        r = error_set(&e, r < 0 ? r : EIO, "%s: the worker ended without a result", o->kind->what);
+        answer_error(o, r, &e);
+}
+
 static int on_worker_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Operation *o = userdata;
 
@@ -163,10 +170,7 @@ static int on_worker_input(sd_event_source *source, int fd, uint32_t events, voi
                 if (r == -EAGAIN)
                         break;
                 if (r <= 0) {
-                        Error e = {};
-                        r = error_set(&e, r < 0 ? r : EIO, "%s: the worker ended without a result",
-                                      o->kind->what);
-                        answer_error(o, r, &e);
+                        ended_without_result(o, r);
                         break;
                 }
                 if (take_message(o, &m))
@@ -182,6 +186,9 @@ static int on_worker_exit(sd_event_source *source, int fd, uint32_t events, void
         /* Whatever it has said is in the socket by now. */
         if (o->is_pending)
                 (void) on_worker_input(NULL, -EBADF, 0, o);
+        /* A child of its may still have the socket. */
+        if (o->is_pending)
+                ended_without_result(o, 0);
         (void) proc_wait(o->pidfd, &info);
         unlink_operation(o);
         return 0;
