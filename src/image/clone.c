@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "image/companion.h"
 #include "image/copy.h"
+#include "image/fresh-image.h"
 #include "image/fresh.h"
 #include "image/layer.h"
 #include "image/lock.h"
@@ -97,8 +98,24 @@ int clone_tree(int from_fd, int dir_fd, const char *name, bool read_only, Error 
         return r < 0 ? r : TAKE_FD(to);
 }
 
-static int make_fresh(const Clone *c, const char *new_name, Error *e) {
-        return fresh_tree(c->tree_fd, hostname_is_valid(new_name) ? new_name : NULL, e);
+/* Disks and stacks have to be mounted for that. */
+static int make_fresh(const Clone *c, const char *new_name, ImageType type, Error *e) {
+        const char *hostname = hostname_is_valid(new_name) ? new_name : NULL;
+
+        if (!(c->flags & IMAGE_CLONE_FRESH))
+                return 0;
+        if (type != IMAGE_RAW && type != IMAGE_MSTACK)
+                return fresh_tree(c->tree_fd, hostname, e);
+        _cleanup_free_ char *path = path_join(c->pool, c->temporary);
+        return path ? fresh_image(path, type, hostname, e) : error_oom(e);
+}
+
+/* What its links lead to may not be seen from here. */
+static int check_stack(const Clone *c, Error *e) {
+        _cleanup_(mstack_done) Mstack m = {};
+        int r = mstack_read(c->tree_fd, &m, e);
+
+        return r < 0 ? error_wrap(e, r, "the copy of '%s'", c->image->path) : 0;
 }
 
 static int clone_directory(Clone *c, const char *new_name, Error *e) {
@@ -108,14 +125,13 @@ static int clone_directory(Clone *c, const char *new_name, Error *e) {
 
         if (from < 0)
                 return error_set(e, errno, "cannot open '%s': %m", c->image->path);
-        if (fresh && c->image->type == IMAGE_MSTACK)
-                return error_set(e, EOPNOTSUPP, "'%s' is a stack, whose system cannot be reset",
-                                 c->image->path);
         c->tree_fd = clone_tree(from, c->pool_fd, c->temporary, read_only && !fresh, e);
         if (c->tree_fd < 0)
                 return error_wrap(e, c->tree_fd, "copying '%s'", c->image->path);
-        if (fresh)
-                r = make_fresh(c, new_name, e);
+        if (c->image->type == IMAGE_MSTACK)
+                r = check_stack(c, e);
+        if (r >= 0)
+                r = make_fresh(c, new_name, c->image->type, e);
         if (r >= 0 && fresh && read_only && subvolume_is(c->tree_fd)) {
                 r = subvolume_set_read_only(c->tree_fd, true);
                 if (r < 0)
@@ -124,12 +140,12 @@ static int clone_directory(Clone *c, const char *new_name, Error *e) {
         return r;
 }
 
-static int clone_layer(Clone *c, Error *e) {
+static int clone_layer(Clone *c, const char *new_name, Error *e) {
         c->tree_fd = layer_make(c->image, c->pool_fd, c->temporary, e);
-        return MIN(c->tree_fd, 0);
+        return c->tree_fd < 0 ? c->tree_fd : make_fresh(c, new_name, IMAGE_MSTACK, e);
 }
 
-static int clone_disk(Clone *c, Error *e) {
+static int clone_disk(Clone *c, const char *new_name, Error *e) {
         _cleanup_fd_ int from = open(c->image->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         _cleanup_fd_ int to = -EBADF;
         int r;
@@ -146,6 +162,9 @@ static int clone_disk(Clone *c, Error *e) {
         r = copy_file(from, to);
         if (r < 0)
                 return error_set(e, r, "cannot copy '%s': %m", c->image->path);
+        r = make_fresh(c, new_name, IMAGE_RAW, e);
+        if (r < 0)
+                return r;
         return fchmod(to, c->flags & IMAGE_CLONE_READ_ONLY ? 0444 : 0644) < 0 || fsync(to) < 0
                        ? error_set(e, errno, "cannot write '%s/%s': %m", c->pool, c->temporary)
                        : 0;
@@ -196,15 +215,33 @@ static int commit(Clone *c, const char *new_name, const char *entry, Error *e) {
         return r;
 }
 
+/* Hashes of every byte beside the image would not be those of a copy that was changed. */
+static int check_unprotected(const Image *i, Error *e) {
+        static const char *const suffixes[] = { ".verity", ".roothash" };
+
+        for (size_t k = 0; i->directory && k < ELEMENTSOF(suffixes); k++) {
+                _cleanup_free_ char *path = str_format("%s/%s%s", i->directory, i->name,
+                                                       suffixes[k]);
+                struct stat st;
+
+                if (!path)
+                        return error_oom(e);
+                if (lstat(path, &st) >= 0)
+                        return error_set(e, EROFS,
+                                         "'%s' is protected by '%s', so a copy cannot be changed",
+                                         i->path, path);
+        }
+        return 0;
+}
+
 static int check(const Image *i, ImageFlags flags, Error *e) {
         bool is_disk = i->type == IMAGE_RAW || i->type == IMAGE_BLOCK;
 
-        if ((flags & IMAGE_CLONE_FRESH) && (is_disk || (flags & IMAGE_CLONE_LAYER)))
-                return error_set(e, EOPNOTSUPP,
-                                 "only copies of directories can be made fresh systems");
         if ((flags & IMAGE_CLONE_LAYER) && (flags & IMAGE_CLONE_READ_ONLY))
                 return error_set(e, EINVAL, "a layer that cannot be written to is of no use");
-        return 0;
+        return is_disk && (flags & IMAGE_CLONE_FRESH) && !(flags & IMAGE_CLONE_LAYER)
+                       ? check_unprotected(i, e)
+                       : 0;
 }
 
 /* Opens the pool, in which nobody sweeps from now on. */
@@ -237,8 +274,8 @@ int image_clone(const Image *i, const char *new_name, ImageFlags flags, Error *e
         if (r < 0)
                 return error_set(e, r, "cannot make a temporary name: %m");
 
-        r = flags & IMAGE_CLONE_LAYER ? clone_layer(&c, e)
-            : is_disk                 ? clone_disk(&c, e)
+        r = flags & IMAGE_CLONE_LAYER ? clone_layer(&c, new_name, e)
+            : is_disk                 ? clone_disk(&c, new_name, e)
                                       : clone_directory(&c, new_name, e);
         if (r < 0)
                 return r;

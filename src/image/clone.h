@@ -9,7 +9,7 @@
  * of a device; with IMAGE_CLONE_LAYER a stack on the original, see layer.h. It appears when it is complete, with
  * the files beside the image and its settings. The original need not be idle: what is written meanwhile may or
  * may not be in the copy.
- * @flags: of IMAGE_CLONE_…
+ * @flags: of IMAGE_CLONE_…; with IMAGE_CLONE_FRESH it is refused what cannot be written to (-EROFS)
  * Return: 0; -EEXIST the name is taken; -EBUSY; -EINVAL; -EOPNOTSUPP; -errno, nothing left. */
 int image_clone(const Image *i, const char *new_name, ImageFlags flags, Error *e);
 
