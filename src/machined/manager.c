@@ -84,6 +84,7 @@ int manager_add(Manager *m, Machine *machine, Error *e) {
         int r = edge_attach(m, machine);
         if (r >= 0) {
                 r = registry_add(&m->registry, machine);
+                wire_clear(&m->machine_list);
                 if (r < 0)
                         machine->edge = edge_free(machine->edge);
         }
@@ -168,6 +169,7 @@ void manager_drop(Manager *m, Machine *machine) {
         if (machine->scope_job)
                 m->n_opening--;
         registry_remove(&m->registry, machine);
+        wire_clear(&m->machine_list);
         state_remove(m->state_fd, machine);
         operation_forget_machine(m, machine);
         waiter_machine_gone(m, machine);
@@ -204,6 +206,15 @@ int manager_find(Manager *m, const char *name, Machine **ret, Error *e) {
                 return error_set(e, ERR_NO_SUCH_MACHINE, "No machine '%.64s' known", name);
         *ret = machine;
         return 0;
+}
+
+/* A PID is another's only after its process has ended, which the kernel told this turn of the loop when it told
+ * of the call. */
+Machine *manager_by_leader(const Manager *m, pid_t pid) {
+        Machine *machine = registry_by_leader(&m->registry, pid);
+        sd_event_source *end = machine ? manager_edge(machine)->leader_exit : NULL;
+
+        return end && sd_event_source_get_pending(end) == 0 ? machine : NULL;
 }
 
 Machine *manager_caller_machine(Manager *m, sd_bus_message *message) {
@@ -355,6 +366,7 @@ void manager_done(Manager *m) {
         for (Machine *machine = m->registry.first; machine; machine = machine->next)
                 machine->edge = edge_free(machine->edge);
         registry_done(&m->registry);
+        wire_done(&m->machine_list);
         m->state_fd = fd_close(m->state_fd);
         daemon_done(&m->daemon);
 }

@@ -6,6 +6,7 @@
 #include "bus/daemon.h"
 #include "bus/error.h"
 #include "bus/name.h"
+#include "bus/wire.h"
 #include "image/image.h"
 #include "machined/life-log.h"
 #include "machined/registry.h"
@@ -22,6 +23,7 @@ typedef struct Front Front;
 typedef struct Manager {
         Daemon daemon;
         Registry registry;
+        Wire machine_list; /* what ListMachines() answers; empty = to be written anew */
         LifeLog life_log;
         int state_fd;
         Operation *operations;
@@ -103,5 +105,8 @@ void manager_created(Machine *machine, const sd_bus_error *error);
 
 /** manager_find() - a machine by name. Return: 0; -ERR_NO_SUCH_MACHINE. */
 int manager_find(Manager *m, const char *name, Machine **ret, Error *e);
+/** manager_by_leader() - the machine that a process leads, without asking the kernel anything
+ * Return: NULL = none, or it cannot be told: registry_by_pid() can. */
+Machine *manager_by_leader(const Manager *m, pid_t pid);
 /** manager_caller_machine() - the machine that the sender of a message runs in; NULL = none */
 Machine *manager_caller_machine(Manager *m, sd_bus_message *message);
