@@ -11,6 +11,7 @@ from . import lab
 
 MACHINES = 1000
 MORE = 200      # that are registered and forgotten again
+UNITS = 20      # besides, machines that have a unit
 
 SUITE = "bookworm"
 OURS, THEIRS = "skep-machined.service", "systemd-machined.service"
@@ -29,6 +30,17 @@ class _Host:
         self.now = None
         self.switch(OURS)
         self.load("register box </run/pids")
+        self.units()
+
+    def units(self):
+        """Machines in units of their own, each with a process that is not its leader."""
+        child = "sleep 100000 & exec sleep 100000"
+        self.lab.run(f"for i in $(seq {UNITS}); do systemd-run -q --unit=inner-$i sh -c '{child}'; done; "
+                     f"for i in $(seq {UNITS}); do systemctl show -PMainPID inner-$i; done >/run/leaders; "
+                     f"for i in $(seq {UNITS}); do p=$(systemctl show -PMainPID inner-$i); "
+                     "ps -o pid= --ppid $p; done >/run/inner; "
+                     f"for i in $(seq {1000 // UNITS}); do cat /run/inner; done >/run/inner-pids")
+        self.load("register unit </run/leaders")
 
     def switch(self, to, again=False):
         """Have another one serve the name. Return: ms from its start until it has answered."""
@@ -108,8 +120,13 @@ def _calls(name, why, run):
 BENCHES = (
     *_calls("register", f"RegisterMachine() with {MACHINES} machines there", _Host.register),
     *_calls("list", f"ListMachines() of {MACHINES}", lambda host: host.load("list 50")),
+    *_calls("ping", "Ping(): what the bus and the library take for any of these, whoever answers",
+            lambda host: host.load(f"ping {MACHINES}")),
     *_calls("by-pid", "GetMachineByPID() of each leader", lambda host: host.load("by-pid </run/pids")),
-    *_calls("get", "GetMachine() and GetAll() of each",
+    *_calls("by-inner-pid", "GetMachineByPID() of a process that is not the leader",
+            lambda host: host.load("by-pid </run/inner-pids")),
+    *_calls("get", "GetMachine() of each", lambda host: host.load(f"get box {MACHINES}")),
+    *_calls("get-all", "GetMachine() and GetAll() of each",
             lambda host: host.load(f"get-all box {MACHINES}")),
     _bench("restart", f"start of the service until it lists {MACHINES} machines", "ms", 3,
            lambda host, unit: host.switch(unit, again=True)),

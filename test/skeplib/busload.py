@@ -8,7 +8,9 @@ take longer than the service.
     busload.py unregister PREFIX N
     busload.py list COUNT
     busload.py by-pid               look up the processes whose PIDs are on standard input
+    busload.py get PREFIX N
     busload.py get-all PREFIX N     GetMachine, and all properties of what it gives
+    busload.py ping COUNT           what answers no question: the bus and the library alone
 
 What is timed prints the median and the least of it, in µs, and how often it was."""
 
@@ -113,11 +115,14 @@ def register(name, pid):
     return manager("RegisterMachine", "sayssus", bytes(out.data))
 
 
+def get(name):
+    return manager("GetMachine", "s", bytes(Out().text(name).data))
+
+
 def get_all(name):
     path = PATH + "/machine/" + name.replace("-", "_2d")
-    return (manager("GetMachine", "s", bytes(Out().text(name).data)),
-            message(NAME, path, "org.freedesktop.DBus.Properties", "GetAll", "s",
-                    bytes(Out().text(NAME + ".Machine").data)))
+    return (get(name), message(NAME, path, "org.freedesktop.DBus.Properties", "GetAll", "s",
+                               bytes(Out().text(NAME + ".Machine").data)))
 
 
 def timed(rounds):
@@ -156,6 +161,10 @@ def main(what, *args):
         timed([[manager("ListMachines")]] * int(args[0]))
     elif what == "by-pid":
         timed([[manager("GetMachineByPID", "u", struct.pack("<I", int(line)))] for line in sys.stdin])
+    elif what == "ping":
+        timed([[message(NAME, PATH, "org.freedesktop.DBus.Peer", "Ping")]] * int(args[0]))
+    elif what == "get":
+        timed([[get(f"{args[0]}-{i}")] for i in range(int(args[1]))])
     else:
         timed([get_all(f"{args[0]}-{i}") for i in range(int(args[1]))])
 
