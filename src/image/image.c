@@ -17,8 +17,6 @@
 #include "image/subvolume.h"
 #include "image/versions.h"
 
-#define RAW_SUFFIX ".raw"
-
 Image *image_free(Image *i) {
         if (i) {
                 free(i->name);
@@ -157,6 +155,8 @@ static void fill_tree(Image *i, int fd, const struct statx *sx) {
         if (i->entry &&
             (str_has_suffix(i->entry, MSTACK_SUFFIX) || str_has_suffix(i->path, MSTACK_SUFFIX)))
                 i->type = IMAGE_MSTACK;
+        if (i->type == IMAGE_MSTACK && !mstack_is_writable(fd))
+                i->read_only = true;
 }
 
 static void fill_raw(Image *i, int path_fd, const struct statx *sx) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #define IMAGE_HOST_NAME ".host"
+#define RAW_SUFFIX      ".raw"
 
 typedef enum ImageType {
         IMAGE_DIRECTORY,

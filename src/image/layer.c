@@ -62,6 +62,21 @@ static bool leads_to(int stack_fd, const char *entry, const char *path) {
         return path_is_below(target, path);
 }
 
+/* The version that is the best now may be gone tomorrow. */
+static bool version_leads_to(int stack_fd, const char *entry, const char *path) {
+        _cleanup_free_ char *folder = strndup(entry, strcspn(entry, "/"));
+        _cleanup_fd_ int fd = folder ? openat(stack_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                     : -EBADF;
+        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (d)
+                (void) TAKE_FD(fd);
+        for (struct dirent *de; d && (de = readdir(d));)
+                if (de->d_name[0] != '.' && leads_to(dirfd(d), de->d_name, path))
+                        return true;
+        return false;
+}
+
 /* Return: 1 it has a layer in @path; 0 not; -errno. */
 static int uses(const Image *stack, const char *path) {
         _cleanup_fd_ int fd = open(stack->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -72,7 +87,8 @@ static int uses(const Image *stack, const char *path) {
         if (mstack_read(fd, &m, NULL) < 0)
                 return 0; /* it cannot be started either */
         for (size_t i = 0; i < m.n; i++)
-                if (leads_to(fd, m.entries[i].name, path))
+                if (strchr(m.entries[i].name, '/') ? version_leads_to(fd, m.entries[i].name, path)
+                                                   : leads_to(fd, m.entries[i].name, path))
                         return 1;
         return 0;
 }

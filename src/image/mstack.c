@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/path.h"
+#include "image/image.h"
 #include "image/versions.h"
 
 #define ENTRIES_MAX 1000 /* twice as many layers as an overlay can have */
@@ -97,21 +98,43 @@ static bool is_same(const MstackEntry *a, const MstackEntry *b) {
         return a->type == b->type && streq(strempty(a->id), strempty(b->id));
 }
 
-int mstack_add(Mstack *m, const char *name, bool is_disk, Error *e) {
-        _cleanup_(entry_done) MstackEntry new = { .is_disk = is_disk, .name = strdup(name) };
-        _cleanup_free_ char *stem = strdup(name);
-        int r;
+static void cut(char *s, const char *suffix) {
+        s[strlen(s) - strlen(suffix)] = '\0';
+}
 
-        if (!new.name || !stem)
+/* What an entry is for, without what says how it lies there: for "layer@1.raw.v/layer@1_7.raw" it is "layer@1". */
+static int find_stem(const char *name, bool is_disk, char **ret, Error *e) {
+        const char *suffix = is_disk ? RAW_SUFFIX : "", *slash = strchrnul(name, '/');
+        _cleanup_free_ char *stem = strndup(name, (size_t) (slash - name));
+        _cleanup_(version_done) Version v = {};
+        bool is_versioned = stem && str_has_suffix(stem, VERSIONS_SUFFIX) && (*slash || !is_disk);
+
+        if (!stem)
                 return error_oom(e);
-        if (!is_disk && str_has_suffix(name, ".v"))
-                return error_set(e, EOPNOTSUPP, "'%s': folders of versions are not supported",
-                                 name);
-        if (is_disk && !str_has_suffix(name, ".raw"))
+        if (is_versioned)
+                cut(stem, VERSIONS_SUFFIX);
+        if (!str_has_suffix(stem, suffix))
                 return error_set(e, EINVAL, "the name of the file '%s' does not end in '.raw'",
                                  name);
-        if (is_disk)
-                stem[strlen(stem) - strlen(".raw")] = '\0';
+        cut(stem, suffix);
+        if ((*slash || is_versioned) && (!is_versioned || !*slash || strchr(slash + 1, '/') ||
+                                         version_parse(slash + 1, stem, suffix, &v) <= 0))
+                return error_set(e, EINVAL, "'%s' is no version in a folder of them", name);
+        if (is_versioned && streq(stem, "rw"))
+                return error_set(e, EINVAL, "'%s': what is written to has no versions", name);
+        *ret = TAKE_PTR(stem);
+        return 0;
+}
+
+int mstack_add(Mstack *m, const char *name, bool is_disk, Error *e) {
+        _cleanup_(entry_done) MstackEntry new = { .is_disk = is_disk, .name = strdup(name) };
+        _cleanup_free_ char *stem = NULL;
+        int r = find_stem(name, is_disk, &stem, e);
+
+        if (r < 0)
+                return r;
+        if (!new.name)
+                return error_oom(e);
         r = parse_name(stem, &new);
         if (r == -ENOMEM)
                 return error_oom(e);
@@ -149,6 +172,28 @@ void mstack_sort(Mstack *m) {
                 qsort(m->entries, m->n, sizeof *m->entries, compare_entries);
 }
 
+/* Of a folder of versions, the best counts. */
+static int add_version(Mstack *m, int dir_fd, const char *name, Error *e) {
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const bool is_disk = str_has_suffix(name, RAW_SUFFIX VERSIONS_SUFFIX);
+        const char *suffix = is_disk ? RAW_SUFFIX : "";
+        _cleanup_free_ char *stem = strdup(name), *picked = NULL, *path = NULL;
+
+        if (!stem)
+                return error_oom(e);
+        cut(stem, VERSIONS_SUFFIX);
+        cut(stem, suffix);
+        int r = fd < 0 ? -errno : versions_pick(fd, stem, suffix, !is_disk, &picked);
+        if (r < 0)
+                return error_set(e, r, "cannot look for versions in '%s': %m", name);
+        if (r == 0)
+                return error_set(e, ENOENT,
+                                 "there is no version '%s_…%s' in '%s' that this system can run",
+                                 stem, suffix, name);
+        path = path_join(name, picked);
+        return path ? mstack_add(m, path, is_disk, e) : error_oom(e);
+}
+
 static int add_entry(Mstack *m, int dir_fd, const char *name, Error *e) {
         struct stat st;
 
@@ -156,6 +201,8 @@ static int add_entry(Mstack *m, int dir_fd, const char *name, Error *e) {
                 return error_set(e, errno, "cannot look at '%s': %m", name);
         if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
                 return error_set(e, EINVAL, "'%s' is neither a directory nor a disk image", name);
+        if (S_ISDIR(st.st_mode) && str_has_suffix(name, VERSIONS_SUFFIX))
+                return add_version(m, dir_fd, name, e);
         return mstack_add(m, name, !S_ISDIR(st.st_mode), e);
 }
 
@@ -188,6 +235,24 @@ int mstack_read(int dir_fd, Mstack *ret, Error *e) {
         *ret = m;
         m = (Mstack){};
         return 0;
+}
+
+bool mstack_is_writable(int dir_fd) {
+        static const char *const names[] = { "rw",       "rw.raw", "root",
+                                             "root.raw", "root.v", "root.raw.v" };
+        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (d)
+                (void) TAKE_FD(fd);
+        for (struct dirent *de; d && (de = readdir(d));) {
+                if (str_skip_prefix(de->d_name, "bind@"))
+                        return true;
+                for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                        if (streq(de->d_name, names[i]))
+                                return true;
+        }
+        return false;
 }
 
 const MstackEntry *mstack_find(const Mstack *m, MstackType type, const char *place) {

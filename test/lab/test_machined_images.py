@@ -143,6 +143,12 @@ def test_stack(lab):
     assert value(lab, "GetImageOSRelease s", "web") == [{"ID": "one"}]
     lab.run(f"echo mine >{POOL}/web.mstack/rw/data/etc/hostname")
     assert value(lab, "GetImageHostname s", "web") == ["mine"]
+    # One layer as a folder of versions, and nothing that is written to.
+    assert image(lab, "web", "ReadOnly") is False
+    lab.run(f"cd {POOL}/web.mstack; rm -r rw layer@2; mkdir -p layer@2.v/layer@2_7/etc layer@2.v/layer@2_8/etc; "
+            "echo eight >layer@2.v/layer@2_8/etc/hostname; echo seven >layer@2.v/layer@2_7/etc/hostname")
+    assert value(lab, "GetImageHostname s", "web") == ["eight"]
+    assert image(lab, "web", "ReadOnly") is True
 
 
 def test_what_was_left_is_cleared_away(lab):

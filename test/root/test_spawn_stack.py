@@ -153,7 +153,7 @@ def test_runs_once_if_it_is_written_to(spawn, stack):
 
 @pytest.mark.parametrize("entry, word", [
     ("layer@01.raw", "layer@01.raw"), ("unknown", "'unknown' is none of"), ("layer@", "'layer@' is none of"),
-    ("layer@x.v", "folders of versions"), ("bind@..-etc", "bind@..-etc"), ("bind@a\\x2fb", "is none of"),
+    ("layer@x.v", "there is no version 'layer@x_…'"), ("rw.v", "there is no version"), ("bind@..-etc", "bind@..-etc"), ("bind@a\\x2fb", "is none of"),
     ("file", "does not end in '.raw'"), ("robind@opt.raw", "robind@opt"),
 ])
 def test_refused(spawn, stack, entry, word):
@@ -163,6 +163,35 @@ def test_refused(spawn, stack, entry, word):
         (stack / entry).mkdir()
     line = spawn.refuse(None, f"--mstack={stack}", "true")
     assert word in line and str(stack) in line
+
+
+def test_versions(spawn, stack, users, scratch):
+    """Of a folder of versions the newest counts that has tries left and that this system can run."""
+    (stack / "layer@10").rename(scratch / "ten")
+    (stack / "rw").mkdir()
+    for version, text in (("1", "old"), ("2_x86-64", "two"), ("3_s390x", "other"), ("4+0-3", "tried")):
+        write(stack / f"layer@10.v/layer@10_{version}/etc/file", text + "\n")
+    write(stack / "layer@10.v/layer@11_9/etc/file", "another's\n")
+    write(stack / "robind@opt.v/robind@opt_1/file", "opt\n")
+    assert run(spawn, stack, "cat /etc/file /opt/file", *users) == "two\nopt"
+    (stack / "layer@10.v/layer@10_5").symlink_to(scratch / "ten")
+    assert run(spawn, stack, "cat /etc/file", *users) == "ten"
+    assert "layer@10.v/layer@10_5\n" in spawn.out(None, f"--mstack={stack}", "--dry-run", "true")
+
+
+def test_versions_on_disks(spawn, stack, users):
+    for version, text in (("1", "old"), ("2", "new")):
+        write(stack / f"{version}/etc/file", text + "\n")
+        (stack / "layer@10.raw.v").mkdir(exist_ok=True)
+        squash(stack / version, stack / f"layer@10.raw.v/layer@10_{version}.raw")
+        shutil.rmtree(stack / version)
+    shutil.rmtree(stack / "layer@10")
+    assert run(spawn, stack, "cat /etc/file", *users) == "new"
+
+
+def test_versions_of_what_is_written_to(spawn, stack):
+    (stack / "rw.v/rw_1").mkdir(parents=True)
+    assert "has no versions" in spawn.refuse(None, f"--mstack={stack}", "true")
 
 
 def test_same_place_twice(spawn, stack):

@@ -59,6 +59,7 @@ static void test_probe(void **state) {
                 { "file.txt", 0 },
                 { "fifo", 0 },
                 { "stack.mstack", 1, "stack", IMAGE_MSTACK },
+                { "fixed.mstack", 1, "fixed", IMAGE_MSTACK },
                 { ".mstack", 0 },
                 { "versions.v", 0 },
                 { "missing", 0 },
@@ -70,7 +71,8 @@ static void test_probe(void **state) {
 
         scratch_dir("tree");
         scratch_dir("dir.raw");
-        scratch_dir("stack.mstack");
+        scratch_dir("stack.mstack/rw");
+        scratch_dir("fixed.mstack/layer@1");
         scratch_dir("versions.v");
         scratch_dir(".#unfinished");
         scratch_file("disk.raw", "0123456789");
@@ -95,7 +97,8 @@ static void test_probe(void **state) {
                 CHECK_STR(image->entry, cases[i].entry, "%s", cases[i].entry);
                 CHECK_EQ(image->type, cases[i].type, "%s", cases[i].entry);
                 CHECK_EQ(image->is_link, streq(cases[i].entry, "link"), "%s", cases[i].entry);
-                assert_false(image->read_only);
+                CHECK_EQ(image->read_only, streq(cases[i].entry, "fixed.mstack"), "%s",
+                         cases[i].entry);
                 assert_true(image->crtime_usec > 1000000);
         }
 }

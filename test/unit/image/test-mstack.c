@@ -37,7 +37,17 @@ static void test_names(void **state) {
                 { "rw.raw", false, -EINVAL, NULL, NULL },
                 { "layer@1", true, -EINVAL, NULL, NULL },
                 { ".raw", true, -EINVAL, NULL, NULL },
-                { "layer@1.v", false, -EOPNOTSUPP, NULL, NULL },
+                { "layer@1.v/layer@1_2", false, MSTACK_LAYER, "1", NULL },
+                { "layer@1.raw.v/layer@1_2_x86-64+3-0.raw", true, MSTACK_LAYER, "1", NULL },
+                { "bind@var-lib.v/bind@var-lib_2", false, MSTACK_BIND, NULL, "/var/lib" },
+                { "root.v/root_7", false, MSTACK_ROOT, NULL, NULL },
+                { "rw.v/rw_7", false, -EINVAL, NULL, NULL },
+                { "layer@1.v", false, -EINVAL, NULL, NULL },
+                { "layer@1.v", true, -EINVAL, NULL, NULL },
+                { "layer@1.v/layer@2_2", false, -EINVAL, NULL, NULL },
+                { "layer@1.v/layer@1_2/..", false, -EINVAL, NULL, NULL },
+                { "layer@1.raw.v/layer@1_2", true, -EINVAL, NULL, NULL },
+                { "layer@1/layer@1_2", false, -EINVAL, NULL, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -396,6 +396,12 @@ static void test_layer(void **state) {
         assert_string_equal(e.text, "image 'base' is a layer of 'top'");
         assert_int_equal(image_rename(base, "other", NULL, &e), -EBUSY);
         assert_int_equal(image_set_read_only(base, false, &e), -EBUSY);
+        /* As one version of several, too, and be it not the best. */
+        scratch_dir("top.mstack/layer@0.v/layer@0_2");
+        assert_int_equal(rename(in_scratch("top.mstack/layer@0"),
+                                in_scratch("top.mstack/layer@0.v/layer@0_1")),
+                         0);
+        assert_int_equal(image_remove(base, 0, NULL, &e), -EBUSY);
         CHECK_EQ(image_remove(layer, 0, NULL, &e), 0, "%s", e.text);
         assert_true(scratch_has("base/etc"));
         CHECK_EQ(image_remove(base, 0, NULL, &e), 0, "%s", e.text);
