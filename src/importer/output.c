@@ -71,7 +71,9 @@ void output_note(Output *o, int level, const char *format, ...) {
 }
 
 void output_finish(Output *o, int r, const Error *e) {
-        Record end = { .type = r < 0 ? RECORD_FAILED : r == 0 ? RECORD_DONE : RECORD_CANCELED,
+        Record end = { .type = r < 0    ? RECORD_FAILED
+                               : r == 0 ? RECORD_DONE
+                                        : RECORD_CANCELED,
                        .code = r,
                        .text = e->text };
 

@@ -3,6 +3,7 @@
  * that is absent or empty is a failure, for a replay of nothing proves nothing. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +21,12 @@ static int replay_file(int dir_fd, const char *name) {
 
         uint8_t *data = malloc((size_t) st.st_size + 1);
         ssize_t n = data ? read(fd, data, (size_t) st.st_size) : -1;
-        if (n == st.st_size)
+        bool whole = n >= 0 && n == st.st_size;
+        if (whole)
                 (void) LLVMFuzzerTestOneInput(data, (size_t) n);
         free(data);
         (void) close(fd);
-        return n == st.st_size ? 0 : -1;
+        return whole ? 0 : -1;
 }
 
 int main(int argc, char *argv[]) {

@@ -13,6 +13,7 @@ import subprocess
 import time
 
 from . import TOP
+from . import builder
 
 
 def build_dir():
@@ -41,27 +42,28 @@ def installed(replace_systemd=True, prefix="/usr"):
     build = TOP / ("build-lab" + ("" if replace_systemd else "-beside")
                    + ("" if prefix == "/usr" else prefix.replace("/", "-")))
     build.mkdir(exist_ok=True)
+    run = builder.inside(builder.OLDEST) if builder.newer_than_labs() else ()
     with open(build / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (build / "build.ninja").exists():
-            _quiet("meson", "setup", build, TOP, f"--prefix={prefix}", "--buildtype=debugoptimized",
+            _quiet(*run, "meson", "setup", build, TOP, f"--prefix={prefix}", "--buildtype=debugoptimized",
                    # As tools/check builds, so that what it has compiled is found in ccache.
                    "-Db_colorout=never", *(["--werror"] if os.environ.get("CI") else []),
                    "-Dtests=false", f"-Dreplace-systemd={'true' if replace_systemd else 'false'}")
-        _quiet("ninja", "-C", build)
-        root = build / ("root-" + _content(build))
+        _quiet(*run, "ninja", "-C", build)
+        root = build / ("root-" + _content(run, build))
         if not root.exists():
             fresh = build / "root.new"
             shutil.rmtree(fresh, ignore_errors=True)
-            _quiet("meson", "install", "-C", build, "--no-rebuild", "--destdir", fresh)
+            _quiet(*run, "meson", "install", "-C", build, "--no-rebuild", "--destdir", fresh)
             fresh.mkdir(exist_ok=True)
             fresh.rename(root)
         _sweep(build, root)
     return root
 
 
-def _content(build):
-    out = subprocess.run(["meson", "introspect", "--installed", build],
+def _content(run, build):
+    out = subprocess.run([*run, "meson", "introspect", "--installed", build],
                          stdout=subprocess.PIPE, check=True)
     digest = hashlib.sha256()
     for source, target in sorted(json.loads(out.stdout).items()):
@@ -83,4 +85,4 @@ def _quiet(*argv):
     done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{argv[0]} failed:\n{done.stdout[-4000:]}")
+        raise RuntimeError(f"{' '.join(str(a) for a in argv[:8])} failed:\n{done.stdout[-4000:]}")

@@ -36,7 +36,7 @@ STAGES = (
     Stage("asan-root", "the root tests under the sanitizers", stages.asan_root, ("asan",),
           quick=False),
     Stage("vm", "real cgroup controllers, in a virtual machine", stages.vm, ("gcc",), quick=False),
-    Stage("release", "no assertions, link-time optimisation: no test may lean on either",
+    Stage("release", "the other Debian's compiler, no assertions, link-time optimisation",
           stages.release, ("gcc",), quick=False),
     Stage("bare", "all that is optional left out", stages.bare, ("gcc",), quick=False),
     Stage("tidy", "clang-tidy, as far as it gets in its time", stages.tidy, ("clang",),

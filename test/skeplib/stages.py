@@ -10,6 +10,7 @@ import time
 import xml.etree.ElementTree
 
 from . import TOP
+from . import builder
 
 TIDY_SECONDS = 120
 # More failures than this are no accident, and are not tried again.
@@ -110,11 +111,12 @@ def guard(context):
     return result
 
 
-def _configure(context, name, *options, compiler="gcc", only=None):
-    """Make a build folder what it should be; with @only just the targets whose name starts so."""
+def _configure(context, name, *options, compiler="gcc", only=None, run=()):
+    """Make a build folder what it should be; with @only just the targets whose name starts so. @run comes before each
+    command."""
     build = context.build(name)
     if not (build / "build.ninja").exists():
-        context.must("meson", "setup", build, TOP, "-Db_colorout=never", *options,
+        context.must(*run, "meson", "setup", build, TOP, "-Db_colorout=never", *options,
                      env={"CC": compiler})
     wanted = []
     if only:
@@ -125,13 +127,13 @@ def _configure(context, name, *options, compiler="gcc", only=None):
         wanted = [p for p in paths if p.rpartition("/")[2].startswith(only) and p.count(".") == 0]
         if not wanted:
             raise StageFailed(f"nothing is called {only}*")
-    context.must("ninja", "-C", build, *wanted)
+    context.must(*run, "ninja", "-C", build, *(wanted or ["all", "meson-test-prereq"]))
     return build
 
 
-def _unit(context, build, env=None, multiplier=1):
+def _unit(context, build, env=None, multiplier=1, run=()):
     """Run the unit suite of a build. Return: Result with the build itself counted as passed."""
-    context.call("meson", "test", "-C", build, "--no-rebuild", "--suite", "unit",
+    context.call(*run, "meson", "test", "-C", build, "--no-rebuild", "--suite", "unit",
                  "--print-errorlogs", "--timeout-multiplier", multiplier, "--logbase", "unit",
                  env=env)
     result = Result(passed=1)
@@ -221,9 +223,11 @@ def asan_root(context):
 
 
 def release(context):
-    """What distributions build."""
-    return _unit(context, _configure(context, "release", "--werror", "--buildtype=release",
-                                     "-Db_lto=true", "-Db_ndebug=true"))
+    """What distributions build, with the tools of the release of Debian that this host is not."""
+    run = builder.inside(builder.other_suite())
+    build = _configure(context, "release", "--werror", "--buildtype=release", "-Db_lto=true", "-Db_ndebug=true",
+                       run=run)
+    return _unit(context, build, run=run)
 
 
 def bare(context):
