@@ -23,4 +23,6 @@
 #define BUS_SYSTEMD1_UNIT    "org.freedesktop.systemd1.Unit"
 #define BUS_SYSTEMD1_SERVICE "org.freedesktop.systemd1.Service"
 
+#define BUS_DBUS_NAME  "org.freedesktop.DBus" /* and its interface */
+#define BUS_DBUS_PATH  "/org/freedesktop/DBus"
 #define BUS_PROPERTIES "org.freedesktop.DBus.Properties"

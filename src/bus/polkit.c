@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Callers and their rights, see polkit.h. Questions are kept in a list: few are open at a time, and
+/* Rights of callers, see polkit.h. Questions are kept in a list: few are open at a time, and
  * their number is limited because everybody can cause one. */
 #include "bus/polkit.h"
 
@@ -8,11 +8,10 @@
 #include "base/fd.h"
 #include "base/home.h"
 #include "base/text.h"
+#include "bus/caller.h"
 #include "bus/error.h"
 
 #define QUESTIONS_MAX 512
-#define CALLERS_MAX   256
-#define CALLER_USEC   ((uint64_t) 10 * 1000000)
 /* Somebody may be typing a password. */
 #define ANSWER_USEC ((uint64_t) 10 * 60 * 1000000)
 /* An answer that its message did not come back for, because what it was about is gone. */
@@ -32,28 +31,11 @@ typedef struct Question {
         Error error;
 } Question;
 
-typedef struct Caller {
-        char *name; /* unique name: the bus never gives one out twice */
-        uid_t uid;
-        pid_t pid;
-} Caller;
-
-/* Who is behind a connection of two. */
-typedef struct Peer {
-        struct Peer *next;
-        sd_bus *bus; /* borrowed */
-        uid_t uid;
-        pid_t pid;
-        uint64_t start_time;
-} Peer;
-
 struct Polkit {
         sd_bus *bus;
-        Peer *peers;
+        Callers *callers;
         Question *questions;
         unsigned n_questions;
-        Caller callers[CALLERS_MAX];
-        unsigned next_caller;
 };
 
 static Question *question_free(Question *q) {
@@ -69,12 +51,15 @@ static Question *question_free(Question *q) {
 DEFINE_CLEANUP(Question *, question_free)
 
 int polkit_new(sd_bus *bus, Polkit **ret) {
-        Polkit *p = calloc(1, sizeof *p);
+        _cleanup_free_ Polkit *p = calloc(1, sizeof *p);
 
         if (!p)
                 return -ENOMEM;
         p->bus = bus;
-        *ret = p;
+        int r = callers_new(bus, &p->callers);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
         return 0;
 }
 
@@ -85,12 +70,7 @@ Polkit *polkit_free(Polkit *p) {
                 next = q->next;
                 question_free(q);
         }
-        for (Peer *peer = p->peers, *next; peer; peer = next) {
-                next = peer->next;
-                free(peer);
-        }
-        for (unsigned i = 0; i < CALLERS_MAX; i++)
-                free(p->callers[i].name);
+        (void) callers_free(p->callers);
         free(p);
         return NULL;
 }
@@ -106,13 +86,7 @@ static void question_drop(Polkit *p, Question *gone) {
 }
 
 int polkit_add_peer(Polkit *p, sd_bus *bus, uid_t uid, pid_t pid, uint64_t start_time) {
-        Peer *peer = calloc(1, sizeof *peer);
-
-        if (!peer)
-                return -ENOMEM;
-        *peer = (Peer){ p->peers, bus, uid, pid, start_time };
-        p->peers = peer;
-        return 0;
+        return callers_add_peer(p->callers, bus, uid, pid, start_time);
 }
 
 void polkit_remove_peer(Polkit *p, sd_bus *bus) {
@@ -121,22 +95,7 @@ void polkit_remove_peer(Polkit *p, sd_bus *bus) {
                 if (sd_bus_message_get_bus(q->message) == bus)
                         question_drop(p, q);
         }
-        for (Peer **peer = &p->peers; *peer; peer = &(*peer)->next)
-                if ((*peer)->bus == bus) {
-                        Peer *gone = *peer;
-                        *peer = gone->next;
-                        free(gone);
-                        return;
-                }
-}
-
-static const Peer *peer_of(const Polkit *p, sd_bus_message *m) {
-        sd_bus *bus = sd_bus_message_get_bus(m);
-
-        for (const Peer *peer = p->peers; peer; peer = peer->next)
-                if (peer->bus == bus)
-                        return peer;
-        return NULL;
+        callers_remove_peer(p->callers, bus);
 }
 
 static void drop_stale(Polkit *p) {
@@ -149,66 +108,8 @@ static void drop_stale(Polkit *p) {
         }
 }
 
-static const Caller *caller_find(const Polkit *p, const char *name) {
-        for (unsigned i = 0; i < CALLERS_MAX && p->callers[i].name; i++)
-                if (streq(p->callers[i].name, name))
-                        return p->callers + i;
-        return NULL;
-}
-
-static int caller_ask(Polkit *p, sd_bus_message *m, const char *name, const Caller **ret,
-                      Error *e) {
-        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
-        Caller fresh = {};
-        /* The bus may just be looking up a name, and waiting for us to answer that. */
-        (void) sd_bus_set_method_call_timeout(p->bus, CALLER_USEC);
-        int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
-        (void) sd_bus_set_method_call_timeout(p->bus, 0);
-
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, &fresh.uid);
-        if (r < 0)
-                return error_set(e, r, "cannot find out who is calling: %m");
-        /* A caller outside our PID namespace has none. */
-        if (sd_bus_creds_get_pid(creds, &fresh.pid) < 0)
-                fresh.pid = 0;
-        fresh.name = strdup(name);
-        if (!fresh.name)
-                return error_oom(e);
-
-        Caller *c = p->callers + p->next_caller;
-        p->next_caller = (p->next_caller + 1) % CALLERS_MAX;
-        free(c->name);
-        *c = fresh;
-        *ret = c;
-        return 0;
-}
-
-int polkit_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e) {
-        const char *name = sd_bus_message_get_sender(m);
-
-        if (!name) {
-                const Peer *peer = peer_of(p, m);
-                if (!peer)
-                        return error_set(e, EACCES, "a message without a sender");
-                if (ret_uid)
-                        *ret_uid = peer->uid;
-                if (ret_pid)
-                        *ret_pid = peer->pid;
-                return 0;
-        }
-
-        const Caller *c = caller_find(p, name);
-        if (!c) {
-                int r = caller_ask(p, m, name, &c, e);
-                if (r < 0)
-                        return r;
-        }
-        if (ret_uid)
-                *ret_uid = c->uid;
-        if (ret_pid)
-                *ret_pid = c->pid;
-        return 0;
+int polkit_find_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e) {
+        return callers_find(p->callers, m, ret_uid, ret_pid, e);
 }
 
 static int read_answer(sd_bus_message *reply, const char *action, Error *e) {
@@ -261,7 +162,7 @@ static int append_subject(sd_bus_message *call, const Question *q) {
         if (sender)
                 return sd_bus_message_append(call, "(sa{sv})s", "system-bus-name", 1, "name", "s",
                                              sender, q->action);
-        const Peer *peer = peer_of(q->polkit, q->message);
+        const Peer *peer = callers_peer(q->polkit->callers, q->message);
         if (!peer || peer->pid <= 0 || peer->start_time == 0)
                 return -ESRCH;
         return sd_bus_message_append(call, "(sa{sv})s", "unix-process", 3, "pid", "u",
@@ -332,9 +233,9 @@ static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *con
 static int check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
                  uid_t owner, bool quiet, Error *e) {
         uid_t uid;
-        int r = polkit_caller(p, m, &uid, NULL, e);
+        int r = callers_find(p->callers, m, &uid, NULL, e);
 
-        if (r < 0)
+        if (r <= 0)
                 return r;
         if (uid == 0 || uid == getuid() || (owner != POLKIT_NOBODY && uid == owner))
                 return 1;

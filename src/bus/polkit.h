@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who calls, and may they? The first is asked of the bus once per connection and remembered; the
- * second is asked of polkit without waiting for it. */
+/* Who calls, and may they? The first is asked of the bus once per connection and remembered (see caller.h);
+ * the second is asked of polkit. Nobody waits for either. */
 #pragma once
 
 #include <sys/types.h>
@@ -19,10 +19,10 @@ int polkit_new(sd_bus *bus, Polkit **ret);
  * Return: NULL. */
 Polkit *polkit_free(Polkit *p);
 
-/** polkit_caller() - effective UID and PID of the sender of a message
- * @ret_uid, @ret_pid: either may be NULL
- * Return: 0 or -errno with @e set (the caller may be gone already). */
-int polkit_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e);
+/** polkit_find_caller() - effective UID and PID of the sender of a message, as callers_find() has it
+ * Return: 1; 0 the bus is being asked, as when polkit_check() asks polkit; -errno with @e set (the caller
+ * may be gone already). */
+int polkit_find_caller(Polkit *p, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e);
 
 /** polkit_add_peer() - say who is behind the messages of a connection that is not the bus
  * @bus:        a connection between two; polkit_remove_peer() comes before it is freed

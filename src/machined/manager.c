@@ -220,7 +220,7 @@ Machine *manager_by_leader(const Manager *m, pid_t pid) {
 Machine *manager_caller_machine(Manager *m, sd_bus_message *message) {
         pid_t pid;
 
-        if (polkit_caller(m->daemon.polkit, message, NULL, &pid, NULL) < 0)
+        if (polkit_find_caller(m->daemon.polkit, message, NULL, &pid, NULL) <= 0)
                 return NULL;
         return registry_by_pid(&m->registry, pid);
 }

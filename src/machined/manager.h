@@ -108,5 +108,6 @@ int manager_find(Manager *m, const char *name, Machine **ret, Error *e);
 /** manager_by_leader() - the machine that a process leads, without asking the kernel anything
  * Return: NULL = none, or it cannot be told: registry_by_pid() can. */
 Machine *manager_by_leader(const Manager *m, pid_t pid);
-/** manager_caller_machine() - the machine that the sender of a message runs in; NULL = none */
+/** manager_caller_machine() - the machine that the sender of a message runs in
+ * Whoever asks has made sure that the sender is known, see privacy.c. Return: NULL = none. */
 Machine *manager_caller_machine(Manager *m, sd_bus_message *message);

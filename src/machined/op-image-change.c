@@ -55,7 +55,7 @@ static int start(Manager *m, const OperationKind *kind, const Image *image, cons
         memcpy(c.name, image->name, strlen(image->name) + 1);
         memcpy(c.new_name, strempty(new_name), strlen(strempty(new_name)) + 1);
         int r = operation_start(m, kind, call, NULL, &c, NULL, 0, e);
-        if (r >= 0)
+        if (r > 0)
                 operation_set_subject(m, image->name);
         return r;
 }

@@ -103,7 +103,7 @@ static int start_query(Manager *m, const OperationKind *kind, const Image *image
                        sd_bus_message *call, Error *e) {
         int r = operation_start(m, kind, call, NULL, image->name, NULL, 0, e);
 
-        if (r >= 0)
+        if (r > 0)
                 operation_set_subject(m, image->name);
         return r;
 }

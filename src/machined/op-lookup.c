@@ -23,8 +23,8 @@ int op_get_machine_by_pid(Manager *m, sd_bus_message *call, Error *e) {
                 return error_set(e, EINVAL, "%u is not a process ID", number);
         pid = (pid_t) number;
         if (pid == 0) {
-                r = polkit_caller(m->daemon.polkit, call, NULL, &pid, e);
-                if (r < 0)
+                r = polkit_find_caller(m->daemon.polkit, call, NULL, &pid, e);
+                if (r <= 0)
                         return r;
         }
 

@@ -156,9 +156,10 @@ static int go(Manager *m, const Registration *g, sd_bus_message *call, Error *e)
         if (r <= 0)
                 return r;
 
-        r = polkit_caller(m->daemon.polkit, call, &uid, &caller, e);
-        if (r >= 0)
-                r = registration_make(m, g, uid, caller, &machine, e);
+        r = polkit_find_caller(m->daemon.polkit, call, &uid, &caller, e);
+        if (r <= 0)
+                return r;
+        r = registration_make(m, g, uid, caller, &machine, e);
         return r < 0 ? r : take_in(m, g, machine, call, e);
 }
 

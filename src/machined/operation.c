@@ -292,7 +292,7 @@ static int start(Operation *o, const void *arg, const int *keep_fds, size_t n_ke
 }
 
 static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
-                     const void *arg, const int *keep_fds, size_t n_keep, Error *e) {
+                     const void *arg, const int *keep_fds, size_t n_keep, uid_t uid, Error *e) {
         _cleanup_(operation_freep) Operation *o = calloc(1, sizeof *o);
         if (!o)
                 return error_oom(e);
@@ -305,8 +305,7 @@ static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call
         o->subject = strdup(machine ? machine->name : "");
         if (!o->subject)
                 return error_oom(e);
-        if (call)
-                (void) polkit_caller(m->daemon.polkit, call, &o->uid, NULL, NULL);
+        o->uid = uid;
         o->sock = o->text = o->pidfd = -EBADF;
         for (size_t i = 0; i < OPERATION_FDS_MAX; i++)
                 o->result.fds[i] = -EBADF;
@@ -326,17 +325,23 @@ static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call
 
 int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
                     const void *arg, const int *keep_fds, size_t n_keep, Error *e) {
+        uid_t uid;
+
         assert_se(n_keep <= KEEP_FDS_MAX);
         if (m->n_operations >= OPERATIONS_MAX)
                 return error_set(e, ENOBUFS, "too many operations are running");
-        return start_any(m, kind, call, machine, arg, keep_fds, n_keep, e);
+        int r = polkit_find_caller(m->daemon.polkit, call, &uid, NULL, e);
+        if (r <= 0)
+                return r;
+        r = start_any(m, kind, call, machine, arg, keep_fds, n_keep, uid, e);
+        return r < 0 ? r : 1;
 }
 
 int operation_start_own(Manager *m, const OperationKind *kind, Machine *machine, const void *arg,
                         const int *keep_fds, size_t n_keep, Error *e) {
         assert_se(n_keep <= KEEP_FDS_MAX && (kind->done || kind->done_subject) &&
                   !kind->is_session);
-        return start_any(m, kind, NULL, machine, arg, keep_fds, n_keep, e);
+        return start_any(m, kind, NULL, machine, arg, keep_fds, n_keep, 0, e);
 }
 
 void operation_set_subject(Manager *m, const char *subject) {

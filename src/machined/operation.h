@@ -59,7 +59,7 @@ typedef struct OperationInfo {
  * @machine: a machine whose end ends the work; may be NULL
  * @arg:     for the work, as it is now
  * @keep_fds, @n_keep: descriptors that @arg needs; all others are closed in the worker
- * Return: 0; -ENOBUFS too many are running; -errno. */
+ * Return: 1; 0 the call comes again when it is known whose it is; -ENOBUFS too many are running; -errno. */
 int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
                     const void *arg, const int *keep_fds, size_t n_keep, Error *e);
 /** operation_start_own() - the same for the daemon itself: no call, not listed, kind->done() gets the outcome */

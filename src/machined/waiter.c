@@ -122,9 +122,9 @@ int waiter_add(Manager *m, Machine *machine, WaitFor what, uint64_t usec, sd_bus
                Error *e) {
         _cleanup_(waiter_freep) Waiter *w = NULL;
         uid_t uid;
-        int r = polkit_caller(m->daemon.polkit, call, &uid, NULL, e);
+        int r = polkit_find_caller(m->daemon.polkit, call, &uid, NULL, e);
 
-        if (r < 0)
+        if (r <= 0)
                 return r;
         if (what == WAIT_READY && manager_edge(machine)->is_ready)
                 return sd_bus_reply_method_return(call, NULL);

@@ -57,7 +57,8 @@ static int setup(void **state) {
         int pair[2];
 
         assert_non_null(bed);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+                         0);
         assert_return_code(sd_bus_new(&bed->client), 0);
         assert_return_code(sd_bus_new(&bed->server), 0);
         assert_return_code(sd_bus_set_fd(bed->client, pair[0], pair[0]), 0);
@@ -142,7 +143,8 @@ static void test_who_waits_for_nothing_gets_nothing(void **state) {
         bed->rows = 1;
         bed->sent = -1;
         call(bed, "Ping");
-        assert_return_code(sd_bus_message_new_method_call(bed->client, &m, NULL, "/", NULL, "List"), 0);
+        assert_return_code(sd_bus_message_new_method_call(bed->client, &m, NULL, "/", NULL, "List"),
+                           0);
         assert_return_code(sd_bus_message_set_expect_reply(m, false), 0);
         assert_return_code(sd_bus_send(bed->client, m, NULL), 0);
         call(bed, "Ping");
@@ -153,9 +155,10 @@ static void test_who_waits_for_nothing_gets_nothing(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_what_was_written_can_be_read, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_the_library_answers_where_there_is_no_room, setup,
+                cmocka_unit_test_setup_teardown(test_the_library_answers_where_there_is_no_room,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(test_who_waits_for_nothing_gets_nothing, setup,
                                                 teardown),
-                cmocka_unit_test_setup_teardown(test_who_waits_for_nothing_gets_nothing, setup, teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
