@@ -14,17 +14,25 @@ typedef struct CodecStage {
         max_align_t state[];
 } CodecStage;
 
-static int codec_error(CodecStage *s, int r, const char *why, Error *e) {
-        unsigned long long at = s->offset;
+int codec_corrupt(const char *name, uint64_t at, const char *why, Error *e) {
+        return error_set(e, EBADMSG, "the %s data is corrupt at byte %llu%s%s", name,
+                         (unsigned long long) at, why ? ": " : "", strempty(why));
+}
 
-        if (r == -ENOMEM)
-                return error_oom(e);
-        if (r == -E2BIG)
-                return error_set(e, r,
-                                 "unpacking the %s data asks for too much memory, at byte %llu",
-                                 s->codec->name, at);
-        return error_set(e, r, "the %s data is corrupt at byte %llu%s%s", s->codec->name, at,
-                         why ? ": " : "", why ? why : "");
+int codec_cut_off(const char *name, uint64_t at, Error *e) {
+        return error_set(e, EBADMSG, "the archive is cut off: its %s data stops at byte %llu", name,
+                         (unsigned long long) at);
+}
+
+int codec_too_large(const char *name, uint64_t at, Error *e) {
+        return error_set(e, E2BIG, "unpacking the %s data asks for too much memory, at byte %llu",
+                         name, (unsigned long long) at);
+}
+
+static int codec_error(CodecStage *s, int r, const char *why, Error *e) {
+        return r == -ENOMEM  ? error_oom(e)
+               : r == -E2BIG ? codec_too_large(s->codec->name, s->offset, e)
+                             : codec_corrupt(s->codec->name, s->offset, why, e);
 }
 
 static int codec_flush(CodecStage *s, Error *e) {
@@ -103,9 +111,7 @@ static int codec_end(Stage *stage, Error *e) {
         if (r < 0)
                 return r;
         if (!s->between)
-                return error_set(e, EBADMSG,
-                                 "the archive is cut off: its %s data stops at byte %llu",
-                                 s->codec->name, (unsigned long long) s->offset);
+                return codec_cut_off(s->codec->name, s->offset, e);
         r = codec_flush(s, e);
         return r < 0 ? r : stage_end(stage->next, e);
 }

@@ -31,3 +31,13 @@ typedef struct Codec {
 /** codec_stage_new() - a stage that unpacks with @codec
  * @next: owned from the call on, also on failure. Return: 0 or -errno. */
 int codec_stage_new(const Codec *codec, Stage *next, Stage **ret, Error *e);
+
+/** codec_corrupt() - say that packed data is not what it should be
+ * @at:   the byte of the packed stream
+ * @why:  may be NULL
+ * Return: -EBADMSG. */
+int codec_corrupt(const char *name, uint64_t at, const char *why, Error *e);
+/** codec_cut_off() - say that the end is missing. Return: -EBADMSG. */
+int codec_cut_off(const char *name, uint64_t at, Error *e);
+/** codec_too_large() - say that unpacking needs more memory than there is for it. Return: -E2BIG. */
+int codec_too_large(const char *name, uint64_t at, Error *e);

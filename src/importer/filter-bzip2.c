@@ -1,55 +1,448 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bzip2, see filter.h. */
+/* bzip2, see filter.h: blocks are found by the mark that each begins with, at any bit, and unpacked on all
+ * processors, each made into a stream of its own. A mark can also be chance, within a block: what then
+ * does not unpack is tried again together with what follows it. */
 #include <bzlib.h>
 
 #include "importer/codec.h"
+#include "importer/held.h"
+#include "importer/parallel.h"
 
-static int bzip2_open(void *state) {
-        return BZ2_bzDecompressInit(state, 0, 0) == BZ_OK ? 0 : -ENOMEM;
+#define MARK_BITS    48
+#define MARK_BLOCK   0x314159265359ull
+#define MARK_END     0x177245385090ull
+#define HEADER_BYTES 4
+
+/* What a block of 900 kB can become: 20 bits of each of its bytes, and tables. */
+#define BLOCK_BYTES_MAX ((size_t) 2560 * 1024)
+
+typedef enum Kind {
+        KIND_BLOCK, /* .bits: its length; .argument: where it begins in the first byte, and 256 times the level */
+        KIND_END, /* .argument: the checksum of all blocks */
+} Kind;
+
+/* A block to unpack, from its mark on, moved to the start of a byte. */
+typedef struct Bits {
+        Buf bytes;
+        uint64_t n; /* bits */
+} Bits;
+
+/* What is passed on from piece to piece, in their turns. */
+typedef struct Shared {
+        Bits carried; /* what did not unpack by itself */
+        uint64_t carried_offset;
+        uint32_t checksum; /* of the blocks so far */
+} Shared;
+
+static uint64_t bits_at(const uint8_t *p, uint64_t at, unsigned n) {
+        uint64_t v = 0;
+
+        for (unsigned i = 0; i < n; i += 8) {
+                const uint8_t *b = p + (at + i) / 8;
+                unsigned shift = at % 8, k = MIN(8u, n - i);
+                unsigned two = (unsigned) b[0] << 8;
+
+                if (shift + k > 8)
+                        two |= b[1];
+                v = v << k | ((two >> (16 - shift - k)) & ((1u << k) - 1));
+        }
+        return v;
 }
 
-static void bzip2_close(void *state) {
-        (void) BZ2_bzDecompressEnd(state);
+/* Adds bits to what ends at any bit. */
+static int bits_append(Bits *to, const uint8_t *p, uint64_t at, uint64_t n) {
+        unsigned left = (unsigned) (to->n % 8), shift = (unsigned) (at % 8);
+        size_t bytes = (size_t) ((n + 7) / 8);
+
+        if (buf_reserve(&to->bytes, bytes + 1) < 0)
+                return -ENOMEM;
+        uint8_t *out = (uint8_t *) to->bytes.p + to->n / 8;
+        p += at / 8;
+        uint8_t last = left > 0 ? (uint8_t) (out[0] & (0xff00 >> left)) : 0;
+        for (uint64_t i = 0; i < n; i += 8, p++) {
+                unsigned v = (unsigned) p[0] << shift;
+
+                if (shift > 0 && shift + MIN(n - i, (uint64_t) 8) > 8)
+                        v |= (unsigned) p[1] >> (8 - shift);
+                v &= 0xff;
+                *out++ = (uint8_t) (last | v >> left);
+                last = (uint8_t) (v << (8 - left));
+        }
+        if (left > 0)
+                *out = last;
+        to->n += n;
+        to->bytes.n = (size_t) ((to->n + 7) / 8);
+        return 0;
 }
 
-static int bzip2_restart(void *state) {
-        bzip2_close(state);
-        memset(state, 0, sizeof(bz_stream));
-        return bzip2_open(state);
+/* Behind the mark of a block is its own checksum. */
+static void add_checksum(Shared *s, const Bits *block) {
+        s->checksum = (s->checksum << 1 | s->checksum >> 31) ^
+                      (uint32_t) bits_at((const uint8_t *) block->bytes.p, MARK_BITS, 32);
 }
 
-static int bzip2_step(void *state, CodecIo *io) {
-        bz_stream *z = state;
-        unsigned n = (unsigned) MIN(io->n_in, (size_t) UINT32_MAX);
+static bool counts(const void *shared) {
+        return ((const Shared *) shared)->carried.n == 0;
+}
 
-        z->next_in = (char *) io->in;
-        z->avail_in = n;
-        z->next_out = (char *) io->out;
-        z->avail_out = (unsigned) io->n_out;
-        int r = BZ2_bzDecompress(z);
+static char level_of(const Chunk *c) {
+        return (char) (c->argument / 256);
+}
 
-        io->in += n - z->avail_in;
-        io->n_in -= n - z->avail_in;
-        io->out = (uint8_t *) z->next_out;
-        io->n_out = z->avail_out;
+/* Unpacks one block as a stream of its own. Return: 0; 1 = it is no block, and nothing came of it;
+ * -errno. */
+static int unpack_block(Parallel *p, Chunk *c, const Bits *block, uint64_t offset, char level,
+                        Error *e) {
+        _cleanup_(buf_done) Buf stream = {};
+        _cleanup_free_ char *out = malloc(FILTER_OUTPUT_SIZE);
+        static const uint8_t end[] = { 0x17, 0x72, 0x45, 0x38, 0x50, 0x90 };
+        Bits b = {};
+        bz_stream z = {};
+        int r;
+
+        if (block->n < MARK_BITS + 32)
+                return 1;
+        const char header[] = { 'B', 'Z', 'h', level };
+        r = buf_append(&b.bytes, header, sizeof header);
+        b.n = sizeof header * 8;
+        if (r >= 0)
+                r = bits_append(&b, (const uint8_t *) block->bytes.p, 0, block->n);
+        if (r >= 0)
+                r = bits_append(&b, end, 0, MARK_BITS);
+        /* The checksum of a stream of one block is the block's. */
+        if (r >= 0)
+                r = bits_append(&b, (const uint8_t *) block->bytes.p, MARK_BITS, 32);
+        stream = b.bytes;
+        if (r < 0 || !out || BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
+                return error_oom(e);
+
+        z.next_in = stream.p;
+        z.avail_in = (unsigned) stream.n;
+        bool some = false;
+        do {
+                z.next_out = out;
+                z.avail_out = FILTER_OUTPUT_SIZE;
+                r = BZ2_bzDecompress(&z);
+                size_t n = FILTER_OUTPUT_SIZE - z.avail_out;
+                if (r == BZ_OK && n == 0)
+                        r = BZ_UNEXPECTED_EOF;
+                some = some || n > 0;
+                int q = r == BZ_OK || r == BZ_STREAM_END ? parallel_emit(p, c, out, n, e) : 0;
+                if (q < 0) {
+                        (void) BZ2_bzDecompressEnd(&z);
+                        return q;
+                }
+        } while (r == BZ_OK);
+        (void) BZ2_bzDecompressEnd(&z);
 
         if (r == BZ_STREAM_END)
-                return 1;
-        if (r == BZ_OK)
                 return 0;
-        io->why = r == BZ_DATA_ERROR_MAGIC ? "not a bzip2 header" : NULL;
-        return r == BZ_MEM_ERROR ? -ENOMEM : -EBADMSG;
+        if (r == BZ_MEM_ERROR)
+                return error_oom(e);
+        return some ? codec_corrupt("bzip2", offset, "the checksum of a block does not match", e)
+                    : 1;
+}
+
+/* In its turn: the block belongs to what could not be unpacked before it. */
+static int unpack_carried(Parallel *p, Shared *s, Chunk *c, const Bits *block, Error *e) {
+        _cleanup_(buf_done) Buf owned = {};
+        int r = parallel_discard(p, c);
+
+        if (r >= 0)
+                r = bits_append(&s->carried, (const uint8_t *) block->bytes.p, 0, block->n);
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (r < 0 || s->carried.bytes.n > BLOCK_BYTES_MAX)
+                return codec_corrupt("bzip2", s->carried_offset, NULL, e);
+
+        Bits all = s->carried;
+        owned = all.bytes;
+        s->carried = (Bits){};
+        r = unpack_block(p, c, &all, s->carried_offset, level_of(c), e);
+        if (r > 0) {
+                s->carried = all;
+                owned = (Buf){};
+        } else if (r == 0)
+                add_checksum(s, &all);
+        return MIN(r, 0);
+}
+
+static int decode_end(Shared *s, const Chunk *c, Error *e) {
+        uint32_t found = s->checksum;
+
+        s->checksum = 0;
+        if (s->carried.n > 0)
+                return codec_corrupt("bzip2", s->carried_offset, NULL, e);
+        if (found != c->argument)
+                return codec_corrupt("bzip2", c->offset, "the checksum does not match", e);
+        return 0;
+}
+
+static int decode(Parallel *p, void *state, void *shared, Chunk *c, Error *e) {
+        Shared *s = shared;
+        Bits block = {};
+        _cleanup_(buf_done) Buf owned = {};
+        int unpacked = 0, r = 0;
+
+        if (c->kind == KIND_BLOCK) {
+                r = bits_append(&block, c->data, c->argument % 8, c->bits);
+                owned = block.bytes;
+                if (r < 0)
+                        return error_oom(e);
+                unpacked = unpack_block(p, c, &block, c->offset, level_of(c), e);
+                if (unpacked < 0 && unpacked != -EAGAIN)
+                        return unpacked;
+        }
+        r = parallel_wait_turn(p, c, e);
+        if (r < 0)
+                return r;
+        if (c->kind == KIND_END)
+                return decode_end(s, c, e);
+        if (s->carried.n > 0)
+                return unpack_carried(p, s, c, &block, e);
+        if (unpacked > 0) {
+                s->carried = block;
+                s->carried_offset = c->offset;
+                owned = (Buf){};
+                return 0;
+        }
+        add_checksum(s, &block);
+        return 0;
+}
+
+/* The other side: cutting the stream. */
+
+typedef enum State {
+        STATE_BETWEEN, /* padding or a header */
+        STATE_FIRST,   /* behind a header, where a mark has to be */
+        STATE_BLOCK,   /* behind a block's mark */
+} State;
+
+typedef struct Bzip2 {
+        Stage stage;
+        Parallel *parallel;
+        Shared shared;
+
+        State state;
+        char level;
+        Held held;
+        unsigned start;   /* bit in it where the block begins */
+        size_t scanned;   /* byte of it from which on to look for marks */
+        uint64_t refused; /* behind something like an end, where something else was; 0 = nowhere */
+
+        /* Which bytes can be the second and third of a mark: bit i tells of a mark that begins at bit
+         * i of the byte before. */
+        uint8_t second[256], third[256];
+} Bzip2;
+
+static void make_table(uint8_t table[static 256], uint64_t mark, unsigned byte) {
+        for (unsigned shift = 0; shift < 8; shift++) {
+                unsigned v = (unsigned) (mark >> (MARK_BITS - 8 - 8 * byte + shift)) & 0xff;
+
+                table[v] = (uint8_t) (table[v] | 1u << shift);
+        }
+}
+
+/* The bit where the next mark begins, with a byte behind it; UINT64_MAX = there is none. */
+static uint64_t find_mark(const Bzip2 *z) {
+        const uint8_t *p = held_p(&z->held);
+
+        for (size_t i = z->scanned; i + 7 <= held_n(&z->held); i++) {
+                unsigned places = z->second[p[i + 1]] & z->third[p[i + 2]];
+
+                for (unsigned shift = 0; places; shift++, places >>= 1) {
+                        uint64_t v = places & 1 ? bits_at(p + i, shift, MARK_BITS) : 0;
+                        if (v == MARK_BLOCK || v == MARK_END)
+                                return (uint64_t) i * 8 + shift;
+                }
+        }
+        return UINT64_MAX;
+}
+
+/* Hands out what is before the bit @end. */
+static int submit_block(Bzip2 *z, uint64_t end, Error *e) {
+        size_t n = (size_t) ((end + 7) / 8), from = z->start / 8;
+        Chunk c = {
+                .kind = KIND_BLOCK,
+                .n = n - from,
+                .offset = z->held.offset + from,
+                .bits = end - z->start,
+                .argument = z->start % 8 + 256 * (uint64_t) (uint8_t) z->level,
+        };
+
+        c.data = malloc(c.n);
+        if (!c.data)
+                return error_oom(e);
+        memcpy(c.data, held_p(&z->held) + from, c.n);
+        return parallel_submit(z->parallel, &c, e);
+}
+
+static int submit_end(Bzip2 *z, uint64_t at, Error *e) {
+        Chunk c = {
+                .kind = KIND_END,
+                .offset = z->held.offset + at / 8,
+                .argument = bits_at(held_p(&z->held), at + MARK_BITS, 32),
+        };
+
+        return parallel_submit(z->parallel, &c, e);
+}
+
+/* Whether what follows the end of a stream may do so. Return: 1; 0; -EAGAIN = that is not there yet. */
+static int end_is_real(const Bzip2 *z, size_t behind, bool last) {
+        static const char magic[] = { 'B', 'Z', 'h' };
+        size_t n = held_n(&z->held) > behind ? held_n(&z->held) - behind : 0;
+
+        if (held_n(&z->held) < behind || (!last && n < sizeof magic))
+                return -EAGAIN;
+        return n == 0 || held_p(&z->held)[behind] == 0 ||
+               memcmp(held_p(&z->held) + behind, magic, MIN(n, sizeof magic)) == 0;
+}
+
+/* A mark was found. Return: 1; 0 = more has to come first; -errno. */
+static int take_mark(Bzip2 *z, uint64_t at, bool last, Error *e) {
+        size_t behind = (size_t) ((at + MARK_BITS + 32 + 7) / 8);
+        bool is_end = bits_at(held_p(&z->held), at, MARK_BITS) == MARK_END;
+        int real = is_end ? end_is_real(z, behind, last) : 1, r;
+
+        z->scanned = (size_t) (at / 8);
+        if (real == -EAGAIN)
+                return 0;
+        if (real == 0) {
+                z->refused = z->held.offset + behind;
+                z->scanned++;
+                return 1;
+        }
+        r = z->state == STATE_BLOCK ? submit_block(z, at, e) : 0;
+        if (r >= 0 && is_end)
+                r = submit_end(z, at, e);
+        if (r < 0)
+                return r;
+
+        z->refused = 0;
+        if (is_end) {
+                held_drop(&z->held, behind);
+                z->state = STATE_BETWEEN;
+        } else {
+                held_drop(&z->held, (size_t) (at / 8));
+                z->start = at % 8;
+                z->scanned = 1;
+                z->state = STATE_BLOCK;
+        }
+        return 1;
+}
+
+static int take_block(Bzip2 *z, bool last, Error *e) {
+        uint64_t at = find_mark(z);
+
+        if (at != UINT64_MAX)
+                return take_mark(z, at, last, e);
+        z->scanned = MAX(z->scanned, held_n(&z->held) > 6 ? held_n(&z->held) - 6 : 0);
+        if (held_n(&z->held) > BLOCK_BYTES_MAX)
+                return codec_corrupt("bzip2", z->refused ? z->refused : z->held.offset,
+                                     z->refused ? "not a bzip2 header" : NULL, e);
+        return 0;
+}
+
+static int take_first(Bzip2 *z, bool last, Error *e) {
+        if (held_n(&z->held) < 7)
+                return 0;
+        uint64_t v = bits_at(held_p(&z->held), 0, MARK_BITS);
+        if (v != MARK_BLOCK && v != MARK_END)
+                return codec_corrupt("bzip2", z->held.offset, NULL, e);
+        int r = take_mark(z, 0, last, e);
+        return r > 0 && z->state == STATE_FIRST
+                       ? codec_corrupt("bzip2", z->refused, "not a bzip2 header", e)
+                       : r;
+}
+
+static int take_header(Bzip2 *z, Error *e) {
+        size_t zeros = 0;
+
+        while (zeros < held_n(&z->held) && held_p(&z->held)[zeros] == 0)
+                zeros++;
+        held_drop(&z->held, zeros);
+        if (held_n(&z->held) < HEADER_BYTES)
+                return 0;
+        if (memcmp(held_p(&z->held), "BZh", 3) != 0 || held_p(&z->held)[3] < '1' ||
+            held_p(&z->held)[3] > '9')
+                return codec_corrupt("bzip2", z->held.offset, "not a bzip2 header", e);
+        z->level = held_p(&z->held)[3];
+        held_drop(&z->held, HEADER_BYTES);
+        z->state = STATE_FIRST;
+        z->start = 0;
+        z->scanned = 0;
+        return 1;
+}
+
+/* Hands out what is complete. If that fails, what was handed out before may have, too, and comes first. */
+static int process(Bzip2 *z, bool last, Error *e) {
+        int r;
+
+        do
+                r = held_n(&z->held) == 0       ? 0
+                    : z->state == STATE_BETWEEN ? take_header(z, e)
+                    : z->state == STATE_FIRST   ? take_first(z, last, e)
+                                                : take_block(z, last, e);
+        while (r > 0);
+        if (r < 0) {
+                int q = parallel_finish(z->parallel, e);
+                return q < 0 ? q : r;
+        }
+        return 0;
+}
+
+static int bzip2_push(Stage *stage, const void *data, size_t n, Error *e) {
+        Bzip2 *z = (Bzip2 *) stage;
+
+        return held_append(&z->held, data, n) < 0 ? error_oom(e) : process(z, false, e);
+}
+
+static int bzip2_end(Stage *stage, Error *e) {
+        Bzip2 *z = (Bzip2 *) stage;
+        int r = process(z, true, e);
+
+        if (r >= 0)
+                r = parallel_finish(z->parallel, e);
+        if (r < 0)
+                return r;
+        if (z->state != STATE_BETWEEN && z->refused > 0)
+                return codec_corrupt("bzip2", z->refused, "not a bzip2 header", e);
+        if (z->state != STATE_BETWEEN || held_n(&z->held) > 0)
+                return codec_cut_off("bzip2", z->held.offset + held_n(&z->held), e);
+        return stage_end(stage->next, e);
+}
+
+static void bzip2_free(Stage *stage) {
+        Bzip2 *z = (Bzip2 *) stage;
+
+        z->parallel = parallel_free(z->parallel);
+        buf_done(&z->shared.carried.bytes);
+        held_done(&z->held);
+        free(z);
 }
 
 int filter_bzip2_new(Stage *next, Stage **ret, Error *e) {
-        static const Codec bzip2 = {
-                .name = "bzip2",
-                .state_size = sizeof(bz_stream),
-                .open = bzip2_open,
-                .step = bzip2_step,
-                .restart = bzip2_restart,
-                .close = bzip2_close,
+        static const StageOps stage_ops = {
+                .push = bzip2_push,
+                .end = bzip2_end,
+                .free = bzip2_free,
         };
+        static const ParallelOps parallel_ops = { .decode = decode, .counts = counts };
+        Bzip2 *z = calloc(1, sizeof *z);
 
-        return codec_stage_new(&bzip2, next, ret, e);
+        if (!z) {
+                (void) stage_free(next);
+                return error_oom(e);
+        }
+        z->stage = (Stage){ .ops = &stage_ops, .next = next };
+        for (unsigned i = 0; i < 2; i++) {
+                make_table(z->second, i ? MARK_END : MARK_BLOCK, 1);
+                make_table(z->third, i ? MARK_END : MARK_BLOCK, 2);
+        }
+
+        _cleanup_(stage_freep) Stage *owned = &z->stage;
+        int r = parallel_new(&parallel_ops, &z->shared, next, &z->parallel, e);
+        if (r >= 0)
+                *ret = TAKE_PTR(owned);
+        return r;
 }

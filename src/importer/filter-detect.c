@@ -4,27 +4,35 @@
 #include "importer/filter.h"
 
 #include "importer/format.h"
+#include "importer/ratio.h"
 
 typedef struct Detect {
         Stage stage;
         unsigned char head[FORMAT_MAGIC_MAX];
         size_t n;
+        unsigned max_ratio;
+        _Atomic uint64_t *in; /* bytes that came, for the limit; NULL = there is none */
         bool decided; /* stage.next is now the filter, or what follows it if none is needed */
 } Detect;
 
 static int decide(Detect *d, Error *e) {
         static int (*const makers[_FORMAT_MAX])(Stage *, Stage **, Error *) = {
-                [FORMAT_GZIP] = filter_gzip_new,
-                [FORMAT_BZIP2] = filter_bzip2_new,
-                [FORMAT_XZ] = filter_xz_new,
-                [FORMAT_ZSTD] = filter_zstd_new,
+                [FORMAT_GZIP] = filter_gzip_new, [FORMAT_BZIP2] = filter_bzip2_new,
+                [FORMAT_XZ] = filter_xz_new,     [FORMAT_ZSTD] = filter_zstd_new,
+                [FORMAT_LZ4] = filter_lz4_new,
         };
         int f = format_detect(d->head, d->n);
 
         if (f < 0)
                 return error_set(e, f,
                                  "the archive is packed in a way that is not supported "
-                                 "(gzip, bzip2, xz and zstd are)");
+                                 "(gzip, bzip2, xz, zstd and lz4 are)");
+        if (makers[f] && d->max_ratio > 0) {
+                int r = ratio_new(d->max_ratio, TAKE_PTR(d->stage.next), &d->in, &d->stage.next, e);
+                if (r < 0)
+                        return r;
+                atomic_store(d->in, d->n);
+        }
         if (makers[f]) {
                 int r = makers[f](TAKE_PTR(d->stage.next), &d->stage.next, e);
                 if (r < 0)
@@ -52,6 +60,8 @@ static int detect_push(Stage *s, const void *data, size_t n, Error *e) {
                 if (r < 0)
                         return r;
         }
+        if (d->in)
+                (void) atomic_fetch_add_explicit(d->in, n, memory_order_relaxed);
         return stage_push(s->next, p, n, e);
 }
 
@@ -79,6 +89,10 @@ static const StageOps detect_ops = {
 };
 
 int filter_detect_new(Stage *next, Stage **ret, Error *e) {
+        return filter_detect_limited_new(0, next, ret, e);
+}
+
+int filter_detect_limited_new(unsigned max_ratio, Stage *next, Stage **ret, Error *e) {
         Detect *d = calloc(1, sizeof *d);
 
         if (!d) {
@@ -86,6 +100,7 @@ int filter_detect_new(Stage *next, Stage **ret, Error *e) {
                 return error_oom(e);
         }
         d->stage = (Stage){ .ops = &detect_ops, .next = next };
+        d->max_ratio = max_ratio;
         *ret = &d->stage;
         return 0;
 }

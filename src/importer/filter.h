@@ -11,9 +11,13 @@
 /** filter_detect_new() - look at the first bytes, then be the filter that they ask for. Return: 0 or
  * -errno. */
 int filter_detect_new(Stage *next, Stage **ret, Error *e);
+/** filter_detect_limited_new() - the same, with a limit on how much may come out (ratio.h)
+ * @max_ratio: bytes for each packed one; 0 = as many as there are */
+int filter_detect_limited_new(unsigned max_ratio, Stage *next, Stage **ret, Error *e);
 
 /* The filters themselves. filter_gzip_new() is in filter-gzip-isal.c or filter-gzip-zlib.c. */
 int filter_gzip_new(Stage *next, Stage **ret, Error *e);
 int filter_bzip2_new(Stage *next, Stage **ret, Error *e);
 int filter_xz_new(Stage *next, Stage **ret, Error *e);
 int filter_zstd_new(Stage *next, Stage **ret, Error *e);
+int filter_lz4_new(Stage *next, Stage **ret, Error *e);

@@ -15,7 +15,8 @@ static const struct {
           "\xfd"
           "7zXZ\0" },
         { FORMAT_ZSTD, 4, "\x28\xb5\x2f\xfd" },
-        { -EOPNOTSUPP, 4, "\x04\x22\x4d\x18" }, /* lz4 */
+        { FORMAT_LZ4, 4, "\x04\x22\x4d\x18" },
+        { -EOPNOTSUPP, 4, "\x02\x21\x4c\x18" }, /* lz4 without frames */
         { -EOPNOTSUPP, 4, "LZIP" },
 };
 
@@ -35,7 +36,7 @@ int format_detect(const void *data, size_t n) {
 const char *format_name(Format f) {
         static const char *const names[_FORMAT_MAX] = {
                 [FORMAT_PLAIN] = "plain", [FORMAT_GZIP] = "gzip", [FORMAT_BZIP2] = "bzip2",
-                [FORMAT_XZ] = "xz",       [FORMAT_ZSTD] = "zstd",
+                [FORMAT_XZ] = "xz",       [FORMAT_ZSTD] = "zstd", [FORMAT_LZ4] = "lz4",
         };
 
         return f < _FORMAT_MAX ? names[f] : "unknown";
@@ -43,8 +44,8 @@ const char *format_name(Format f) {
 
 size_t format_strip_suffix(const char *name) {
         static const char *const suffixes[] = {
-                ".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst",
-                ".tgz", ".txz",    ".tbz2",   ".tzst",
+                ".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tgz",
+                ".txz", ".tbz2",   ".tzst",   ".tar.lz4", ".cpio",
         };
         size_t n = strlen(name);
 

@@ -10,6 +10,7 @@ typedef enum Format {
         FORMAT_BZIP2,
         FORMAT_XZ,
         FORMAT_ZSTD,
+        FORMAT_LZ4,
         _FORMAT_MAX,
 } Format;
 
@@ -17,7 +18,7 @@ typedef enum Format {
 #define FORMAT_MAGIC_MAX 6
 
 /** format_detect() - what the first @n bytes of a stream look like
- * Return: a Format; -EOPNOTSUPP = a packing that is known but not understood here (lz4, lzip). */
+ * Return: a Format; -EOPNOTSUPP = a packing that is known but not understood here (old lz4, lzip). */
 int format_detect(const void *data, size_t n);
 /** format_name() - "gzip" and the like, as people call it */
 const char *format_name(Format f);

@@ -38,6 +38,13 @@ const Setting import_settings[] = {
           .help = "Take only an archive with this digest",
           .parse = setting_string,
           .at = offsetof(ImportOptions, sha256) },
+        { .flag = "max-ratio",
+          .metavar = "NUMBER",
+          .help = "Refuse an archive that is unpacked to more than that many times its size; 0 = take any "
+                  "(default: 200, beyond the first 64 MB)",
+          .preset = "200",
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, max_ratio) },
         { .flag = "report",
           .metavar = "FD",
           .flags = SETTING_HIDDEN,
@@ -61,7 +68,7 @@ const Setting import_settings[] = {
 const size_t n_import_settings = ELEMENTSOF(import_settings);
 
 void import_options_init(ImportOptions *o) {
-        *o = (ImportOptions){ .sync = true };
+        *o = (ImportOptions){ .sync = true, .max_ratio = 200 };
 }
 
 void import_options_done(ImportOptions *o) {

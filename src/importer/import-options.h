@@ -16,6 +16,7 @@ typedef struct ImportOptions {
         int class; /* ImageClass */
         bool force, read_only, sync;
         char *sha256;
+        unsigned max_ratio; /* 0 = none */
 } ImportOptions;
 
 extern const Setting import_settings[];

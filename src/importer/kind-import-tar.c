@@ -63,6 +63,7 @@ int kind_import_tar(char *const *args, void *context, Error *e) {
         unpack.source_fd = fd;
         unpack.size = kind_source_size(fd);
         unpack.place = root;
+        unpack.max_ratio = c->options->max_ratio;
         unpack.sync = c->options->sync;
         job.unwrap = true;
         /* Trees are not much smaller than their archives. */

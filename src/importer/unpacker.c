@@ -27,7 +27,7 @@ static int build_chain(const UnpackJob *job, int root_fd, UnpackState *state, St
 
         r = sink_tar_new(root_fd, job->place, &state->sink, &chain, e);
         if (r >= 0)
-                r = filter_detect_new(TAKE_PTR(chain), &chain, e);
+                r = filter_detect_limited_new(job->max_ratio, TAKE_PTR(chain), &chain, e);
         /* Reading and digesting on one side, unpacking on the other. */
         if (r >= 0)
                 r = relay_new(TAKE_PTR(chain), &chain, e);

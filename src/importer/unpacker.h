@@ -14,6 +14,7 @@ typedef struct UnpackJob {
         const char *place;     /* where that is, for errors */
         bool sync;             /* write everything to the disk at the end */
         const uint8_t *sha256; /* of the stream; NULL = any */
+        unsigned max_ratio;    /* of the tree to the archive; 0 = any */
 } UnpackJob;
 
 /** unpacker_run() - unpack an archive in a process of its own

@@ -145,6 +145,19 @@ def test_control_characters_are_not_printed(attack, place):
     assert "\x1b" not in said and "\\x1b" in said
 
 
+@pytest.mark.parametrize("pack", [["gzip", "-9"], ["xz", "-1"], ["zstd", "-1"], ["bzip2", "-1"]],
+                         ids=lambda p: p[0])
+def test_ratio(attack, place, pack):
+    """What is packed far better than any system can be is a trap, and not unpacked to its end."""
+    (place / "zeros").touch()
+    os.truncate(place / "zeros", 150 * 1024 * 1024)
+    subprocess.run(["sh", "-c", 'tar -c zeros | "$@" > x.tar', "sh", *pack], cwd=place, check=True)
+    web, said = attack(place / "x.tar", "--sync=no")
+    assert web is None and "more than 200 times its size" in said
+    web, said = attack(place / "x.tar", "--sync=no", "--max-ratio=0")
+    assert (web / "zeros").stat().st_size == 150 * 1024 * 1024
+
+
 def test_bomb(attack, place, program):
     """A file larger than the disk is refused before the disk is full."""
     small = place / "pool"

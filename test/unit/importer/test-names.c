@@ -26,7 +26,8 @@ static void magics(void **state) {
                   6, FORMAT_PLAIN },
                 { "\x28\xb5\x2f\xfd", 4, FORMAT_ZSTD },
                 { "\x5a\x2a\x4d\x18", 4, FORMAT_ZSTD },
-                { "\x04\x22\x4d\x18", 4, -EOPNOTSUPP },
+                { "\x04\x22\x4d\x18", 4, FORMAT_LZ4 },
+                { "\x02\x21\x4c\x18", 4, -EOPNOTSUPP },
                 { "LZIP", 4, -EOPNOTSUPP },
                 { "etc/pa", 6, FORMAT_PLAIN },
         };

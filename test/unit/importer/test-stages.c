@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <bzlib.h>
+#include <lz4frame.h>
 #include <lzma.h>
 #include <openssl/evp.h>
 #include <zlib.h>
@@ -116,6 +117,50 @@ static Buf pack_zstd(const Buf *in) {
         return out;
 }
 
+static Buf pack_lz4(const Buf *in) {
+        const LZ4F_preferences_t p = { .frameInfo = { .contentChecksumFlag = 1 } };
+        Buf out = {};
+
+        assert_int_equal(buf_reserve(&out, LZ4F_compressFrameBound(in->n, &p)), 0);
+        out.n = LZ4F_compressFrame(out.p, out.size, in->p, in->n, &p);
+        assert_false(LZ4F_isError(out.n));
+        return out;
+}
+
+/* As parallel writers do: in frames of their own, with a note before each. */
+static Buf pack_zstd_frames(const Buf *in) {
+        static const uint8_t skippable[] = { 0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4 };
+        Buf out = {};
+
+        for (size_t i = 0; i < in->n; i += 10000) {
+                Buf part = { .p = in->p + i, .n = MIN(in->n - i, (size_t) 10000) };
+                _cleanup_(buf_done) Buf packed = pack_zstd(&part);
+
+                assert_int_equal(buf_append(&out, skippable, sizeof skippable), 0);
+                assert_int_equal(buf_append(&out, packed.p, packed.n), 0);
+        }
+        return out;
+}
+
+/* A frame whose decoder has to look back far, and that says nothing of its length. */
+static Buf pack_zstd_large(const Buf *in) {
+        ZSTD_CCtx *c = ZSTD_createCCtx();
+        ZSTD_inBuffer from = { .src = in->p, .size = in->n };
+        Buf out = {};
+
+        assert_int_equal(buf_reserve(&out, ZSTD_compressBound(in->n)), 0);
+        ZSTD_outBuffer to = { .dst = out.p, .size = out.size };
+        (void) ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, 25);
+        (void) ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+        from.size /= 2;
+        assert_false(ZSTD_isError(ZSTD_compressStream2(c, &to, &from, ZSTD_e_continue)));
+        from.size = in->n;
+        assert_int_equal(ZSTD_compressStream2(c, &to, &from, ZSTD_e_end), 0);
+        out.n = to.pos;
+        (void) ZSTD_freeCCtx(c);
+        return out;
+}
+
 static Buf pack_plain(const Buf *in) {
         Buf out = {};
 
@@ -127,8 +172,9 @@ static const struct {
         const char *name;
         Buf (*pack)(const Buf *);
 } packers[] = {
-        { "plain", pack_plain }, { "gzip", pack_gzip }, { "bzip2", pack_bzip2 },
-        { "xz", pack_xz },       { "zstd", pack_zstd },
+        { "plain", pack_plain },     { "gzip", pack_gzip }, { "bzip2", pack_bzip2 },
+        { "xz", pack_xz },           { "zstd", pack_zstd }, { "zstd", pack_zstd_frames },
+        { "zstd", pack_zstd_large }, { "lz4", pack_lz4 },
 };
 
 /* Runs @in through a chain in pieces of @piece bytes. */
@@ -183,6 +229,45 @@ static void members(void **state) {
                 assert_int_equal(buf_append(&two, "rubbish behind", 14), 0);
                 CHECK_EQ(unpack(&two, 5000, false, &other, NULL), -EBADMSG, "rubbish behind %s",
                          packers[i].name);
+        }
+}
+
+/* Which bytes occur in a block of bzip2 is said bit by bit near its start. If it is these, that reads like
+ * the mark of another block, or of the end; and then, beside it, where none can be. */
+static void false_marks(void **state) {
+        static const uint8_t marks[][6] = { { 0x31, 0x41, 0x59, 0x26, 0x53, 0x59 },
+                                            { 0x17, 0x72, 0x45, 0x38, 0x50, 0x90 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
+                _cleanup_(buf_done) Buf in = {}, out = {}, again = {};
+                uint8_t bytes[48];
+                size_t n = 0;
+                uint32_t v = 1;
+                Error e = {};
+
+                for (unsigned k = 0; k < 48; k++)
+                        if (marks[i][k / 8] & (0x80 >> k % 8))
+                                bytes[n++] = (uint8_t) k;
+                /* Nothing twice in a row: lengths of runs would be bytes of their own. */
+                while (in.n < CONTENT_SIZE) {
+                        v = v * 1664525 + 1013904223;
+                        const uint8_t *byte = bytes + (v >> 16) % n;
+                        if (in.n == 0 || (uint8_t) in.p[in.n - 1] != *byte)
+                                assert_int_equal(buf_append(&in, byte, 1), 0);
+                }
+                _cleanup_(buf_done) Buf packed = pack_bzip2(&in);
+                /* Behind marks, checksums, a bit, a number of 24 and one of 16 bits: at bit 1 of byte 19. */
+                for (unsigned k = 0; k < 48; k++)
+                        assert_true(!(packed.p[19 + (k + 1) / 8] & (0x80 >> (k + 1) % 8)) ==
+                                    !(marks[i][k / 8] & (0x80 >> k % 8)));
+                CHECK_EQ(unpack(&packed, 4096, true, &out, &e), 0, "row %zu: %s", i, e.text);
+                CHECK_EQ(out.n, in.n, "row %zu", i);
+                assert_memory_equal(out.p, in.p, in.n);
+
+                for (size_t k = 5000; k + 5000 < packed.n; k += 9000)
+                        memcpy(packed.p + k, marks[i], sizeof marks[i]);
+                CHECK_EQ(unpack(&packed, 4096, true, &again, &e), -EBADMSG, "row %zu", i);
+                assert_non_null(strstr(e.text, "bzip2 data is corrupt at byte"));
         }
 }
 
@@ -284,9 +369,10 @@ static void dropped(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(round_trips), cmocka_unit_test(members),
-                cmocka_unit_test(cut_off),     cmocka_unit_test(altered),
-                cmocka_unit_test(nothing),     cmocka_unit_test(sink_fails),
-                cmocka_unit_test(verified),    cmocka_unit_test(dropped),
+                cmocka_unit_test(false_marks), cmocka_unit_test(cut_off),
+                cmocka_unit_test(altered),     cmocka_unit_test(nothing),
+                cmocka_unit_test(sink_fails),  cmocka_unit_test(verified),
+                cmocka_unit_test(dropped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
