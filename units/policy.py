@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Writes the files that say who may do what: the policy of the system bus and the actions of polkit.
 
-Usage: policy.py bus-machine1 | bus-import1 | polkit
+Usage: policy.py bus-machine1 | bus-import1 | polkit | polkit-machine1 | polkit-import1
 
 The bus lets everybody call what is listed here, for polkit decides then; root may call all. What is not
 listed, root alone can call: a new method needs its row here. A lab test compares the rows with what the
@@ -129,14 +129,16 @@ def bus(name, interfaces):
     return "\n".join(lines)
 
 
-def polkit():
-    """All actions."""
+def polkit(service=""):
+    """The actions of a service, or all."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>',
              '<!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"',
              '        "https://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd">',
              "<policyconfig>",
              "        <vendor>skep</vendor>"]
     for action, (anybody, inactive, active), description, message, implied in ACTIONS:
+        if not action.startswith(service):
+            continue
         lines += [f'        <action id="{action}">',
                   f"                <description>{escape(description)}</description>",
                   f"                <message>{escape(message)}</message>",
@@ -156,4 +158,5 @@ def polkit():
 if __name__ == "__main__":
     print({"bus-machine1": lambda: bus("org.freedesktop.machine1", MACHINE1),
            "bus-import1": lambda: bus("org.freedesktop.import1", IMPORT1),
-           "polkit": polkit}[sys.argv[1]]())
+           "polkit": polkit, "polkit-machine1": lambda: polkit(M),
+           "polkit-import1": lambda: polkit(I)}[sys.argv[1]]())
