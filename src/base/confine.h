@@ -15,15 +15,22 @@ int confine_capabilities(uint64_t keep, Error *e);
  * @dir_fd: that directory; -EBADF = none. Nothing can be executed from it.
  * Return: 1 it is so; 0 this kernel has no Landlock that would do; -errno. */
 int confine_paths(int dir_fd, Error *e);
+/** confine_reading() - of all file systems only these files, and what is in these directories, can be read, and
+ * nothing made, changed or executed; no TCP port can be listened at, and where the kernel can say so, no abstract
+ * socket and no process outside be reached
+ * @paths: absolute; those that are not there are passed over
+ * Return: 1 it is so; 0 this kernel has no Landlock that would do; -errno. */
+int confine_reading(const char *const *paths, size_t n, Error *e);
 
 typedef struct ConfineCall {
         int number;
         uint32_t argument; /* if not 0: its second argument must be this (ioctl) */
+        uint32_t first;    /* if not 0: its first argument must be this (socket) */
 } ConfineCall;
 
 /** confine_calls() - of the system calls only these are let through, others fail with EPERM
  *
- * Memory that can be executed cannot be had through mmap() and mprotect() either. Does nothing in
- * programs built with sanitizers, whose runtime needs more calls than ours.
+ * Memory that can be executed cannot be had through mmap() and mprotect() either, and clone() makes threads
+ * alone. Does nothing in programs built with sanitizers, whose runtime needs more calls than ours.
  * Return: 1 it is so; 0 there is no filter in this build; -errno. */
 int confine_calls(const ConfineCall *calls, size_t n, Error *e);
