@@ -35,17 +35,17 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
 int kind_import_tar(char *const *args, void *context, Error *e) {
         const KindContext *c = context;
         _cleanup_free_ char *name = NULL, *root = NULL;
-        uint8_t sha256[VERIFY_SHA256_SIZE];
+        Digest digest;
         UnpackJob unpack = {};
         ImportJob job;
         bool is_pool;
         int r;
 
         if (c->options->sha256) {
-                if (verify_parse_sha256(c->options->sha256, sha256) < 0)
+                if (digest_parse(c->options->sha256, &digest) < 0)
                         return error_set(e, EINVAL, "--sha256: '%s' is not 64 hexadecimal digits",
                                          c->options->sha256);
-                unpack.sha256 = sha256;
+                unpack.digest = &digest;
         }
         r = kind_choose_name(args[0], args[1], &name, e);
         if (r >= 0)

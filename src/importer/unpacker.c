@@ -17,6 +17,7 @@
 typedef struct UnpackState {
         HelperState helper;
         SinkProgress sink;
+        Digest digest;
 } UnpackState;
 
 /* From the back to the front: each stage is given the one that follows it. */
@@ -31,8 +32,8 @@ static int build_chain(const UnpackJob *job, int root_fd, UnpackState *state, St
         /* Reading and digesting on one side, unpacking on the other. */
         if (r >= 0)
                 r = relay_new(TAKE_PTR(chain), &chain, e);
-        if (r >= 0 && job->sha256)
-                r = verify_new(job->sha256, TAKE_PTR(chain), &chain, e);
+        if (r >= 0 && (job->digest || job->ret_digest))
+                r = verify_new(job->digest, &state->digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
                 *ret = TAKE_PTR(chain);
         return r;
@@ -90,6 +91,11 @@ int unpacker_run(const UnpackJob *job, int cancel_fd, Output *o, TreeSkipped *re
         int r = helper_run(&helper, &state->helper, cancel_fd, o, e);
         if (r == 0)
                 *ret_skipped = state->sink.skipped;
+        if (r == 0 && job->ret_digest) {
+                *job->ret_digest = state->digest;
+                if ((unsigned) job->ret_digest->type >= _DIGEST_TYPE_MAX)
+                        r = error_set(e, EBADMSG, "the unpacker tells nonsense");
+        }
         helper_state_free(state, sizeof *state);
         return r;
 }

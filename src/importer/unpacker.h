@@ -9,12 +9,13 @@
 
 typedef struct UnpackJob {
         int source_fd;
-        uint64_t size;         /* of what is to come from there; RECORD_UNKNOWN */
-        int target_fd;         /* the directory to fill */
-        const char *place;     /* where that is, for errors */
-        bool sync;             /* write everything to the disk at the end */
-        const uint8_t *sha256; /* of the stream; NULL = any */
-        unsigned max_ratio;    /* of the tree to the archive; 0 = any */
+        uint64_t size;        /* of what is to come from there; RECORD_UNKNOWN */
+        int target_fd;        /* the directory to fill */
+        const char *place;    /* where that is, for errors */
+        bool sync;            /* write everything to the disk at the end */
+        const Digest *digest; /* of the stream; NULL = any */
+        Digest *ret_digest;   /* gets that which it has; NULL = of no interest */
+        unsigned max_ratio;   /* of the tree to the archive; 0 = any */
 } UnpackJob;
 
 /** unpacker_run() - unpack an archive in a process of its own

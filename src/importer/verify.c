@@ -6,40 +6,40 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "base/text.h"
-
 typedef struct Verify {
         Stage stage;
         EVP_MD_CTX *digest;
-        uint8_t expected[VERIFY_SHA256_SIZE];
+        DigestType type;
+        bool has_expected;
+        Digest expected;
+        Digest *ret_found;
 } Verify;
 
-int verify_parse_sha256(const char *text, uint8_t ret[static VERIFY_SHA256_SIZE]) {
-        return hex_parse(text, ret, VERIFY_SHA256_SIZE);
+static int fail(const Verify *v, Error *e) {
+        return error_set(e, EIO, "cannot compute a %s", digest_name(v->type));
 }
 
 static int verify_push(Stage *s, const void *data, size_t n, Error *e) {
         Verify *v = (Verify *) s;
 
         if (EVP_DigestUpdate(v->digest, data, n) != 1)
-                return error_set(e, EIO, "cannot compute a SHA-256");
+                return fail(v, e);
         return stage_push(s->next, data, n, e);
 }
 
 static int verify_end(Stage *s, Error *e) {
         Verify *v = (Verify *) s;
-        uint8_t found[VERIFY_SHA256_SIZE];
-        char text[2 * VERIFY_SHA256_SIZE + 1];
+        Digest found = { .type = v->type };
+        char text[2 * DIGEST_SIZE_MAX + 1];
 
-        if (EVP_DigestFinal_ex(v->digest, found, NULL) != 1)
-                return error_set(e, EIO, "cannot compute a SHA-256");
-        if (memcmp(found, v->expected, sizeof found) == 0)
-                return stage_end(s->next, e);
-
-        for (size_t i = 0; i < sizeof found; i++)
-                (void) snprintf(text + 2 * i, 3, "%02x", found[i]);
-        return error_set(e, EBADMSG, "the SHA-256 of the archive is %s, not the expected one",
-                         text);
+        if (EVP_DigestFinal_ex(v->digest, found.bytes, NULL) != 1)
+                return fail(v, e);
+        if (v->has_expected && !digest_is_equal(&found, &v->expected))
+                return error_set(e, EBADMSG, "the %s of what came is %s, not the expected one",
+                                 digest_name(v->type), digest_format(&found, text));
+        if (v->ret_found)
+                *v->ret_found = found;
+        return stage_end(s->next, e);
 }
 
 static void verify_free(Stage *s) {
@@ -53,8 +53,7 @@ static const StageOps verify_ops = {
         .free = verify_free,
 };
 
-int verify_new(const uint8_t expected[static VERIFY_SHA256_SIZE], Stage *next, Stage **ret,
-               Error *e) {
+int verify_new(const Digest *expected, Digest *ret_found, Stage *next, Stage **ret, Error *e) {
         Verify *v = calloc(1, sizeof *v);
 
         if (!v) {
@@ -62,14 +61,19 @@ int verify_new(const uint8_t expected[static VERIFY_SHA256_SIZE], Stage *next, S
                 return error_oom(e);
         }
         v->stage = (Stage){ .ops = &verify_ops, .next = next };
-        memcpy(v->expected, expected, sizeof v->expected);
+        v->ret_found = ret_found;
+        v->has_expected = expected;
+        if (expected)
+                v->expected = *expected;
+        v->type = expected ? expected->type : DIGEST_SHA256;
 
         _cleanup_(stage_freep) Stage *owned = &v->stage;
         /* The host's configuration of the library is of no interest, and not readable here. */
         (void) OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
         v->digest = EVP_MD_CTX_new();
-        if (!v->digest || EVP_DigestInit_ex(v->digest, EVP_sha256(), NULL) != 1)
-                return error_set(e, EIO, "cannot compute a SHA-256");
+        const EVP_MD *how = v->type == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256();
+        if (!v->digest || EVP_DigestInit_ex(v->digest, how, NULL) != 1)
+                return fail(v, e);
 
         *ret = TAKE_PTR(owned);
         return 0;

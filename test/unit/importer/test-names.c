@@ -6,7 +6,7 @@
 #include "importer/entry-path.h"
 #include "importer/format.h"
 #include "importer/record.h"
-#include "importer/verify.h"
+#include "importer/digest.h"
 
 static void magics(void **state) {
         static const struct {
@@ -202,19 +202,19 @@ static void records_written(void **state) {
 static void digests(void **state) {
         static const char
                 hex[] = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
-        uint8_t bytes[VERIFY_SHA256_SIZE] = {};
+        Digest d = {};
         char text[80];
 
-        CHECK_EQ(verify_parse_sha256(hex, bytes), 0, "64 digits");
-        CHECK_EQ(bytes[1], 0x11, "digits");
-        CHECK_EQ(bytes[31], 0xff, "digits");
-        CHECK_EQ(verify_parse_sha256("", bytes), -EINVAL, "empty");
-        CHECK_EQ(verify_parse_sha256(hex + 1, bytes), -EINVAL, "63 digits");
+        CHECK_EQ(digest_parse(hex, &d), 0, "64 digits");
+        CHECK_EQ(d.bytes[1], 0x11, "digits");
+        CHECK_EQ(d.bytes[31], 0xff, "digits");
+        CHECK_EQ(digest_parse("", &d), -EINVAL, "empty");
+        CHECK_EQ(digest_parse(hex + 1, &d), -EINVAL, "63 digits");
         (void) snprintf(text, sizeof text, "%s0", hex);
-        CHECK_EQ(verify_parse_sha256(text, bytes), -EINVAL, "65 digits");
+        CHECK_EQ(digest_parse(text, &d), -EINVAL, "65 digits");
         text[63] = 'g';
         text[64] = '\0';
-        CHECK_EQ(verify_parse_sha256(text, bytes), -EINVAL, "no digit");
+        CHECK_EQ(digest_parse(text, &d), -EINVAL, "no digit");
 }
 
 int main(void) {

@@ -337,19 +337,26 @@ static void sink_fails(void **state) {
 
 static void verified(void **state) {
         _cleanup_(buf_done) Buf in = content();
-        uint8_t digest[VERIFY_SHA256_SIZE];
 
-        assert_int_equal(EVP_Digest(in.p, in.n, digest, NULL, EVP_sha256(), NULL), 1);
-        for (int wrong = 0; wrong < 2; wrong++) {
+        for (int row = 0; row < 6; row++) {
+                bool is_long = row & 1, wrong = row >= 4, any = row < 2;
                 _cleanup_(stage_freep) Stage *chain = NULL;
                 _cleanup_(buf_done) Buf out = {};
+                Digest d = { .type = is_long && !any ? DIGEST_SHA512 : DIGEST_SHA256 }, found = {};
                 bool ended = false;
 
-                digest[5] = (uint8_t) (digest[5] ^ wrong);
-                assert_int_equal(verify_new(digest, keeper_new(&out, &ended, 0), &chain, NULL), 0);
+                assert_int_equal(EVP_Digest(in.p, in.n, d.bytes, NULL,
+                                            d.type == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256(),
+                                            NULL),
+                                 1);
+                d.bytes[5] = (uint8_t) (d.bytes[5] ^ wrong);
+                assert_int_equal(verify_new(any ? NULL : &d, &found, keeper_new(&out, &ended, 0),
+                                            &chain, NULL),
+                                 0);
                 assert_int_equal(stage_push(chain, in.p, in.n, NULL), 0);
-                CHECK_EQ(stage_end(chain, NULL), wrong ? -EBADMSG : 0, "wrong %d", wrong);
-                CHECK_EQ(ended, !wrong, "wrong %d", wrong);
+                CHECK_EQ(stage_end(chain, NULL), wrong ? -EBADMSG : 0, "row %d", row);
+                CHECK_EQ(ended, !wrong, "row %d", row);
+                CHECK_EQ(digest_is_equal(&d, &found), !wrong, "row %d", row);
         }
 }
 
