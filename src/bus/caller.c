@@ -3,6 +3,7 @@
  * held back is limited for the same reason. */
 #include "bus/caller.h"
 
+#include "base/proc.h"
 #include "base/text.h"
 #include "bus/error.h"
 #include "bus/name.h"
@@ -160,31 +161,54 @@ static void known_add(Callers *c, Caller *fresh) {
         *slot = *fresh;
 }
 
-/* A caller outside the bus's PID namespace has no PID. */
+/* What the bus tells of a sender. */
+typedef struct Credentials {
+        uint32_t uid, pid;
+        bool has_uid;
+        int process; /* pidfd, the message's own; -EBADF = this bus knows none */
+} Credentials;
+
+static int read_credential(sd_bus_message *reply, const char *key, Credentials *ret) {
+        int r;
+
+        if (streq(key, "UnixUserID")) {
+                r = sd_bus_message_read(reply, "v", "u", &ret->uid);
+                ret->has_uid = r >= 0;
+                return r;
+        }
+        if (streq(key, "ProcessID"))
+                return sd_bus_message_read(reply, "v", "u", &ret->pid);
+        if (streq(key, "ProcessFD"))
+                return sd_bus_message_read(reply, "v", "h", &ret->process);
+        return sd_bus_message_skip(reply, "v");
+}
+
+/* A caller outside the bus's PID namespace has no PID. One that has ended, and left the connection to somebody
+ * else, is nobody that we could tell. */
 static int read_credentials(sd_bus_message *reply, Caller *ret) {
-        uint32_t uid = 0, pid = 0;
-        bool has_uid = false;
+        Credentials c = { .process = -EBADF };
         const char *key;
+        pid_t pid;
         int r = sd_bus_message_enter_container(reply, 'a', "{sv}");
 
         while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
                 r = sd_bus_message_read(reply, "s", &key);
-                if (r >= 0 && streq(key, "UnixUserID")) {
-                        r = sd_bus_message_read(reply, "v", "u", &uid);
-                        has_uid = r >= 0;
-                } else if (r >= 0 && streq(key, "ProcessID"))
-                        r = sd_bus_message_read(reply, "v", "u", &pid);
-                else if (r >= 0)
-                        r = sd_bus_message_skip(reply, "v");
+                if (r >= 0)
+                        r = read_credential(reply, key, &c);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(reply);
         }
         if (r < 0)
                 return r;
-        if (!has_uid || uid == (uint32_t) -1)
+        if (!c.has_uid || c.uid == (uint32_t) -1)
                 return -ENODATA;
-        ret->uid = uid;
-        ret->pid = pid <= INT32_MAX ? (pid_t) pid : 0;
+        if (c.process >= 0) {
+                r = proc_pidfd_pid(c.process, &pid);
+                if (r < 0)
+                        return r;
+        }
+        ret->uid = c.uid;
+        ret->pid = c.pid <= INT32_MAX ? (pid_t) c.pid : 0;
         return 0;
 }
 

@@ -3,8 +3,10 @@
 #include "check.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "bus/caller.h"
 
@@ -50,7 +52,8 @@ static int setup(void **state) {
         int pair[2];
 
         assert_non_null(bed);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+                         0);
         assert_return_code(sd_bus_new(&bed->service), 0);
         assert_return_code(sd_bus_new(&bed->bus), 0);
         assert_return_code(sd_bus_set_fd(bed->service, pair[0], pair[0]), 0);
@@ -58,6 +61,8 @@ static int setup(void **state) {
         assert_return_code(sd_bus_set_server(bed->bus, true, id), 0);
         assert_return_code(sd_bus_set_anonymous(bed->service, true), 0);
         assert_return_code(sd_bus_set_anonymous(bed->bus, true), 0);
+        assert_return_code(sd_bus_negotiate_fds(bed->service, true), 0);
+        assert_return_code(sd_bus_negotiate_fds(bed->bus, true), 0);
         assert_return_code(callers_new(bed->service, &bed->callers), 0);
         assert_return_code(sd_bus_add_fallback(bed->service, NULL, "/", on_call, bed), 0);
         assert_return_code(sd_bus_add_filter(bed->bus, NULL, on_question, bed), 0);
@@ -97,8 +102,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
 static void send_call(Sent *sent, const char *sender, const char *member) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
 
-        assert_return_code(sd_bus_message_new_method_call(sent->bed->bus, &m, NULL, "/x", "org.example",
-                                                          member),
+        assert_return_code(sd_bus_message_new_method_call(sent->bed->bus, &m, NULL, "/x",
+                                                          "org.example", member),
                            0);
         assert_return_code(sd_bus_message_set_sender(m, sender), 0);
         assert_return_code(sd_bus_call_async(sent->bed->bus, NULL, m, on_reply, sent, 0), 0);
@@ -122,8 +127,9 @@ static void test_nobody_waits(void **state) {
         CHECK_EQ(bed->n_questions, 1, "asked about one");
         CHECK_STR(strempty(bed->log.p), "c;", "somebody else is answered meanwhile");
 
-        assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 3, "ProcessFD", "s", "?",
-                                                      "UnixUserID", "u", 1000, "ProcessID", "u", 77),
+        assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 3,
+                                                      "LinuxSecurityLabel", "s", "?", "UnixUserID",
+                                                      "u", 1000, "ProcessID", "u", 77),
                            0);
         run(bed);
         CHECK_STR(bed->log.p, "c;a;b;", "in the order that they were sent in");
@@ -152,11 +158,34 @@ static void test_nobody_knows(void **state) {
         send_call(&b, ":1.5", "Who");
         run(bed);
         CHECK_EQ(bed->n_questions, 2, "asked again");
-        assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 1, "ProcessID", "u", 77),
+        assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 1, "ProcessID", "u",
+                                                      77),
                            0);
         buf_done(&bed->log);
         run(bed);
         assert_ptr_equal(strstr(bed->log.p, "b cannot find out who is calling"), bed->log.p);
+}
+
+/* The connection of a process that has ended is somebody else's by now, and so may be its number. */
+static void test_a_process_that_has_ended(void **state) {
+        Bed *bed = *state;
+        Sent a = { bed, "a " };
+        siginfo_t info;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(0);
+        _cleanup_fd_ int fd = proc_pidfd_open(pid);
+        assert_return_code(fd, 0);
+        assert_return_code(proc_wait(fd, &info), 0);
+        send_call(&a, ":1.5", "Who");
+        run(bed);
+        assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 3, "UnixUserID", "u",
+                                                      0, "ProcessID", "u", pid, "ProcessFD", "h",
+                                                      fd),
+                           0);
+        run(bed);
+        CHECK_STR(bed->log.p, "a cannot find out who is calling: No such process;", "told so");
 }
 
 static void test_one_caller_cannot_have_everything_kept(void **state) {
@@ -190,6 +219,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_nobody_waits, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_nobody_knows, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_process_that_has_ended, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_one_caller_cannot_have_everything_kept, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_a_peer_is_known, setup, teardown),
