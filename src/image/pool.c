@@ -5,11 +5,14 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/fd.h"
 #include "base/home.h"
 #include "base/path.h"
 #include "image/companion.h"
+#include "image/quota-group.h"
 #include "image/quota.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
@@ -377,6 +380,19 @@ int pool_list_explained(ImageList *ret, PoolLeftovers *ret_others, Error *e) {
         return 0;
 }
 
+/* A file system that has nothing but the pool in it says what that takes. */
+static void read_file_system(int fd, PoolUsage *ret) {
+        struct statvfs f;
+        struct statx sx;
+
+        if (statx(fd, "", AT_EMPTY_PATH, 0, &sx) < 0 ||
+            !(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) || fstatvfs(fd, &f) < 0 ||
+            (subvolume_is(fd) && !subvolume_is_top(fd)))
+                return;
+        ret->usage = (uint64_t) (f.f_blocks - f.f_bfree) * f.f_frsize;
+        ret->limit = (uint64_t) f.f_blocks * f.f_frsize;
+}
+
 void pool_usage(PoolUsage *ret) {
         _cleanup_free_ char *path = NULL;
         uint64_t exclusive, limit_exclusive;
@@ -385,8 +401,14 @@ void pool_usage(PoolUsage *ret) {
         if (pool_path(&path, NULL) < 0)
                 return;
         _cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0)
+        if (fd < 0)
+                return;
+        if (subvolume_is(fd))
+                (void) quota_group_read_tree(fd, &ret->usage, &ret->limit);
+        else
                 quota_read_directory(fd, &ret->usage, &exclusive, &ret->limit, &limit_exclusive);
+        if (ret->usage == UINT64_MAX)
+                read_file_system(fd, ret);
 }
 
 int pool_set_limit(uint64_t limit, Error *e) {
@@ -394,13 +416,5 @@ int pool_set_limit(uint64_t limit, Error *e) {
         _cleanup_fd_ int fd = pool_open(e);
         int r = fd < 0 ? fd : pool_path(&path, e);
 
-        if (r < 0)
-                return r;
-        /* A project of the whole pool would take the images out of theirs. */
-        if (!subvolume_is(fd))
-                return error_set(
-                        e, EOPNOTSUPP,
-                        "the pool '%s' is no subvolume of btrfs, which alone can be limited as a whole",
-                        path);
-        return quota_set_directory(fd, path, limit, e);
+        return r < 0 ? r : quota_set_pool(fd, path, limit, e);
 }

@@ -68,9 +68,10 @@ typedef struct PoolUsage {
         uint64_t limit; /* UINT64_MAX = none or unknown */
 } PoolUsage;
 
-/** pool_usage() - what the main directory takes, where the file system keeps count of it, see quota.h */
+/** pool_usage() - what the main directory takes with all that is in it, and may take
+ * It is known where the file system keeps count of it, see quota.h, and where it has nothing else in it. */
 void pool_usage(PoolUsage *ret);
 /** pool_set_limit() - limit what the main directory may take
- * Return: 0; -EOPNOTSUPP the file system does not keep count, or the pool is no file system or subvolume of its
- * own; -errno. */
+ * Return: 0; -EOPNOTSUPP the file system does not keep count, or the pool is neither a subvolume nor a project;
+ * -errno. */
 int pool_set_limit(uint64_t limit, Error *e);

@@ -148,16 +148,31 @@ void quota_read_directory(int fd, uint64_t *ret_usage, uint64_t *ret_exclusive, 
                 *ret_limit = *ret_limit_exclusive = q.dqb_bhardlimit * BLOCK;
 }
 
-int quota_set_directory(int fd, const char *path, uint64_t limit, Error *e) {
-        if (!subvolume_is(fd))
-                return set_project_limit(fd, path, limit, e);
-        int r = quota_group_set_limit(fd, limit);
+static int explain_group(int r, const char *path, Error *e) {
         if (r == -ENOTCONN)
                 return error_set(
                         e, EOPNOTSUPP,
                         "quotas are off on the file system of '%s' (\"btrfs quota enable\" turns them on)",
                         path);
         return r < 0 ? error_set(e, r, "cannot limit '%s': %m", path) : 0;
+}
+
+int quota_set_directory(int fd, const char *path, uint64_t limit, Error *e) {
+        return subvolume_is(fd) ? explain_group(quota_group_set_limit(fd, limit), path, e)
+                                : set_project_limit(fd, path, limit, e);
+}
+
+int quota_set_pool(int fd, const char *path, uint64_t limit, Error *e) {
+        if (subvolume_is(fd))
+                return explain_group(quota_group_set_tree_limit(fd, limit), path, e);
+        /* We make none of the whole pool: that would take the images out of theirs. */
+        if (get_project(fd) <= 0)
+                return error_set(
+                        e, EOPNOTSUPP,
+                        "the pool '%s' is neither a subvolume of btrfs nor a project (chattr -p), which alone "
+                        "can be limited as a whole",
+                        path);
+        return set_project_limit(fd, path, limit, e);
 }
 
 void image_read_quota(Image *i) {

@@ -22,3 +22,7 @@ void quota_read_directory(int fd, uint64_t *ret_usage, uint64_t *ret_exclusive, 
                           uint64_t *ret_limit_exclusive);
 /** quota_set_directory() - limit a directory. Return: 0 or -errno, as image_set_limit(). */
 int quota_set_directory(int fd, const char *path, uint64_t limit, Error *e);
+/** quota_set_pool() - limit a directory and all the images in it, which may have limits of their own
+ * A subvolume by a quota group of it and all below; a directory that was made a project by that.
+ * Return: 0; -EOPNOTSUPP it is neither; -errno, as image_set_limit(). */
+int quota_set_pool(int fd, const char *path, uint64_t limit, Error *e);

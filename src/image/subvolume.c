@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What skep needs of btrfs: telling, making, snapshotting and deleting subvolumes. No quota groups;
- * no library, as these few ioctls are all there is to it. */
+/* What skep needs of btrfs: telling, making, snapshotting and deleting subvolumes. How they are counted is
+ * quota-group.c's; no library, as these few ioctls are all there is to it. */
 #include "image/subvolume.h"
 
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 
 #include "base/path.h"
+#include "image/quota-group.h"
 
 #define SUBVOLUME_INODE 256 /* BTRFS_FIRST_FREE_OBJECTID: inode of every subvolume's top */
 #define DEPTH_MAX       256
@@ -26,6 +27,12 @@ bool subvolume_is(int fd) {
 
         return fstat(fd, &st) >= 0 && S_ISDIR(st.st_mode) && st.st_ino == SUBVOLUME_INODE &&
                is_btrfs(fd);
+}
+
+bool subvolume_is_top(int fd) {
+        struct btrfs_ioctl_get_subvol_info_args info = {};
+
+        return ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &info) >= 0 && info.parent_id == 0;
 }
 
 int subvolume_get_read_only(int fd, bool *ret) {
@@ -56,13 +63,23 @@ int subvolume_get_times(int fd, uint64_t *ret_crtime, uint64_t *ret_mtime) {
         return 0;
 }
 
+/* What is new counts for what it was made in. That it is not counted is no reason not to have it. */
+static int join_group(int dir_fd, const char *name) {
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void) quota_group_join(dir_fd, fd);
+        return 0;
+}
+
 int subvolume_create(int dir_fd, const char *name) {
         struct btrfs_ioctl_vol_args args = {};
 
         if (strlen(name) >= sizeof(args.name))
                 return -ENAMETOOLONG;
         memcpy(args.name, name, strlen(name) + 1);
-        return ioctl(dir_fd, BTRFS_IOC_SUBVOL_CREATE, &args) < 0 ? -errno : 0;
+        return ioctl(dir_fd, BTRFS_IOC_SUBVOL_CREATE, &args) < 0 ? -errno
+                                                                 : join_group(dir_fd, name);
 }
 
 int subvolume_snapshot(int source_fd, int dir_fd, const char *name, bool read_only) {
@@ -74,7 +91,8 @@ int subvolume_snapshot(int source_fd, int dir_fd, const char *name, bool read_on
         if (strlen(name) >= sizeof(args.name))
                 return -ENAMETOOLONG;
         memcpy(args.name, name, strlen(name) + 1);
-        return ioctl(dir_fd, BTRFS_IOC_SNAP_CREATE_V2, &args) < 0 ? -errno : 0;
+        return ioctl(dir_fd, BTRFS_IOC_SNAP_CREATE_V2, &args) < 0 ? -errno
+                                                                  : join_group(dir_fd, name);
 }
 
 static int subvolume_destroy(int dir_fd, const char *name) {

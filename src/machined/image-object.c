@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Image objects, see image-object.h. A call is held back while a worker looks for its image, and comes to its
- * handler when that is known, or known not to be there. */
+ * handler when that is known, or known not to be there. The pool itself is looked at in the same way, by a name that
+ * no image can have. */
 #include "machined/image-object.h"
 
-#include "image/pool.h"
 #include "image/quota.h"
 #include "machined/op.h"
 
+#define POOL_NAME        ".#pool"
 #define LOOK_USEC        ((uint64_t) 30 * 1000000)
 #define LOOKUPS_MAX      64
 #define LOOKUP_CALLS_MAX 64
@@ -66,7 +67,7 @@ static int put(Manager *m, const char *name, Image *image, const Error *why, Ima
 }
 
 int image_object_get(Manager *m, const char *name, ImageObject **ret, Error *e) {
-        ImageObject *o = map_get(&m->images, name);
+        ImageObject *o = image_name_is_valid(name) ? map_get(&m->images, name) : NULL;
         Image *image = NULL;
 
         if (o && !o->image) {
@@ -87,19 +88,49 @@ int image_object_get(Manager *m, const char *name, ImageObject **ret, Error *e) 
         return put(m, name, image, NULL, ret) < 0 ? error_oom(e) : 0;
 }
 
+int image_object_pool(Manager *m, PoolUsage *ret) {
+        ImageObject *o = map_get(&m->images, POOL_NAME);
+
+        if (!o || !o->image)
+                return -ENODATA;
+        *ret = (PoolUsage){ .usage = o->image->usage, .limit = o->image->limit };
+        return 0;
+}
+
+/* Return: 1 found; 0 there is none; -errno. */
+static int look(const char *name, Image **ret, Error *e) {
+        PoolUsage usage;
+
+        if (!streq(name, POOL_NAME)) {
+                int r = pool_find(name, ret, e);
+                if (r > 0)
+                        image_read_quota(*ret);
+                return r;
+        }
+        Image *pool = calloc(1, sizeof *pool);
+        if (!pool || !(pool->name = strdup(name))) {
+                (void) image_free(pool);
+                return error_oom(e);
+        }
+        pool_usage(&usage);
+        pool->usage = usage.usage;
+        pool->limit = usage.limit;
+        *ret = pool;
+        return 1;
+}
+
 /* From the worker comes the image as it is in memory, and then its strings. */
 
 static int work(const void *arg, const WorkerOut *out, Error *e) {
         _cleanup_(buf_done) Buf b = {};
         _cleanup_image_ Image *image = NULL;
         const char *name = arg;
-        int r = pool_find(name, &image, e);
+        int r = look(name, &image, e);
 
         if (r < 0)
                 return r;
         if (r == 0)
                 return error_set(e, ERR_NO_SUCH_IMAGE, "No image '%.64s' known", name);
-        image_read_quota(image);
         const char *const strings[] = { image->name, image->path, image->directory, image->entry };
         r = buf_append(&b, image, sizeof *image);
         for (size_t i = 0; i < ELEMENTSOF(strings) && r >= 0; i++)
@@ -200,6 +231,24 @@ static int begin(Manager *m, const char *name, ImageLookup **ret) {
 
 #define BY_NAME(own, by_name, in, in_names, out, out_names, op) by_name,
 
+/* Whether a call asks for what the pool takes or may take. */
+static bool asks_for_pool(sd_bus_message *call) {
+        const char *path = sd_bus_message_get_path(call), *member = sd_bus_message_get_member(call);
+        const char *interface, *property = "PoolUsage";
+
+        if (!path || !member || !sd_bus_message_is_method_call(call, NULL, NULL) ||
+            !streq_ptr(sd_bus_message_get_interface(call), "org.freedesktop.DBus.Properties") ||
+            !streq(path, BUS_MACHINE1_PATH))
+                return false;
+        bool one = streq(member, "Get");
+        int r = !one && !streq(member, "GetAll") ? 0
+                : one ? sd_bus_message_read(call, "ss", &interface, &property)
+                      : sd_bus_message_read(call, "s", &interface);
+        (void) sd_bus_message_rewind(call, true);
+        return r > 0 && (*interface == '\0' || streq(interface, BUS_MACHINE1_MANAGER)) &&
+               (streq(property, "PoolUsage") || streq(property, "PoolLimit"));
+}
+
 /* Return: the name of the image that a call is about, a new string; NULL = it is about none. */
 static char *find_name(sd_bus_message *call) {
         static const char *const members[] = { "GetImage", IMAGE_OPS(BY_NAME) NULL };
@@ -223,11 +272,12 @@ static char *find_name(sd_bus_message *call) {
 }
 
 static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ char *name = find_name(call);
+        const bool pool = asks_for_pool(call);
+        _cleanup_free_ char *name = pool ? strdup(POOL_NAME) : find_name(call);
         ImageLookup *l = NULL;
         Manager *m = userdata;
 
-        if (!name || !image_name_is_valid(name) || streq(name, IMAGE_HOST_NAME) ||
+        if (!name || (!pool && !image_name_is_valid(name)) || streq(name, IMAGE_HOST_NAME) ||
             map_get(&m->images, name))
                 return 0;
         /* That has to be known in the end, and what is found is not kept for so long. */

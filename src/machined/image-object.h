@@ -3,7 +3,7 @@
  * that reading ten properties looks at the disk once. */
 #pragma once
 
-#include "image/image.h"
+#include "image/pool.h"
 #include "machined/manager.h"
 
 typedef struct ImageObject {
@@ -24,3 +24,6 @@ void image_object_stop(Manager *m);
 int image_object_get(Manager *m, const char *name, ImageObject **ret, Error *e);
 /** image_object_forget() - forget all of them, because one has changed or the loop is idle */
 void image_object_forget(Manager *m);
+/** image_object_pool() - what the pool takes and may take, in a call that asks for that
+ * Return: 0; -ENODATA nobody could find out. */
+int image_object_pool(Manager *m, PoolUsage *ret);

@@ -81,7 +81,7 @@ static int get_pool(sd_bus *bus, const char *path, const char *interface, const 
 
         PoolUsage usage = { UINT64_MAX, UINT64_MAX };
         if (privacy_reveals(userdata))
-                pool_usage(&usage);
+                (void) image_object_pool(userdata, &usage);
         return sd_bus_message_append(reply, "t",
                                      streq(property, "PoolUsage") ? usage.usage : usage.limit);
 }

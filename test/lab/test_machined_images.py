@@ -211,6 +211,23 @@ def test_limits(lab):
     assert error(lab, "SetImageLimit", "st", "disk", 1 << 20)[0] == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
+def test_pool_of_its_own(lab):
+    """What is a file system of its own takes what that says, and may take all of it."""
+    def pool():
+        return [json.loads(lab.out(["busctl", "--json=short", "get-property", NAME, PATH, NAME + ".Manager", p]))["data"]
+                for p in ("PoolUsage", "PoolLimit")]
+
+    lab.run(f"mount -t tmpfs -o size=64M machines {POOL} && head -c 3M /dev/zero >{POOL}/some.raw")
+    try:
+        used, limit = pool()
+        assert limit == 64 << 20 and 3 << 20 <= used < 4 << 20
+        assert "Limit: 64.0M" in lab.out("skep image-status")
+        name, text = error(lab, "SetPoolLimit", "t", 1 << 30)
+        assert name == "org.freedesktop.DBus.Error.NotSupported" and "neither a subvolume of btrfs nor a project" in text
+    finally:
+        lab.run(f"umount {POOL}")
+
+
 def test_empty_disk(lab):
     """There is nothing in it that could be told; how others are looked into is in test_raw_images.py."""
     name, text = error(lab, "GetImageHostname", "s", "disk")

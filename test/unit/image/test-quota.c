@@ -154,6 +154,88 @@ static void test_btrfs(void **state) {
         check_limit("one");
 }
 
+static PoolUsage usage(void) {
+        PoolUsage u;
+
+        pool_usage(&u);
+        return u;
+}
+
+/* The numbers are there when all has been written and counted. */
+static void settle(const char *where) {
+        char command[256];
+
+        (void) snprintf(command, sizeof(command),
+                        "btrfs filesystem sync %1$s && btrfs quota rescan -w %1$s >/dev/null",
+                        where);
+        assert_int_equal(system(command), 0);
+}
+
+/* A limit of the pool is one of all images together, old and new, each of which may have its own. */
+static void test_btrfs_pool(void **state) {
+        _cleanup_image_ Image *one = NULL;
+        Error e = {};
+
+        if (!mount_own("mkfs.btrfs -q -f", ""))
+                skip();
+        /* It has nothing else in it. */
+        assert_true(usage().limit == 320 * MIB && usage().usage < 64 * MIB);
+        assert_int_equal(pool_set_limit(40 * MIB, &e), -EOPNOTSUPP);
+        assert_non_null(strstr(e.text, "btrfs quota enable"));
+
+        scratch_dir("pool");
+        assert_int_equal(rmdir(in_scratch("pool")), 0);
+        _cleanup_fd_ int top = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(subvolume_create(top, "pool"), 0);
+        assert_int_equal(setenv("SKEP_POOL", in_scratch("pool"), 1), 0);
+        assert_true(usage().limit == UINT64_MAX && usage().usage == UINT64_MAX);
+        _cleanup_fd_ int fd = open(in_scratch("pool"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(subvolume_create(fd, "one"), 0);
+        assert_int_equal(fill("pool/one/file", 12), 12);
+        char command[256];
+        (void) snprintf(command, sizeof(command), "btrfs quota enable %s", scratch);
+        assert_int_equal(system(command), 0);
+        settle(scratch);
+        assert_true(usage().limit == UINT64_MAX && usage().usage == UINT64_MAX);
+
+        CHECK_EQ(pool_set_limit(40 * MIB, &e), 0, "%s", e.text);
+        settle(scratch);
+        assert_true(usage().limit == 40 * MIB);
+        CHECK_EQ(usage().usage >= 12 * MIB && usage().usage < 14 * MIB, true, "%ju",
+                 (uintmax_t) usage().usage);
+        /* One that is made now counts as well; a clone counts for what is its own. */
+        assert_int_equal(subvolume_create(fd, "two"), 0);
+        assert_int_equal(fill("pool/two/file", 12), 12);
+        one = get("one");
+        CHECK_EQ(image_clone(one, "copy", 0, &e), 0, "%s", e.text);
+        settle(scratch);
+        CHECK_EQ(usage().usage >= 24 * MIB && usage().usage < 27 * MIB, true, "%ju",
+                 (uintmax_t) usage().usage);
+        CHECK_EQ(image_set_limit(one, 16 * MIB, &e), 0, "%s", e.text);
+        assert_true(fill("pool/one/more", 12) <= 4);
+        assert_true(fill("pool/copy/more", 40) <= 14);
+
+        CHECK_EQ(pool_set_limit(UINT64_MAX, &e), 0, "%s", e.text);
+        assert_true(usage().limit == UINT64_MAX && fill("pool/two/more", 30) == 30);
+}
+
+/* What has a file system of its own takes what that says, and may take all of it. */
+static void test_pool_of_its_own(void **state) {
+        Error e = {};
+
+        if (!mount_own("mkfs.ext4 -q -F", ""))
+                skip();
+        uint64_t before = usage().usage;
+        assert_true(usage().limit > 200 * MIB && usage().limit < 320 * MIB);
+        assert_int_equal(fill("file", 20), 20);
+        CHECK_EQ(usage().usage >= before + 20 * MIB && usage().usage < before + 22 * MIB, true,
+                 "%ju", (uintmax_t) usage().usage);
+        assert_int_equal(pool_set_limit(40 * MIB, &e), -EOPNOTSUPP);
+        scratch_dir("pool");
+        assert_int_equal(setenv("SKEP_POOL", in_scratch("pool"), 1), 0);
+        assert_true(usage().limit == UINT64_MAX && usage().usage == UINT64_MAX);
+}
+
 static void test_disk(void **state) {
         _cleanup_image_ Image *i = NULL, *now = NULL;
         Error e = {};
@@ -172,8 +254,13 @@ static void test_disk(void **state) {
 int main(void) {
 #define ROW(t) cmocka_unit_test_setup_teardown(t, scratch_setup, teardown)
         const struct CMUnitTest tests[] = {
-                ROW(test_ext4),        ROW(test_xfs),  ROW(test_btrfs),
-                ROW(test_not_counted), ROW(test_disk),
+                ROW(test_ext4),
+                ROW(test_xfs),
+                ROW(test_btrfs),
+                ROW(test_not_counted),
+                ROW(test_disk),
+                ROW(test_btrfs_pool),
+                ROW(test_pool_of_its_own),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
