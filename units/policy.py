@@ -52,6 +52,7 @@ IMPORT1 = {
         PullTar PullTarEx PullRaw PullRawEx PullOci
         ListTransfers ListTransfersEx CancelTransfer ListImages""",
     "org.freedesktop.import1.Transfer": "Cancel",
+    "org.skep.ImportManager1": "ListHistory",
 }
 
 STANDARD = {

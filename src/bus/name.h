@@ -16,6 +16,9 @@
 #define BUS_IMPORT1_TRANSFER           "/org/freedesktop/import1/transfer" /* + "/_" number */
 #define BUS_IMPORT1_MANAGER            "org.freedesktop.import1.Manager"
 #define BUS_IMPORT1_TRANSFER_INTERFACE "org.freedesktop.import1.Transfer"
+/* What that cannot say, on the same objects */
+#define BUS_SKEP_IMPORT_MANAGER1 "org.skep.ImportManager1"
+#define BUS_SKEP_TRANSFER1       "org.skep.Transfer1"
 
 #define BUS_SYSTEMD1_NAME    "org.freedesktop.systemd1"
 #define BUS_SYSTEMD1_PATH    "/org/freedesktop/systemd1"

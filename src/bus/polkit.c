@@ -269,3 +269,10 @@ int polkit_check_quietly(Polkit *p, sd_bus_message *m, const char *action,
                          const char *const *details, uid_t owner, Error *e) {
         return check(p, m, action, details, owner, true, e);
 }
+
+bool polkit_is_asking(const Polkit *p) {
+        for (const Question *q = p->questions; q; q = q->next)
+                if (!q->answered)
+                        return true;
+        return false;
+}

@@ -6,27 +6,21 @@
 
 typedef enum FieldKind { FIELD_STRING, FIELD_SIZE, FIELD_UNSIGNED, FIELD_BOOL } FieldKind;
 
-#define FIELD(k, m) { #m, k, offsetof(FetchRequest, m) }
+#define FIELD(k, m)                                                                                \
+        { #m, k, offsetof(FetchRequest, m) }
 
 static const struct {
         const char *key;
         FieldKind kind;
         size_t at;
 } fields[] = {
-        FIELD(FIELD_STRING, url),
-        FIELD(FIELD_STRING, etag),
-        FIELD(FIELD_STRING, modified),
-        FIELD(FIELD_STRING, user),
-        FIELD(FIELD_STRING, password),
-        FIELD(FIELD_STRING, tls_certificate),
-        FIELD(FIELD_STRING, tls_key),
-        FIELD(FIELD_STRING, tls_ca),
-        FIELD(FIELD_SIZE, limit),
-        FIELD(FIELD_SIZE, stall),
-        FIELD(FIELD_UNSIGNED, connections),
-        FIELD(FIELD_UNSIGNED, retries),
-        FIELD(FIELD_BOOL, is_pinned),
-        FIELD(FIELD_BOOL, stays_secure),
+        FIELD(FIELD_STRING, url),           FIELD(FIELD_STRING, etag),
+        FIELD(FIELD_STRING, modified),      FIELD(FIELD_STRING, user),
+        FIELD(FIELD_STRING, password),      FIELD(FIELD_STRING, tls_certificate),
+        FIELD(FIELD_STRING, tls_key),       FIELD(FIELD_STRING, tls_ca),
+        FIELD(FIELD_SIZE, limit),           FIELD(FIELD_SIZE, stall),
+        FIELD(FIELD_UNSIGNED, connections), FIELD(FIELD_UNSIGNED, retries),
+        FIELD(FIELD_BOOL, is_pinned),       FIELD(FIELD_BOOL, stays_secure),
 };
 
 static const void *member(const FetchRequest *q, size_t i) {

@@ -10,15 +10,16 @@
 
 typedef struct FetchRequest {
         char *url;
-        char *etag, *modified;                  /* of what there is already; NULL = nothing */
-        char *user, *password;                  /* for the URL's host alone */
-        char *tls_certificate, *tls_key, *tls_ca; /* PEM; NULL = none, and the system's authorities */
-        uint64_t limit;                         /* refuse more bytes than that */
-        uint64_t stall;                         /* seconds without bytes that end a connection */
-        unsigned connections;                   /* at most; 1 = ask for no ranges but to go on */
-        unsigned retries;                       /* attempts in a row that bring nothing */
-        bool is_pinned;    /* the digest is known: a wrong mixture of bytes will not pass */
-        bool stays_secure; /* not from https: to http: */
+        char *etag, *modified; /* of what there is already; NULL = nothing */
+        char *user, *password; /* for the URL's host alone */
+        char *tls_certificate, *tls_key,
+                *tls_ca;      /* PEM; NULL = none, and the system's authorities */
+        uint64_t limit;       /* refuse more bytes than that */
+        uint64_t stall;       /* seconds without bytes that end a connection */
+        unsigned connections; /* at most; 1 = ask for no ranges but to go on */
+        unsigned retries;     /* attempts in a row that bring nothing */
+        bool is_pinned;       /* the digest is known: a wrong mixture of bytes will not pass */
+        bool stays_secure;    /* not from https: to http: */
 } FetchRequest;
 
 /* Descriptors that go with it, and what comes back as a phase. */
@@ -29,7 +30,7 @@ enum {
         FETCH_FD_FEED,    /* a pipe for the bytes in their order; optional */
         FETCH_GO,         /* phase: that was all of them */
 
-        FETCH_DONE = 0, /* phases: all is there */
+        FETCH_DONE = 0,     /* phases: all is there */
         FETCH_NOT_MODIFIED, /* what there is already is what there is */
         _FETCH_RESULT_MAX,
 };

@@ -2,15 +2,16 @@
 /* Kinds of images, see image-class.h. */
 #include "importer/image-class.h"
 
+#include "base/home.h"
 #include "image/pool.h"
 
 static const struct {
         const char *name, *directory;
 } classes[_IMAGE_CLASS_MAX] = {
         [IMAGE_CLASS_MACHINE] = { "machine", NULL }, /* the pool, which can be elsewhere */
-        [IMAGE_CLASS_PORTABLE] = { "portable", "/var/lib/portables" },
-        [IMAGE_CLASS_SYSEXT] = { "sysext", "/var/lib/extensions" },
-        [IMAGE_CLASS_CONFEXT] = { "confext", "/var/lib/confexts" },
+        [IMAGE_CLASS_PORTABLE] = { "portable", "portables" },
+        [IMAGE_CLASS_SYSEXT] = { "sysext", "extensions" },
+        [IMAGE_CLASS_CONFEXT] = { "confext", "confexts" },
 };
 
 const char *image_class_name(ImageClass c) {
@@ -27,6 +28,6 @@ ImageClass image_class_parse(const char *s) {
 int image_class_directory(ImageClass c, char **ret, Error *e) {
         if (!classes[c].directory)
                 return pool_path(ret, e);
-        *ret = strdup(classes[c].directory);
+        *ret = home_state("%s", classes[c].directory);
         return *ret ? 0 : error_oom(e);
 }

@@ -1,157 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* org.freedesktop.import1 on the bus: decodes, authorises, acts, replies. What a transfer is and does is
- * in import-manager.c. Methods of the interface that skep does not have yet are there and say so. */
-#include <fcntl.h>
-#include <float.h>
-#include <sys/stat.h>
+/* The Manager on the bus: every way to start a transfer becomes one request, which is checked, authorised and
+ * started in one place. What a transfer is and does is in import-manager.c. */
+#include "importer/import-bus.h"
 
-#include "base/fd.h"
 #include "base/parse.h"
 #include "bus/error.h"
 #include "bus/name.h"
-#include "image/pool.h"
-#include "importer/import-manager.h"
 
-#define ACTION_IMPORT "org.freedesktop.import1.import"
 #define ACTION_CANCEL "org.freedesktop.import1.cancel"
 
-#define _cleanup_bus_message_ _cleanup_(sd_bus_message_unrefp)
-
-static int fail(sd_bus_error *error, int r, const Error *e) {
+int import_bus_fail(sd_bus_error *error, int r, const Error *e) {
         return bus_error_set(error, r, e);
 }
 
-static int check_source(int fd, Error *e) {
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return error_set(e, errno, "cannot look at the descriptor: %m");
-        if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
-                return error_set(e, EINVAL,
-                                 "the descriptor is neither a file nor a pipe nor a socket");
-        int flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
-                return error_set(e, EINVAL, "the descriptor is not open for reading");
-        return 0;
-}
-
-static int check_local(const char *local, Error *e) {
-        if (!image_name_is_valid(local) || streq(local, IMAGE_HOST_NAME))
-                return error_set(e, EINVAL, "'%.100s' is not a name for an image", local);
-        return 0;
-}
-
-static int start_import(ImportManager *m, sd_bus_message *msg, int fd, const char *local,
-                        ImageClass class, TransferFlags flags, sd_bus_error *error) {
-        const char *const details[] = { "local", local,        "class", image_class_name(class),
-                                        "type",  "import-tar", NULL };
-        Transfer *t;
-        Error e = {};
-        int r;
-
-        r = check_source(fd, &e);
-        if (r >= 0)
-                r = check_local(local, &e);
-        if (r < 0)
-                return fail(error, r, &e);
-        r = polkit_check(m->daemon.polkit, msg, ACTION_IMPORT, details, POLKIT_NOBODY, &e);
-        if (r == 0)
-                return 1;
-        if (r > 0)
-                r = import_manager_start(m, class, local, flags, fd, &t, &e);
-        if (r < 0)
-                return fail(error, r, &e);
-
-        _cleanup_free_ char *path = transfer_path(t->id);
-        return path ? sd_bus_reply_method_return(msg, "uo", t->id, path) : -ENOMEM;
-}
-
-static int method_import_tar(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        int fd, force, read_only;
-        const char *local;
-        int r = sd_bus_message_read(msg, "hsbb", &fd, &local, &force, &read_only);
-
-        if (r < 0)
-                return r;
-        return start_import(userdata, msg, fd, local, IMAGE_CLASS_MACHINE,
-                            (force ? TRANSFER_FORCE : 0) | (read_only ? TRANSFER_READ_ONLY : 0),
-                            error);
-}
-
-static int parse_class(const char *class, Error *e) {
+int import_bus_parse_class(const char *class, Error *e) {
         int c = image_class_parse(class);
 
         return c < 0 ? error_set(e, EINVAL, "'%.64s' is not a class of images", class) : c;
 }
 
-static int method_import_tar_ex(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        const char *local, *class;
-        uint64_t flags;
-        Error e = {};
-        int fd;
-        int r = sd_bus_message_read(msg, "hsst", &fd, &local, &class, &flags);
-
-        if (r < 0)
-                return r;
-        int c = parse_class(class, &e);
-        if (c < 0)
-                return fail(error, c, &e);
-        if (flags & ~(uint64_t) _TRANSFER_FLAGS_ALL) {
-                r = error_set(&e, EINVAL, "flags 0x%llx are not known here",
-                              (unsigned long long) flags);
-                return fail(error, r, &e);
-        }
-        return start_import(userdata, msg, fd, local, (ImageClass) c, (TransferFlags) flags, error);
-}
-
-static int method_unsupported(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        return sd_bus_error_setf(error, SD_BUS_ERROR_NOT_SUPPORTED, "%s is not supported yet",
-                                 sd_bus_message_get_member(msg));
-}
-
-static double shown_progress(const Transfer *t) {
-        return t->progress < 0 ? -DBL_MAX : t->progress;
-}
-
-static int append_transfer(sd_bus_message *reply, const Transfer *t, bool with_class) {
-        _cleanup_free_ char *path = transfer_path(t->id);
-        int r = path ? sd_bus_message_open_container(reply, 'r', with_class ? "ussssdo" : "usssdo")
-                     : -ENOMEM;
-
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "usss", t->id, "import-tar", "", t->local);
-        if (r >= 0 && with_class)
-                r = sd_bus_message_append(reply, "s", image_class_name(t->class));
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "do", shown_progress(t), path);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-/* @class: negative = all */
-static int list_transfers(ImportManager *m, sd_bus_message *msg, int class, bool with_class) {
-        _cleanup_bus_message_ sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(msg, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a',
-                                                  with_class ? "(ussssdo)" : "(usssdo)");
-        for (size_t i = 0; i < m->n_watched && r >= 0; i++) {
-                const Transfer *t = m->watched[i]->transfer;
-                if (class < 0 || (int) t->class == class)
-                        r = append_transfer(reply, t, with_class);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static int method_list_transfers(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        return list_transfers(userdata, msg, -1, false);
-}
-
-/* Reads the "st" that the Ex methods of lists take. Return: class; -1 = all; other negatives failed, with
- * @error set. */
-static int read_list_arguments(sd_bus_message *msg, int *ret_class, sd_bus_error *error) {
+int import_bus_read_filter(sd_bus_message *msg, int *ret_class, sd_bus_error *error) {
         const char *class;
         uint64_t flags;
         Error e = {};
@@ -162,40 +30,154 @@ static int read_list_arguments(sd_bus_message *msg, int *ret_class, sd_bus_error
         if (flags != 0) {
                 r = error_set(&e, EINVAL, "flags 0x%llx are not known here",
                               (unsigned long long) flags);
-                return fail(error, r, &e);
+                return import_bus_fail(error, r, &e);
         }
         *ret_class = -1;
         if (class[0]) {
-                *ret_class = parse_class(class, &e);
+                *ret_class = import_bus_parse_class(class, &e);
                 if (*ret_class < 0)
-                        return fail(error, *ret_class, &e);
+                        return import_bus_fail(error, *ret_class, &e);
         }
         return 0;
 }
 
-static int method_list_transfers_ex(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        int class = -1, r = read_list_arguments(msg, &class, error);
+/* Starting */
 
-        return r < 0 ? r : list_transfers(userdata, msg, class, true);
+/* What a message can carry; strings are the message's. */
+typedef struct Arguments {
+        int fd;
+        const char *local, *remote, *class, *verify, *format;
+        int force, read_only;
+        uint64_t flags;
+} Arguments;
+
+static int read_import(sd_bus_message *msg, bool ex, Arguments *a) {
+        return ex ? sd_bus_message_read(msg, "hsst", &a->fd, &a->local, &a->class, &a->flags)
+                  : sd_bus_message_read(msg, "hsbb", &a->fd, &a->local, &a->force, &a->read_only);
 }
 
-static int cancel(ImportManager *m, sd_bus_message *msg, uint32_t id, sd_bus_error *error) {
-        Error e = {};
-        int r = 0;
+static int read_export(sd_bus_message *msg, bool ex, Arguments *a) {
+        return ex ? sd_bus_message_read(msg, "sshst", &a->local, &a->class, &a->fd, &a->format,
+                                        &a->flags)
+                  : sd_bus_message_read(msg, "shs", &a->local, &a->fd, &a->format);
+}
 
-        if (!import_manager_find(m, id))
-                r = error_set(&e, ERR_NO_SUCH_TRANSFER, "No transfer %u known", id);
+static int read_pull(sd_bus_message *msg, bool ex, Arguments *a) {
+        int r = ex ? sd_bus_message_read(msg, "sssst", &a->remote, &a->local, &a->class, &a->verify,
+                                         &a->flags)
+                   : sd_bus_message_read(msg, "sssb", &a->remote, &a->local, &a->verify, &a->force);
+
+        if (r < 0)
+                return r;
+        /* The older call always does. */
+        if (!ex)
+                a->flags |= TRANSFER_KEEP_DOWNLOAD;
+        if (!a->verify[0])
+                a->verify = "signature";
+        if (streq(a->local, "-"))
+                a->local = "";
+        return r;
+}
+
+static int make_request(const Arguments *a, TransferKind kind, TransferRequest *ret, Error *e) {
+        int class = a->class ? import_bus_parse_class(a->class, e) : IMAGE_CLASS_MACHINE;
+        uint64_t flags = a->flags | (a->force ? TRANSFER_FORCE : 0) |
+                         (a->read_only ? TRANSFER_READ_ONLY : 0);
+
+        if (class < 0)
+                return class;
+        if (flags & ~(uint64_t) transfer_kind_flags(kind))
+                return error_set(e, EINVAL, "flags 0x%llx mean nothing to %s",
+                                 (unsigned long long) (flags &
+                                                       ~(uint64_t) transfer_kind_flags(kind)),
+                                 transfer_kind_name(kind));
+        *ret = (TransferRequest){ .kind = kind,
+                                  .class = (ImageClass) class,
+                                  .flags = (TransferFlags) flags,
+                                  .local = (char *) a->local,
+                                  .remote = (char *) a->remote,
+                                  .verify = (char *) a->verify,
+                                  .format = (char *) a->format };
+        return transfer_request_check(ret, e);
+}
+
+static int authorize(ImportManager *m, sd_bus_message *msg, const char *action,
+                     const TransferRequest *q, Error *e) {
+        _cleanup_free_ char *shown = transfer_request_shown_remote(q);
+        const char *details[TRANSFER_DETAILS_MAX];
+
+        if (!shown)
+                return error_oom(e);
+        transfer_request_details(q, shown, details);
+        return polkit_check(m->daemon.polkit, msg, action, details, POLKIT_NOBODY, e);
+}
+
+static int start(ImportManager *m, sd_bus_message *msg, TransferKind kind, bool ex,
+                 sd_bus_error *error) {
+        static int (*const read[_TRANSFER_WAY_MAX])(sd_bus_message *, bool, Arguments *) = {
+                [TRANSFER_WAY_IMPORT] = read_import,
+                [TRANSFER_WAY_EXPORT] = read_export,
+                [TRANSFER_WAY_PULL] = read_pull,
+        };
+        Arguments a = { .fd = -EBADF };
+        TransferRequest request;
+        Transfer *t;
+        Error e = {};
+        int r = read[transfer_kind_way(kind)](msg, ex, &a);
+
+        if (r < 0)
+                return r;
+        r = make_request(&a, kind, &request, &e);
+        if (r >= 0 && a.fd >= 0)
+                r = transfer_request_check_fd(&request, a.fd, &e);
         if (r >= 0) {
-                r = polkit_check(m->daemon.polkit, msg, ACTION_CANCEL, NULL, POLKIT_NOBODY, &e);
+                r = authorize(m, msg, transfer_kind_action(kind), &request, &e);
                 if (r == 0)
                         return 1;
         }
         if (r >= 0)
-                r = transfer_cancel(m->state_fd, import_manager_find(m, id)->transfer, &e);
-        /* Over already, which is what was wanted. */
-        if (r < 0 && r != -ESRCH)
-                return fail(error, r, &e);
-        return sd_bus_reply_method_return(msg, NULL);
+                r = import_manager_start(m, &request, a.fd, &t, &e);
+        if (r < 0)
+                return import_bus_fail(error, r, &e);
+
+        _cleanup_free_ char *path = transfer_path(t->id);
+        return path ? sd_bus_reply_method_return(msg, "uo", t->id, path) : -ENOMEM;
+}
+
+#define STARTER(name, kind)                                                                        \
+        static int method_##name(sd_bus_message *msg, void *userdata, sd_bus_error *error) {       \
+                return start(userdata, msg, kind, false, error);                                   \
+        }                                                                                          \
+        static int method_##name##_ex(sd_bus_message *msg, void *userdata, sd_bus_error *error) {  \
+                return start(userdata, msg, kind, true, error);                                    \
+        }
+
+STARTER(import_tar, TRANSFER_IMPORT_TAR)
+STARTER(import_raw, TRANSFER_IMPORT_RAW)
+STARTER(import_fs, TRANSFER_IMPORT_FS)
+STARTER(export_tar, TRANSFER_EXPORT_TAR)
+STARTER(export_raw, TRANSFER_EXPORT_RAW)
+STARTER(pull_tar, TRANSFER_PULL_TAR)
+STARTER(pull_raw, TRANSFER_PULL_RAW)
+
+static int method_pull_oci(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return sd_bus_error_setf(error, SD_BUS_ERROR_NOT_SUPPORTED,
+                                 "images of registries cannot be pulled yet");
+}
+
+/* Cancelling */
+
+int import_bus_cancel(ImportManager *m, sd_bus_message *msg, uint32_t id, sd_bus_error *error) {
+        Watched *w = import_manager_find(m, id);
+        Error e = {};
+        int r = w ? authorize(m, msg, ACTION_CANCEL, &w->transfer->request, &e)
+                  : error_set(&e, ERR_NO_SUCH_TRANSFER, "No transfer %u known", id);
+
+        if (r == 0)
+                return 1;
+        if (r > 0)
+                r = import_manager_cancel(m, w, &e);
+        return r < 0 ? import_bus_fail(error, r, &e) : sd_bus_reply_method_return(msg, NULL);
 }
 
 static int method_cancel_transfer(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
@@ -206,149 +188,61 @@ static int method_cancel_transfer(sd_bus_message *msg, void *userdata, sd_bus_er
                 return r;
         if (id == 0) {
                 Error e = {};
-                return fail(error, error_set(&e, EINVAL, "0 is no number of a transfer"), &e);
+                return import_bus_fail(error, error_set(&e, EINVAL, "0 is no number of a transfer"),
+                                       &e);
         }
-        return cancel(userdata, msg, id, error);
+        return import_bus_cancel(userdata, msg, id, error);
 }
 
-static int append_image(sd_bus_message *reply, const char *class, const Image *i) {
-        return sd_bus_message_append(reply, "(ssssbtttttt)", class, i->name,
-                                     image_type_name(i->type), i->path, (int) i->read_only,
-                                     i->crtime_usec ? i->crtime_usec : UINT64_MAX,
-                                     i->mtime_usec ? i->mtime_usec : UINT64_MAX, i->usage,
-                                     i->usage_exclusive, i->limit, i->limit_exclusive);
-}
-
-static int append_machines(sd_bus_message *reply) {
-        _cleanup_(image_list_done) ImageList list = {};
-        int r = pool_list(&list, NULL);
-
-        for (size_t i = 0; i < list.n && r >= 0; i++)
-                if (!image_is_hidden(list.items[i]) && !image_is_host(list.items[i]))
-                        r = append_image(reply, image_class_name(IMAGE_CLASS_MACHINE),
-                                         list.items[i]);
-        return r;
-}
-
-static int append_directory(sd_bus_message *reply, ImageClass class) {
-        _cleanup_free_ char *path = NULL;
-        int r = image_class_directory(class, &path, NULL);
-        _cleanup_dir_ DIR *d = r < 0 ? NULL : opendir(path);
-
-        for (struct dirent *de; d && r >= 0 && (de = readdir(d));) {
-                _cleanup_image_ Image *image = NULL;
-                if (de->d_name[0] != '.' && image_probe(path, de->d_name, &image, NULL) > 0)
-                        r = append_image(reply, image_class_name(class), image);
-        }
-        return r;
-}
-
-static int method_list_images(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        _cleanup_bus_message_ sd_bus_message *reply = NULL;
-        int class = -1, r = read_list_arguments(msg, &class, error);
-
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_return(msg, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssssbtttttt)");
-        for (int c = 0; c < _IMAGE_CLASS_MAX && r >= 0; c++)
-                if (class < 0 || class == c)
-                        r = c == IMAGE_CLASS_MACHINE ? append_machines(reply)
-                                                     : append_directory(reply, (ImageClass) c);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
+/* Tables */
 
 #define P(x) SD_BUS_PARAM(x)
-#define UNSUPPORTED(name, in, in_names)                                                            \
-        SD_BUS_METHOD_WITH_NAMES(name, in, in_names, "uo", P(transfer_id) P(transfer_path),        \
-                                 method_unsupported, SD_BUS_VTABLE_UNPRIVILEGED)
 #define METHOD(name, in, in_names, out, out_names, handler)                                        \
         SD_BUS_METHOD_WITH_NAMES(name, in, in_names, out, out_names, handler,                      \
                                  SD_BUS_VTABLE_UNPRIVILEGED)
+#define START(name, in, in_names, handler)                                                         \
+        METHOD(name, in, in_names, "uo", P(transfer_id) P(transfer_path), handler)
 #define IN_IMPORT    P(fd) P(local_name) P(force) P(read_only)
 #define IN_IMPORT_EX P(fd) P(local_name) P(class) P(flags)
+#define IN_EXPORT    P(local_name) P(fd) P(format)
+#define IN_EXPORT_EX P(local_name) P(class) P(fd) P(format) P(flags)
+#define IN_PULL      P(url) P(local_name) P(verify_mode) P(force)
+#define IN_PULL_EX   P(url) P(local_name) P(class) P(verify_mode) P(flags)
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        METHOD("ImportTar", "hsbb", IN_IMPORT, "uo", P(transfer_id) P(transfer_path),
-               method_import_tar),
-        METHOD("ImportTarEx", "hsst", IN_IMPORT_EX, "uo", P(transfer_id) P(transfer_path),
-               method_import_tar_ex),
-        UNSUPPORTED("ImportRaw", "hsbb", IN_IMPORT),
-        UNSUPPORTED("ImportRawEx", "hsst", IN_IMPORT_EX),
-        UNSUPPORTED("ImportFileSystem", "hsbb", IN_IMPORT),
-        UNSUPPORTED("ImportFileSystemEx", "hsst", IN_IMPORT_EX),
-        UNSUPPORTED("ExportTar", "shs", P(local_name) P(fd) P(format)),
-        UNSUPPORTED("ExportTarEx", "sshst", P(local_name) P(class) P(fd) P(format) P(flags)),
-        UNSUPPORTED("ExportRaw", "shs", P(local_name) P(fd) P(format)),
-        UNSUPPORTED("ExportRawEx", "sshst", P(local_name) P(class) P(fd) P(format) P(flags)),
-        UNSUPPORTED("PullTar", "sssb", P(url) P(local_name) P(verify_mode) P(force)),
-        UNSUPPORTED("PullTarEx", "sssst", P(url) P(local_name) P(class) P(verify_mode) P(flags)),
-        UNSUPPORTED("PullRaw", "sssb", P(url) P(local_name) P(verify_mode) P(force)),
-        UNSUPPORTED("PullRawEx", "sssst", P(url) P(local_name) P(class) P(verify_mode) P(flags)),
-        UNSUPPORTED("PullOci", "ssst", P(ref) P(local_name) P(class) P(flags)),
-        METHOD("ListTransfers", "", , "a(usssdo)", P(transfers), method_list_transfers),
+        START("ImportTar", "hsbb", IN_IMPORT, method_import_tar),
+        START("ImportTarEx", "hsst", IN_IMPORT_EX, method_import_tar_ex),
+        START("ImportRaw", "hsbb", IN_IMPORT, method_import_raw),
+        START("ImportRawEx", "hsst", IN_IMPORT_EX, method_import_raw_ex),
+        START("ImportFileSystem", "hsbb", IN_IMPORT, method_import_fs),
+        START("ImportFileSystemEx", "hsst", IN_IMPORT_EX, method_import_fs_ex),
+        START("ExportTar", "shs", IN_EXPORT, method_export_tar),
+        START("ExportTarEx", "sshst", IN_EXPORT_EX, method_export_tar_ex),
+        START("ExportRaw", "shs", IN_EXPORT, method_export_raw),
+        START("ExportRawEx", "sshst", IN_EXPORT_EX, method_export_raw_ex),
+        START("PullTar", "sssb", IN_PULL, method_pull_tar),
+        START("PullTarEx", "sssst", IN_PULL_EX, method_pull_tar_ex),
+        START("PullRaw", "sssb", IN_PULL, method_pull_raw),
+        START("PullRawEx", "sssst", IN_PULL_EX, method_pull_raw_ex),
+        START("PullOci", "ssst", P(ref) P(local_name) P(class) P(flags), method_pull_oci),
+        METHOD("ListTransfers", "", , "a(usssdo)", P(transfers), import_bus_list_transfers),
         METHOD("ListTransfersEx", "st", P(class) P(flags), "a(ussssdo)", P(transfers),
-               method_list_transfers_ex),
+               import_bus_list_transfers_ex),
         METHOD("CancelTransfer", "u", P(transfer_id), "", , method_cancel_transfer),
         METHOD("ListImages", "st", P(class) P(flags), "a(ssssbtttttt)", P(images),
-               method_list_images),
+               import_bus_list_images),
         SD_BUS_SIGNAL_WITH_NAMES("TransferNew", "uo", P(transfer_id) P(transfer_path), 0),
         SD_BUS_SIGNAL_WITH_NAMES("TransferRemoved", "uos",
                                  P(transfer_id) P(transfer_path) P(result), 0),
         SD_BUS_VTABLE_END,
 };
 
-/* Transfer objects: what find_transfer() found comes as userdata. */
-
-static const Transfer *as_transfer(void *userdata) {
-        return ((const Watched *) userdata)->transfer;
-}
-
-static int get_id(sd_bus *bus, const char *path, const char *interface, const char *property,
-                  sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "u", as_transfer(userdata)->id);
-}
-
-static int get_local(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "s", as_transfer(userdata)->local);
-}
-
-/* Imports come from no place that has a name, and verify nothing. */
-static int get_empty(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "s", "");
-}
-
-static int get_type(sd_bus *bus, const char *path, const char *interface, const char *property,
-                    sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "s", "import-tar");
-}
-
-static int get_progress(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "d", shown_progress(as_transfer(userdata)));
-}
-
-static int method_cancel(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
-        return cancel(((Watched *) userdata)->manager, msg, as_transfer(userdata)->id, error);
-}
-
-static const sd_bus_vtable transfer_vtable[] = {
+static const sd_bus_vtable manager_skep_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Id", "u", get_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Local", "s", get_local, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Remote", "s", get_empty, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Type", "s", get_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Verify", "s", get_empty, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Progress", "d", get_progress, 0, 0),
-        SD_BUS_METHOD("Cancel", NULL, NULL, method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_SIGNAL_WITH_NAMES("LogMessage", "us", P(priority) P(line), 0),
-        SD_BUS_SIGNAL_WITH_NAMES("ProgressUpdate", "d", P(progress), 0),
+        /* id, type, remote, local, class, result, error, flags, started, ended, bytes done */
+        METHOD("ListHistory", "st", P(class) P(flags), "a(usssssstttt)", P(transfers),
+               import_bus_list_history),
         SD_BUS_VTABLE_END,
 };
 
@@ -375,15 +269,20 @@ static int enumerate_transfers(sd_bus *bus, const char *prefix, void *userdata, 
         return 0;
 }
 
-int import_bus_add(ImportManager *m, Error *e) {
-        sd_bus *bus = m->daemon.bus;
+int import_bus_add(ImportManager *m, sd_bus *bus, Error *e) {
         int r = sd_bus_add_object_vtable(bus, NULL, BUS_IMPORT1_PATH, BUS_IMPORT1_MANAGER,
                                          manager_vtable, m);
 
         if (r >= 0)
+                r = sd_bus_add_object_vtable(bus, NULL, BUS_IMPORT1_PATH, BUS_SKEP_IMPORT_MANAGER1,
+                                             manager_skep_vtable, m);
+        if (r >= 0)
                 r = sd_bus_add_fallback_vtable(bus, NULL, BUS_IMPORT1_TRANSFER,
-                                               BUS_IMPORT1_TRANSFER_INTERFACE, transfer_vtable,
-                                               find_transfer, m);
+                                               BUS_IMPORT1_TRANSFER_INTERFACE,
+                                               import_transfer_vtable, find_transfer, m);
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(bus, NULL, BUS_IMPORT1_TRANSFER, BUS_SKEP_TRANSFER1,
+                                               import_transfer_skep_vtable, find_transfer, m);
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(bus, NULL, BUS_IMPORT1_TRANSFER, enumerate_transfers,
                                                m);

@@ -1,60 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Watches transfers and tells the bus about them, see import-manager.h. */
+/* Starts transfers, keeps them, takes them over from the daemon before and says how they ended, see
+ * import-manager.h. How one is followed is in import-watch.c. */
 #include "importer/import-manager.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/report.h"
+#include "base/fd.h"
+#include "base/home.h"
 #include "base/path.h"
 #include "bus/name.h"
 
-#define STATE_DIRECTORY "/run/skep/import"
-
-char *transfer_path(uint32_t id) {
-        return str_format(BUS_IMPORT1_TRANSFER "/_%u", id);
-}
-
-static Watched *watched_free(Watched *w) {
-        if (!w)
-                return NULL;
-        (void) sd_event_source_disable_unref(w->log);
-        (void) sd_event_source_disable_unref(w->exit);
-        (void) transfer_free(w->transfer);
-        free(w);
-        return NULL;
-}
 DEFINE_CLEANUP(Watched *, watched_free)
-
-static void complain(int r, const char *what, const Transfer *t) {
-        if (r < 0)
-                report(LOG_WARNING, "cannot %s transfer %u: %s", what, t->id, error_errno_text(r));
-}
-
-/* Passes on what the worker wrote since. @quiet: log lines were told before, by an earlier daemon. */
-static void pump(ImportManager *m, Transfer *t, bool quiet) {
-        _cleanup_free_ char *path = transfer_path(t->id);
-        Record record;
-        int r;
-
-        while ((r = transfer_read(t, &record)) > 0) {
-                if (quiet || !path || record.type == RECORD_PHASE ||
-                    (record.type == RECORD_PROGRESS && record.ratio < 0))
-                        continue;
-                int q = record.type == RECORD_LOG
-                                ? sd_bus_emit_signal(m->daemon.bus, path,
-                                                     BUS_IMPORT1_TRANSFER_INTERFACE, "LogMessage",
-                                                     "us", (uint32_t) record.level, record.text)
-                                : sd_bus_emit_signal(m->daemon.bus, path,
-                                                     BUS_IMPORT1_TRANSFER_INTERFACE,
-                                                     "ProgressUpdate", "d", record.ratio);
-                complain(q, "tell about", t);
-        }
-        complain(r, "read the log of", t);
-}
 
 static void announce(ImportManager *m, const Transfer *t, const char *result) {
         _cleanup_free_ char *path = transfer_path(t->id);
@@ -64,17 +25,80 @@ static void announce(ImportManager *m, const Transfer *t, const char *result) {
                          : sd_bus_emit_signal(m->daemon.bus, BUS_IMPORT1_PATH, BUS_IMPORT1_MANAGER,
                                               "TransferNew", "uo", t->id, path);
 
-        complain(r, "announce", t);
+        if (r < 0)
+                report(LOG_WARNING, "cannot announce transfer %u: %s", t->id, error_errno_text(r));
 }
 
-/* The worker is gone: say how it went and forget. */
-static void finish(ImportManager *m, Watched *w) {
+/* Removing what was left over takes its time, so a worker does it. */
+
+static void start_sweep(ImportManager *m);
+
+static int on_swept(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        ImportManager *m = userdata;
+        siginfo_t info;
+
+        (void) waitid((idtype_t) P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
+        m->sweep = sd_event_source_disable_unref(m->sweep);
+        m->sweep_pidfd = fd_close(m->sweep_pidfd);
+        m->daemon.active_usec = now_usec();
+        if (m->sweep_again)
+                start_sweep(m);
+        return 0;
+}
+
+static void start_sweep(ImportManager *m) {
+        static char *const argv[] = { (char *) "sweep", NULL };
+        Error e = {};
+
+        m->sweep_again = m->sweep;
+        if (m->sweep)
+                return;
+        int r = worker_start(argv, -EBADF, -EBADF, -EBADF, &m->sweep_pid, &m->sweep_pidfd, &e);
+        if (r >= 0) {
+                r = sd_event_add_io(m->daemon.event, &m->sweep, m->sweep_pidfd, EPOLLIN, on_swept,
+                                    m);
+                if (r < 0)
+                        (void) error_set(&e, r, "cannot watch a worker: %m");
+        }
+        if (r < 0)
+                report(LOG_WARNING, "%s", e.text);
+}
+
+/* Those that have ended */
+
+/* Takes over @t. */
+static void remember(ImportManager *m, Transfer *t) {
+        size_t at = m->n_ended;
+
+        if (m->n_ended == HISTORY_MAX) {
+                transfer_forget(m->state_fd, m->ended[0]);
+                (void) transfer_free(m->ended[0]);
+                memmove(m->ended, m->ended + 1, --m->n_ended * sizeof *m->ended);
+                at--;
+        }
+        for (; at > 0 && m->ended[at - 1]->ended > t->ended; at--)
+                ;
+        memmove(m->ended + at + 1, m->ended + at, (m->n_ended++ - at) * sizeof *m->ended);
+        m->ended[at] = t;
+        m->last_id = MAX(m->last_id, t->id);
+}
+
+void import_manager_finish(Watched *w) {
+        ImportManager *m = w->manager;
         Transfer *t = w->transfer;
 
-        pump(m, t, false);
-        report(LOG_INFO, "Transfer %u to image '%s': %s", t->id, t->local, transfer_result(t));
+        watched_pump(w);
+        watched_stop(w);
+        report(LOG_INFO, "Transfer %u (%s of '%s'): %s", t->id, transfer_kind_name(t->request.kind),
+               strempty(t->request.local), transfer_result(t));
+        /* Whoever was killed could not clean up. */
+        if (t->result == RECORD_PROGRESS)
+                start_sweep(m);
+        int r = transfer_end(m->state_fd, t);
+        if (r < 0)
+                report(LOG_WARNING, "cannot note down how transfer %u ended: %s", t->id,
+                       error_errno_text(r));
         announce(m, t, transfer_result(t));
-        transfer_remove(m->state_fd, t);
 
         for (size_t i = 0; i < m->n_watched; i++)
                 if (m->watched[i] == w) {
@@ -83,57 +107,29 @@ static void finish(ImportManager *m, Watched *w) {
                         break;
                 }
         m->daemon.active_usec = now_usec();
+        remember(m, TAKE_PTR(w->transfer));
         (void) watched_free(w);
 }
 
-static int on_log(sd_event_source *source, const struct inotify_event *event, void *userdata) {
-        Watched *w = userdata;
-
-        pump(w->manager, w->transfer, false);
-        return 0;
-}
-
-static int on_exit_of_worker(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        siginfo_t info;
-
-        /* Workers of an earlier daemon are not our children. */
-        (void) waitid((idtype_t) P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
-        finish(((Watched *) userdata)->manager, userdata);
-        return 0;
-}
-
-static int watch(ImportManager *m, Watched *w, Error *e) {
-        _cleanup_free_ char *log = str_format("%s/%u.log", m->state_path, w->transfer->id);
-        int r = log ? 0 : -ENOMEM;
-
-        if (r >= 0)
-                r = sd_event_add_inotify(m->daemon.event, &w->log, log, IN_MODIFY, on_log, w);
-        if (r >= 0)
-                r = sd_event_add_io(m->daemon.event, &w->exit, w->transfer->pidfd, EPOLLIN,
-                                    on_exit_of_worker, w);
-        return r < 0 ? error_set(e, r, "cannot watch a transfer: %m") : 0;
-}
+/* Those that run */
 
 /* Takes over @t, also on failure. */
 static int add(ImportManager *m, Transfer *t, Watched **ret, Error *e) {
-        _cleanup_(watched_freep) Watched *w = calloc(1, sizeof *w);
+        Watched *w = calloc(1, sizeof *w);
 
-        if (!w) {
+        if (!w || m->n_watched == TRANSFERS_MAX) {
                 (void) transfer_free(t);
-                return error_oom(e);
+                free(w);
+                return error_set(e, w ? E2BIG : ENOMEM, "too many transfers");
         }
         w->manager = m;
         w->transfer = t;
-        if (m->n_watched == TRANSFERS_MAX)
-                return error_set(e, E2BIG, "there are %d transfers already", TRANSFERS_MAX);
-        if (t->pidfd >= 0) {
-                int r = watch(m, w, e);
-                if (r < 0)
-                        return r;
-        }
-        m->watched[m->n_watched++] = w;
+        size_t at = m->n_watched++;
+        for (; at > 0 && m->watched[at - 1]->transfer->id > t->id; at--)
+                m->watched[at] = m->watched[at - 1];
+        m->watched[at] = w;
         m->last_id = MAX(m->last_id, t->id);
-        *ret = TAKE_PTR(w);
+        *ret = w;
         return 0;
 }
 
@@ -154,30 +150,53 @@ static int open_state(ImportManager *m, Error *e) {
         return 0;
 }
 
-int import_manager_start(ImportManager *m, ImageClass class, const char *local, TransferFlags flags,
-                         int source_fd, Transfer **ret, Error *e) {
+/* Two that make the same image would be in each other's way; and two pulls from one place are one too many. */
+static int check_others(const ImportManager *m, const TransferRequest *q, Error *e) {
+        bool makes = transfer_kind_makes_image(q->kind) && q->local && q->local[0];
+
+        for (size_t i = 0; i < m->n_watched; i++) {
+                const Transfer *t = m->watched[i]->transfer;
+                const TransferRequest *o = &t->request;
+
+                if (q->kind == o->kind && transfer_kind_way(q->kind) == TRANSFER_WAY_PULL &&
+                    streq(q->remote, strempty(o->remote)))
+                        return error_set(e, ERR_TRANSFER_IN_PROGRESS,
+                                         "a transfer from %s is in progress already",
+                                         t->shown_remote);
+                if (makes && transfer_kind_makes_image(o->kind) && q->class == o->class &&
+                    streq(q->local, strempty(o->local)))
+                        return error_set(e, ERR_TRANSFER_IN_PROGRESS,
+                                         "a transfer to image '%s' is in progress already",
+                                         q->local);
+        }
+        return 0;
+}
+
+int import_manager_start(ImportManager *m, const TransferRequest *request, int fd, Transfer **ret,
+                         Error *e) {
         Transfer *t;
         Watched *w;
-        int r;
 
         if (m->n_watched == TRANSFERS_MAX)
                 return error_set(e, E2BIG, "there are %d transfers already", TRANSFERS_MAX);
-        for (size_t i = 0; i < m->n_watched; i++)
-                if (m->watched[i]->transfer->class == class &&
-                    streq(m->watched[i]->transfer->local, local))
-                        return error_set(e, ERR_TRANSFER_IN_PROGRESS,
-                                         "a transfer to image '%s' is in progress already", local);
-
-        r = open_state(m, e);
+        int r = check_others(m, request, e);
         if (r >= 0)
-                r = transfer_start(m->state_fd, m->last_id + 1, class, local, flags, source_fd, &t,
-                                   e);
+                r = open_state(m, e);
+        if (r >= 0)
+                r = transfer_start(m->state_fd, m->last_id == UINT32_MAX ? 1 : m->last_id + 1,
+                                   request, fd, &t, e);
         if (r < 0)
                 return r;
         r = add(m, t, &w, e);
         if (r < 0)
                 return r;
         announce(m, t, NULL);
+        r = watched_start(w, e);
+        if (r < 0) {
+                transfer_kill(t);
+                import_manager_finish(w);
+                return r;
+        }
         *ret = t;
         return 0;
 }
@@ -189,56 +208,59 @@ Watched *import_manager_find(const ImportManager *m, uint32_t id) {
         return NULL;
 }
 
+int import_manager_cancel(ImportManager *m, Watched *w, Error *e) {
+        int r = transfer_cancel(m->state_fd, w->transfer, e);
+
+        /* Over already, which is what was wanted. */
+        if (r == -ESRCH)
+                return 0;
+        if (r >= 0)
+                watched_arm(w);
+        return r;
+}
+
+/* Those of the daemon before */
+
 static void load_one(ImportManager *m, const char *name) {
-        Transfer *t;
+        Transfer *t = NULL;
         Watched *w;
         Error e = {};
-        int r = transfer_load(m->state_fd, name, &t, &e);
+        int r = transfer_load_ended(m->state_fd, name, &t, &e);
 
         if (r > 0) {
-                pump(m, t, t->pidfd >= 0);
-                r = add(m, t, &w, &e);
-        } else if (r < 0)
-                (void) unlinkat(m->state_fd, name, 0);
-        if (r < 0)
-                report(LOG_WARNING, "%s", e.text);
-}
-
-static int on_swept(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        ImportManager *m = userdata;
-        siginfo_t info;
-
-        (void) waitid((idtype_t) P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
-        m->sweep = sd_event_source_disable_unref(m->sweep);
-        m->sweep_pidfd = fd_close(m->sweep_pidfd);
-        return 0;
-}
-
-/* Removing a tree takes its time, so a worker does it. */
-static void start_sweep(ImportManager *m) {
-        static char *const argv[] = { (char *) "sweep", NULL };
-        Error e = {};
-        int r = worker_start(argv, -EBADF, -EBADF, &m->sweep_pid, &m->sweep_pidfd, &e);
-
-        if (r >= 0) {
-                r = sd_event_add_io(m->daemon.event, &m->sweep, m->sweep_pidfd, EPOLLIN, on_swept,
-                                    m);
-                if (r < 0)
-                        (void) error_set(&e, r, "cannot watch a worker: %m");
+                remember(m, t);
+                return;
         }
-        if (r < 0)
+        if (r == 0) {
+                r = transfer_load(m->state_fd, name, &t, &e);
+                if (r > 0)
+                        r = add(m, t, &w, &e);
+        }
+        if (r < 0) {
+                (void) unlinkat(m->state_fd, name, 0);
                 report(LOG_WARNING, "%s", e.text);
+        }
 }
 
 /* Nobody hears signals of a name that is not there yet. */
 static int on_name_acquired(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
         ImportManager *m = userdata;
 
-        for (size_t i = 0; i < m->n_watched;)
-                if (m->watched[i]->transfer->pidfd < 0)
-                        finish(m, m->watched[i]);
-                else
-                        i++;
+        for (size_t i = 0; i < m->n_watched;) {
+                Watched *w = m->watched[i];
+                Error e = {};
+
+                if (w->transfer->pidfd < 0) {
+                        import_manager_finish(w);
+                        continue;
+                }
+                i++;
+                if (w->is_watched)
+                        continue;
+                if (watched_start(w, &e) < 0)
+                        report(LOG_WARNING, "%s", e.text);
+                watched_pump(w);
+        }
         return 0;
 }
 
@@ -265,18 +287,20 @@ int import_manager_load(ImportManager *m, Error *e) {
 bool import_manager_is_idle(void *userdata) {
         ImportManager *m = userdata;
 
-        return m->n_watched == 0 && !m->sweep;
+        return m->n_watched == 0 && !m->sweep && !polkit_is_asking(m->daemon.polkit);
 }
 
 int import_manager_init(ImportManager *m, Error *e) {
         m->state_fd = m->sweep_pidfd = -EBADF;
-        m->state_path = strdup(STATE_DIRECTORY);
+        m->state_path = home_run("skep/import");
         return m->state_path ? open_state(m, e) : error_oom(e);
 }
 
 void import_manager_done(ImportManager *m) {
         while (m->n_watched > 0)
                 (void) watched_free(m->watched[--m->n_watched]);
+        while (m->n_ended > 0)
+                (void) transfer_free(m->ended[--m->n_ended]);
         m->sweep = sd_event_source_disable_unref(m->sweep);
         m->sweep_pidfd = fd_close(m->sweep_pidfd);
         m->state_fd = fd_close(m->state_fd);

@@ -5,7 +5,7 @@
 
 #include "app/report.h"
 #include "bus/name.h"
-#include "importer/import-manager.h"
+#include "importer/import-bus.h"
 
 #define IDLE_USEC (30 * UINT64_C(1000000))
 
@@ -15,7 +15,7 @@ static int run(ImportManager *m, Error *e) {
         if (r >= 0)
                 r = import_manager_init(m, e);
         if (r >= 0)
-                r = import_bus_add(m, e);
+                r = import_bus_add(m, m->daemon.bus, e);
         if (r >= 0)
                 r = import_manager_load(m, e);
         if (r < 0)

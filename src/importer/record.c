@@ -8,8 +8,9 @@
 #define RATIO_ONE 10000
 
 static const char *const words[_RECORD_TYPE_MAX] = {
-        [RECORD_PHASE] = "phase", [RECORD_PROGRESS] = "progress", [RECORD_LOG] = "log",
-        [RECORD_DONE] = "done",   [RECORD_CANCELED] = "canceled", [RECORD_FAILED] = "failed",
+        [RECORD_PHASE] = "phase",   [RECORD_PROGRESS] = "progress", [RECORD_LOG] = "log",
+        [RECORD_DONE] = "done",     [RECORD_CANCELED] = "canceled", [RECORD_FAILED] = "failed",
+        [RECORD_WORKER] = "worker",
 };
 
 static const char *const phases[_PHASE_MAX] = {
@@ -41,6 +42,8 @@ static int format(const Record *r, char *line, size_t size) {
                                                     : (uint64_t) (r->ratio * RATIO_ONE),
                                        ratio),
                                 number(r->done, done), number(r->total, total));
+        case RECORD_WORKER:
+                return snprintf(line, size, "worker %d %s\n", r->pid, number(r->start, total));
         case RECORD_LOG:
                 return snprintf(line, size, "log %d %.*s\n", r->level, n, text);
         case RECORD_FAILED:
@@ -93,6 +96,18 @@ static int parse_phase(char *p, Record *ret) {
         return -EINVAL;
 }
 
+static int parse_worker(char *p, Record *ret) {
+        uint64_t pid;
+        int r = parse_number(p, INT32_MAX, &pid, &p);
+
+        if (r >= 0)
+                r = parse_number(p, RECORD_UNKNOWN - 1, &ret->start, &p);
+        if (r < 0 || *p || pid == 0 || pid == RECORD_UNKNOWN)
+                return -EINVAL;
+        ret->pid = (pid_t) pid;
+        return 0;
+}
+
 static int parse_log(char *p, Record *ret) {
         if (p[0] < '0' || p[0] > '7' || p[1] != ' ')
                 return -EINVAL;
@@ -114,9 +129,8 @@ static int parse_failed(char *p, Record *ret) {
 
 int record_parse(char *line, Record *ret) {
         static int (*const parsers[_RECORD_TYPE_MAX])(char *, Record *) = {
-                [RECORD_PHASE] = parse_phase,
-                [RECORD_PROGRESS] = parse_progress,
-                [RECORD_LOG] = parse_log,
+                [RECORD_PHASE] = parse_phase,   [RECORD_PROGRESS] = parse_progress,
+                [RECORD_WORKER] = parse_worker, [RECORD_LOG] = parse_log,
                 [RECORD_FAILED] = parse_failed,
         };
         size_t n = strcspn(line, " ");

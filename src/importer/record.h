@@ -2,6 +2,7 @@
 /* What a transfer's worker tells the daemon: lines of text, added to a file. The daemon may come and go
  * meanwhile and reads on from where it was. Lines that it does not know are those of a later version.
  *
+ *   worker PID START         who writes this, and when it was started, in ticks since boot; the first line
  *   phase WORD               what is done now
  *   progress RATIO DONE ALL  of 10000; bytes; each "-" if it is not known
  *   log LEVEL TEXT           for people
@@ -10,10 +11,13 @@
  *   failed ERRNO TEXT        the sentence is in a log line, too */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/error.h"
 
 typedef enum RecordType {
         RECORD_PROGRESS, /* ratio, done, total */
+        RECORD_WORKER,   /* pid, start */
         RECORD_PHASE,    /* phase */
         RECORD_LOG,      /* level, text */
         RECORD_DONE,     /* the image is there */
@@ -44,6 +48,8 @@ typedef struct Record {
         Phase phase;
         double ratio;         /* 0 to 1; below 0 = not known */
         uint64_t done, total; /* bytes; RECORD_UNKNOWN */
+        pid_t pid;            /* of the worker */
+        uint64_t start;       /* of that process, in ticks since boot */
         int level;            /* of syslog */
         int code;             /* -errno */
         const char *text;     /* one line; within the line that was parsed */

@@ -4,22 +4,35 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/parse.h"
 #include "base/proc.h"
+#include "importer/transfer-state.h"
 
-#define LOG_NAME_MAX 32
+#define NAME_MAX_ 32
+/* How long a worker may take from being forked to saying who it is. */
+#define BIRTH_STEPS 50
 
-static const char *log_name(uint32_t id, char buffer[static LOG_NAME_MAX]) {
-        (void) snprintf(buffer, LOG_NAME_MAX, "%u.log", id);
+static const char *name_of(const Transfer *t, const char *suffix, char buffer[static NAME_MAX_]) {
+        (void) snprintf(buffer, NAME_MAX_, "%u%s", t->id, suffix);
         return buffer;
+}
+
+static uint64_t wall_usec(void) {
+        struct timespec ts = {};
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
 Transfer *transfer_free(Transfer *t) {
         if (!t)
                 return NULL;
-        free(t->local);
+        transfer_request_done(&t->request);
+        free(t->shown_remote);
+        free(t->error);
         (void) fd_close(t->pidfd);
         (void) fd_close(t->log_fd);
         buf_done(&t->log);
@@ -27,163 +40,212 @@ Transfer *transfer_free(Transfer *t) {
         return NULL;
 }
 
-static Transfer *transfer_new(uint32_t id, ImageClass class, const char *local) {
+Transfer *transfer_new(uint32_t id) {
         Transfer *t = calloc(1, sizeof *t);
 
         if (!t)
                 return NULL;
         *t = (Transfer){
                 .id = id,
-                .class = class,
-                .local = strdup(local),
                 .pidfd = -EBADF,
                 .progress = -1,
                 .done = RECORD_UNKNOWN,
                 .total = RECORD_UNKNOWN,
                 .log_fd = -EBADF,
         };
-        return t->local ? t : transfer_free(t);
+        return t;
 }
 
-static int save(int state_fd, const Transfer *t) {
-        _cleanup_free_ char *local = str_escape(t->local, "\"");
-        _cleanup_(buf_done) Buf b = {};
-        char name[LOG_NAME_MAX];
-        int r = local ? 0 : -ENOMEM;
+static void remove_files(int state_fd, const Transfer *t) {
+        static const char *const suffixes[] = { "", ".log", ".told" };
+        char name[NAME_MAX_];
 
-        if (r >= 0)
-                r = buf_printf(&b, "LOCAL=%s\nCLASS=%s\nPID=%d\nCANCELED=%d\n", local,
-                               image_class_name(t->class), t->pid, t->canceled);
-        (void) snprintf(name, sizeof name, "%u", t->id);
-        return r < 0 ? r : file_write_atomic(state_fd, name, b.p, b.n, 0600);
+        /* What says that there is a transfer goes first. */
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
+                (void) unlinkat(state_fd, name_of(t, suffixes[i], name), 0);
 }
 
-static int start_worker(int state_fd, Transfer *t, TransferFlags flags, int source_fd, Error *e) {
-        _cleanup_free_ char *directory = NULL;
-        _cleanup_strv_ char **argv = NULL;
+static int start_worker(int state_fd, Transfer *t, int fd, Error *e) {
+        bool exports = transfer_kind_way(t->request.kind) == TRANSFER_WAY_EXPORT;
+        _cleanup_strv_ char **argv = NULL, **arguments = NULL;
         _cleanup_fd_ int log_fd = -EBADF;
-        char name[LOG_NAME_MAX];
-        int r = image_class_directory(t->class, &directory, e);
+        char name[NAME_MAX_];
 
-        if (r < 0)
-                return r;
         if (strv_append(&argv, "--report=3") < 0 ||
-            strv_append_format(&argv, "--image-root=%s", directory) < 0 ||
-            ((flags & TRANSFER_FORCE) && strv_append(&argv, "--force") < 0) ||
-            ((flags & TRANSFER_READ_ONLY) && strv_append(&argv, "--read-only") < 0) ||
-            strv_append(&argv, "--") < 0 || strv_append(&argv, "import-tar") < 0 ||
-            strv_append(&argv, "-") < 0 || strv_append(&argv, t->local) < 0)
+            transfer_request_argv(&t->request, &arguments) < 0)
                 return error_oom(e);
+        STRV_FOREACH(a, arguments)
+                if (strv_append(&argv, *a) < 0)
+                        return error_oom(e);
 
-        log_fd = openat(state_fd, log_name(t->id, name),
+        log_fd = openat(state_fd, name_of(t, ".log", name),
                         O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (log_fd < 0 || flock(log_fd, LOCK_EX | LOCK_NB) < 0)
                 return error_set(e, errno, "cannot make the log of a transfer: %m");
         t->log_fd = openat(state_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (t->log_fd < 0)
                 return error_set(e, errno, "cannot read the log of a transfer: %m");
-        return worker_start(argv, source_fd, log_fd, &t->pid, &t->pidfd, e);
+        /* From here on the transfer is known, whatever becomes of this daemon. */
+        int r = transfer_state_write(state_fd, name_of(t, "", name), t);
+        if (r < 0)
+                return error_set(e, r, "cannot note down a transfer: %m");
+        return worker_start(argv, exports ? -EBADF : fd, exports ? fd : -EBADF, log_fd, &t->pid,
+                            &t->pidfd, e);
 }
 
-int transfer_start(int state_fd, uint32_t id, ImageClass class, const char *local,
-                   TransferFlags flags, int source_fd, Transfer **ret, Error *e) {
-        _cleanup_(transfer_freep) Transfer *t = transfer_new(id, class, local);
-        int r;
+int transfer_start(int state_fd, uint32_t id, const TransferRequest *request, int fd,
+                   Transfer **ret, Error *e) {
+        _cleanup_(transfer_freep) Transfer *t = transfer_new(id);
 
-        if (!t)
+        if (!t || transfer_request_copy(request, &t->request) < 0)
                 return error_oom(e);
-        r = start_worker(state_fd, t, flags, source_fd, e);
-        if (r >= 0) {
-                r = save(state_fd, t);
-                if (r < 0) {
-                        (void) proc_pidfd_signal(t->pidfd, SIGTERM);
-                        (void) error_set(e, r, "cannot note down a transfer: %m");
-                }
-        }
+        t->started = wall_usec();
+        t->shown_remote = transfer_request_shown_remote(request);
+        if (!t->shown_remote)
+                return error_oom(e);
+        int r = start_worker(state_fd, t, fd, e);
         if (r < 0) {
-                transfer_remove(state_fd, t);
+                remove_files(state_fd, t);
                 return r;
         }
         *ret = TAKE_PTR(t);
         return 0;
 }
 
-/* Takes one line of a transfer's file. Unknown keys are those of a later version. */
-static int load_line(Transfer *t, char *line) {
-        char *value = strchr(line, '=');
-        int r = 0;
+/* The first line of the log. Return: 1 it is there; 0 not yet; -errno. */
+static int read_birth(Transfer *t) {
+        char text[64];
+        ssize_t n = pread(t->log_fd, text, sizeof text - 1, 0);
+        char *newline = n > 0 ? memchr(text, '\n', (size_t) n) : NULL;
+        Record record;
 
-        if (!value)
+        if (n < 0)
+                return -errno;
+        if (!newline)
+                return n < (ssize_t) sizeof text - 1 ? 0 : -EBADMSG;
+        *newline = '\0';
+        if (record_parse(text, &record) < 0 || record.type != RECORD_WORKER)
                 return -EBADMSG;
-        *value++ = '\0';
-        if (streq(line, "LOCAL")) {
-                free(t->local);
-                t->local = NULL;
-                r = str_unescape(value, &t->local);
-        } else if (streq(line, "CLASS")) {
-                t->class = image_class_parse(value);
-                r = t->class < 0 ? -EBADMSG : 0;
-        } else if (streq(line, "PID"))
-                r = parse_pid(value, &t->pid);
-        else if (streq(line, "CANCELED"))
-                r = parse_bool(value, &t->canceled);
-        return r;
+        t->pid = record.pid;
+        t->start = record.start;
+        return 1;
 }
 
-/* The worker holds a lock on its log. While that is held, the PID is the worker's and no other's. */
-static int find_worker(int state_fd, Transfer *t) {
-        char name[LOG_NAME_MAX];
+/* Opens the process that has the worker's number, if it is the worker: it may have ended since, and another
+ * process may have got the number. */
+static int open_worker(const Transfer *t) {
         _cleanup_fd_ int pidfd = proc_pidfd_open(t->pid);
+        uint64_t start;
 
-        t->log_fd = openat(state_fd, log_name(t->id, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (pidfd < 0)
+                return pidfd;
+        int r = proc_start_time(t->pid, &start);
+        if (r < 0)
+                return r;
+        return start == t->start ? TAKE_FD(pidfd) : -ESRCH;
+}
+
+/* The worker holds a lock on its log, from before there is a worker until it is gone. */
+static int find_worker(int state_fd, Transfer *t) {
+        const struct timespec moment = { .tv_nsec = 10 * 1000000 };
+        char name[NAME_MAX_];
+        int r;
+
+        t->log_fd = openat(state_fd, name_of(t, ".log", name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (t->log_fd < 0)
                 return -errno;
-        if (flock(t->log_fd, LOCK_EX | LOCK_NB) < 0) {
+        for (unsigned i = 0; i < BIRTH_STEPS; i++) {
+                if (flock(t->log_fd, LOCK_EX | LOCK_NB) >= 0) {
+                        r = read_birth(t);
+                        return r == -EBADMSG || r == 0 ? 0 : MIN(r, 0);
+                }
                 if (errno != EWOULDBLOCK)
                         return -errno;
-                t->pidfd = TAKE_FD(pidfd);
+                r = read_birth(t);
+                if (r > 0) {
+                        t->pidfd = open_worker(t);
+                        return t->pidfd < 0 && t->pidfd != -ESRCH ? t->pidfd : 0;
+                }
+                if (r < 0)
+                        return r;
+                /* The last daemon was killed the moment it had forked. */
+                (void) nanosleep(&moment, NULL);
         }
-        return 0;
+        return -ETIMEDOUT;
+}
+
+static void load_told(int state_fd, Transfer *t) {
+        _cleanup_free_ char *text = NULL;
+        char name[NAME_MAX_];
+
+        if (file_read_line(state_fd, name_of(t, ".told", name), &text) >= 0)
+                (void) parse_u64(text, 0, UINT64_MAX, &t->told);
 }
 
 int transfer_load(int state_fd, const char *name, Transfer **ret, Error *e) {
         _cleanup_(transfer_freep) Transfer *t = NULL;
-        _cleanup_free_ char *text = NULL;
-        _cleanup_strv_ char **lines = NULL;
         uint32_t id;
-        int r;
 
         if (parse_u32(name, &id) < 0 || id == 0)
                 return 0;
-        t = transfer_new(id, IMAGE_CLASS_MACHINE, "");
+        t = transfer_new(id);
         if (!t)
                 return error_oom(e);
-        r = file_read(state_fd, name, 64 * 1024, &text, NULL);
-        if (r >= 0)
-                r = str_split(text, "\n", &lines);
+        int r = transfer_state_read(state_fd, name, t, e);
         if (r < 0)
-                return error_set(e, r, "cannot read the state of transfer %s: %m", name);
-
-        STRV_FOREACH(line, lines) {
-                r = load_line(t, *line);
-                if (r < 0)
-                        return error_set(e, EBADMSG, "the state of transfer %s makes no sense",
-                                         name);
-        }
-        r = t->pid > 0 && t->local[0] ? find_worker(state_fd, t) : -EBADMSG;
+                return r;
+        r = find_worker(state_fd, t);
         if (r < 0)
                 return error_set(e, r, "cannot take over transfer %s: %m", name);
-
+        load_told(state_fd, t);
         *ret = TAKE_PTR(t);
         return 1;
 }
 
-void transfer_remove(int state_fd, const Transfer *t) {
-        char name[LOG_NAME_MAX];
+int transfer_load_ended(int state_fd, const char *name, Transfer **ret, Error *e) {
+        _cleanup_(transfer_freep) Transfer *t = NULL;
+        _cleanup_free_ char *number = NULL;
+        uint32_t id;
 
-        (void) unlinkat(state_fd, log_name(t->id, name), 0);
-        (void) snprintf(name, sizeof name, "%u", t->id);
-        (void) unlinkat(state_fd, name, 0);
+        if (!str_has_suffix(name, ".ended"))
+                return 0;
+        number = strndup(name, strlen(name) - strlen(".ended"));
+        if (!number)
+                return error_oom(e);
+        if (parse_u32(number, &id) < 0 || id == 0)
+                return 0;
+        t = transfer_new(id);
+        if (!t)
+                return error_oom(e);
+        int r = transfer_state_read(state_fd, name, t, e);
+        if (r < 0)
+                return r;
+        if (t->ended == 0 || t->result == RECORD_PROGRESS)
+                return error_set(e, EBADMSG, "transfer %s did not end", name);
+        *ret = TAKE_PTR(t);
+        return 1;
+}
+
+int transfer_end(int state_fd, Transfer *t) {
+        char name[NAME_MAX_];
+
+        if (t->ended == 0)
+                t->ended = wall_usec();
+        if (!t->error && streq(transfer_result(t), "failed"))
+                t->error = strdup("its process ended without saying why");
+        /* A crash in between does no harm: the transfer is found once more, and ends once more. */
+        int r = transfer_state_write(state_fd, name_of(t, ".ended", name), t);
+        remove_files(state_fd, t);
+        t->pidfd = fd_close(t->pidfd);
+        t->log_fd = fd_close(t->log_fd);
+        buf_done(&t->log);
+        return r;
+}
+
+void transfer_forget(int state_fd, const Transfer *t) {
+        char name[NAME_MAX_];
+
+        (void) unlinkat(state_fd, name_of(t, ".ended", name), 0);
 }
 
 /* The next complete line, cut off with a NUL. Return: 1; 0 = not there yet; -errno. */
@@ -196,6 +258,7 @@ static int read_line(Transfer *t, char **ret) {
                 char *newline = memchr(start, '\n', t->log.n - t->log_end);
                 if (newline) {
                         *newline = '\0';
+                        t->read += (uint64_t) (newline - start) + 1;
                         t->log_end = (size_t) (newline - t->log.p) + 1;
                         *ret = start;
                         return 1;
@@ -214,6 +277,30 @@ static int read_line(Transfer *t, char **ret) {
         }
 }
 
+/* Return: 1 others may be told of it; 0 it is for us alone; -ENOMEM. */
+static int take_record(Transfer *t, const Record *record) {
+        switch (record->type) {
+        case RECORD_WORKER:
+                return 0;
+        case RECORD_PROGRESS:
+                t->progress = record->ratio;
+                t->done = record->done;
+                t->total = record->total;
+                return 1;
+        case RECORD_PHASE:
+                t->phase = record->phase;
+                return 1;
+        case RECORD_LOG:
+                return 1;
+        case RECORD_FAILED:
+                t->result = record->type;
+                return str_replace(&t->error, record->text);
+        default:
+                t->result = record->type;
+                return 0;
+        }
+}
+
 int transfer_read(Transfer *t, Record *ret) {
         for (;;) {
                 Record record;
@@ -224,26 +311,41 @@ int transfer_read(Transfer *t, Record *ret) {
                         return r;
                 if (record_parse(line, &record) < 0)
                         continue;
-                if (record.type == RECORD_PROGRESS) {
-                        t->progress = record.ratio;
-                        t->done = record.done;
-                        t->total = record.total;
-                } else if (record.type == RECORD_PHASE)
-                        t->phase = record.phase;
-                else if (record.type != RECORD_LOG) {
-                        t->result = record.type;
-                        continue;
-                }
-                *ret = record;
-                return 1;
+                r = take_record(t, &record);
+                if (r > 0)
+                        *ret = record;
+                if (r != 0)
+                        return r;
         }
 }
 
+bool transfer_was_told(const Transfer *t) {
+        return t->read <= t->told;
+}
+
+void transfer_tell(int state_fd, Transfer *t) {
+        char name[NAME_MAX_], text[32];
+
+        if (t->read <= t->told)
+                return;
+        t->told = t->read;
+        (void) snprintf(text, sizeof text, "%llu\n", (unsigned long long) t->told);
+        /* Numbers only grow, so that half a write is the worst that a crash can do to it: told twice. */
+        (void) file_write(state_fd, name_of(t, ".told", name), text, O_CREAT | O_NOFOLLOW, 0600);
+}
+
 int transfer_cancel(int state_fd, Transfer *t, Error *e) {
+        char name[NAME_MAX_];
+
         t->canceled = true;
-        (void) save(state_fd, t);
+        (void) transfer_state_write(state_fd, name_of(t, "", name), t);
         int r = t->pidfd < 0 ? -ESRCH : proc_pidfd_signal(t->pidfd, SIGTERM);
         return r < 0 ? error_set(e, r, "cannot cancel transfer %u: %m", t->id) : 0;
+}
+
+void transfer_kill(const Transfer *t) {
+        if (t->pidfd >= 0)
+                (void) proc_pidfd_signal(t->pidfd, SIGKILL);
 }
 
 const char *transfer_result(const Transfer *t) {

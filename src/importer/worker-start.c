@@ -36,8 +36,16 @@ static int arrange(const int fds[static 4]) {
         return close_range(high[3] >= 0 ? 4 : 3, ~0u, 0) < 0 ? -errno : 0;
 }
 
-int worker_start(char *const *argv, int source_fd, int report_fd, pid_t *ret_pid, int *ret_pidfd,
-                 Error *e) {
+/* In the child: whoever finds the log later can tell whose it is. */
+static int say_who(int fd) {
+        Record record = { .type = RECORD_WORKER, .pid = getpid() };
+        int r = proc_start_time(record.pid, &record.start);
+
+        return r < 0 ? r : record_write(fd, &record);
+}
+
+int worker_start(char *const *argv, int in_fd, int out_fd, int report_fd, pid_t *ret_pid,
+                 int *ret_pidfd, Error *e) {
         _cleanup_free_ char *path = worker_path();
         _cleanup_free_ char **full = calloc(strv_length(argv) + 2, sizeof *full);
         _cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -54,9 +62,11 @@ int worker_start(char *const *argv, int source_fd, int report_fd, pid_t *ret_pid
         args.pidfd = (uint64_t) (uintptr_t) &pidfd;
         pid_t pid = proc_clone3(&args);
         if (pid == 0) {
-                const int fds[4] = { source_fd >= 0 ? source_fd : null, null, STDERR_FILENO,
-                                     report_fd };
+                const int fds[4] = { in_fd >= 0 ? in_fd : null, out_fd >= 0 ? out_fd : null,
+                                     STDERR_FILENO, report_fd };
                 int r = arrange(fds);
+                if (r >= 0 && report_fd >= 0)
+                        r = say_who(3);
                 if (r >= 0)
                         (void) execv(path, full);
                 _exit(127);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests for transfers, see transfer-request.h. Asks nobody and starts nothing. */
+#include "importer/transfer-request.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "image/image.h"
+#include "importer/url.h"
+
+static const char *const verify_modes[] = { "no", "checksum", "signature" };
+static const char *const formats[] = { "uncompressed", "xz", "gzip", "bzip2", "zstd" };
+
+static bool is_empty(const char *s) {
+        return !s || !*s;
+}
+
+void transfer_request_done(TransferRequest *r) {
+        free(r->local);
+        free(r->remote);
+        free(r->verify);
+        free(r->format);
+        *r = (TransferRequest){};
+}
+
+int transfer_request_copy(const TransferRequest *r, TransferRequest *ret) {
+        TransferRequest copy = { .kind = r->kind, .class = r->class, .flags = r->flags };
+
+        if (str_replace(&copy.local, strempty(r->local)) < 0 ||
+            str_replace(&copy.remote, strempty(r->remote)) < 0 ||
+            str_replace(&copy.verify, strempty(r->verify)) < 0 ||
+            str_replace(&copy.format, strempty(r->format)) < 0) {
+                transfer_request_done(&copy);
+                return -ENOMEM;
+        }
+        *ret = copy;
+        return 0;
+}
+
+static bool is_one_of(const char *s, const char *const *words, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(words[i], s))
+                        return true;
+        return false;
+}
+
+static bool is_digest(const char *s) {
+        uint8_t bytes[32];
+
+        return hex_parse(s, bytes, sizeof bytes) >= 0;
+}
+
+static int check_pull(const TransferRequest *r, Error *e) {
+        int k = url_check(strempty(r->remote), e);
+
+        if (k < 0)
+                return k;
+        if (!is_one_of(strempty(r->verify), verify_modes, ELEMENTSOF(verify_modes)) &&
+            !is_digest(strempty(r->verify)))
+                return error_set(e, EINVAL, "'%.64s' is not a way to verify", strempty(r->verify));
+        return 0;
+}
+
+int transfer_request_check(const TransferRequest *r, Error *e) {
+        TransferWay way = transfer_kind_way(r->kind);
+        const char *local = strempty(r->local);
+
+        if (r->flags & ~transfer_kind_flags(r->kind))
+                return error_set(e, EINVAL, "flags 0x%x mean nothing to %s",
+                                 (unsigned) (r->flags & ~transfer_kind_flags(r->kind)),
+                                 transfer_kind_name(r->kind));
+        if (way == TRANSFER_WAY_PULL) {
+                int k = check_pull(r, e);
+                if (k < 0)
+                        return k;
+        }
+        if (way == TRANSFER_WAY_EXPORT && !is_empty(r->format) &&
+            !is_one_of(r->format, formats, ELEMENTSOF(formats)))
+                return error_set(e, EINVAL, "'%.64s' is not a format to export to", r->format);
+        if (way == TRANSFER_WAY_PULL && !local[0])
+                return 0;
+        if (!image_name_is_valid(local) || streq(local, IMAGE_HOST_NAME))
+                return error_set(e, EINVAL, "'%.100s' is not a name for an image", local);
+        return 0;
+}
+
+static int check_mode(const TransferRequest *r, mode_t mode, Error *e) {
+        if (r->kind == TRANSFER_IMPORT_FS)
+                return S_ISDIR(mode) ? 0 : error_set(e, ENOTDIR, "the descriptor is no directory");
+        if (S_ISDIR(mode))
+                return error_set(e, EISDIR, "the descriptor is a directory");
+        if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
+                return error_set(e, EINVAL,
+                                 "the descriptor is neither a file nor a pipe nor a socket");
+        return 0;
+}
+
+int transfer_request_check_fd(const TransferRequest *r, int fd, Error *e) {
+        struct stat st;
+        bool writes = transfer_kind_way(r->kind) == TRANSFER_WAY_EXPORT;
+
+        if (fstat(fd, &st) < 0)
+                return error_set(e, errno, "cannot look at the descriptor: %m");
+        int k = check_mode(r, st.st_mode, e);
+        if (k < 0)
+                return k;
+        int flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY))
+                return error_set(e, EINVAL, "the descriptor is not open for %s",
+                                 writes ? "writing" : "reading");
+        return 0;
+}
+
+char *transfer_request_shown_remote(const TransferRequest *r) {
+        return is_empty(r->remote) ? strdup("") : url_redacted(r->remote);
+}
+
+void transfer_request_details(const TransferRequest *r, const char *shown_remote,
+                              const char *ret[static TRANSFER_DETAILS_MAX]) {
+        const char *const pairs[][2] = {
+                { "remote", shown_remote },
+                { "local", r->local },
+                { "class", image_class_name(r->class) },
+                { "type", transfer_kind_name(r->kind) },
+                { "verify", transfer_kind_way(r->kind) == TRANSFER_WAY_PULL ? r->verify : NULL },
+        };
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
+                if (is_empty(pairs[i][1]))
+                        continue;
+                ret[n++] = pairs[i][0];
+                ret[n++] = pairs[i][1];
+        }
+        ret[n] = NULL;
+}
+
+static int append_pull(const TransferRequest *r, char ***argv) {
+        bool keeps = r->flags & TRANSFER_KEEP_DOWNLOAD || is_empty(r->local);
+        int k = strv_append_format(argv, "--verify=%s", r->verify);
+
+        if (k >= 0)
+                k = strv_append_format(argv, "--keep-download=%s", keeps ? "yes" : "no");
+        if (k >= 0)
+                k = strv_append(argv, "--");
+        if (k >= 0)
+                k = strv_append(argv, r->remote);
+        return k < 0 ? k : strv_append(argv, is_empty(r->local) ? "-" : r->local);
+}
+
+static int append_export(const TransferRequest *r, char ***argv) {
+        int k = is_empty(r->format) ? 0 : strv_append_format(argv, "--format=%s", r->format);
+
+        if (k >= 0)
+                k = strv_append(argv, "--");
+        if (k >= 0)
+                k = strv_append(argv, r->local);
+        return k < 0 ? k : strv_append(argv, "-");
+}
+
+static int append_import(const TransferRequest *r, char ***argv) {
+        int k = strv_append(argv, "--");
+
+        if (k >= 0)
+                k = strv_append(argv, "-");
+        return k < 0 ? k : strv_append(argv, r->local);
+}
+
+int transfer_request_argv(const TransferRequest *r, char ***ret) {
+        static int (*const append[_TRANSFER_WAY_MAX])(const TransferRequest *, char ***) = {
+                [TRANSFER_WAY_IMPORT] = append_import,
+                [TRANSFER_WAY_EXPORT] = append_export,
+                [TRANSFER_WAY_PULL] = append_pull,
+        };
+        _cleanup_strv_ char **argv = NULL;
+        int k = strv_append(&argv, transfer_kind_name(r->kind));
+
+        if (k >= 0)
+                k = strv_append_format(&argv, "--class=%s", image_class_name(r->class));
+        if (k >= 0 && r->flags & TRANSFER_FORCE)
+                k = strv_append(&argv, "--force");
+        if (k >= 0 && r->flags & TRANSFER_READ_ONLY)
+                k = strv_append(&argv, "--read-only");
+        if (k >= 0)
+                k = append[transfer_kind_way(r->kind)](r, &argv);
+        if (k < 0)
+                return k;
+        *ret = TAKE_PTR(argv);
+        return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What somebody wants transferred: the same value whichever way they said it, so that it is checked, shown to
+ * polkit and handed to a worker in one place. */
+#pragma once
+
+#include "base/text.h"
+#include "importer/image-class.h"
+#include "importer/transfer-kind.h"
+
+/* Strings are borrowed or owned as the holder says; NULL and "" are the same. */
+typedef struct TransferRequest {
+        TransferKind kind;
+        ImageClass class;
+        TransferFlags flags;
+        char *local;  /* name of the image; empty in a pull: the download alone is kept */
+        char *remote; /* of a pull: the URL */
+        char *verify; /* of a pull: "no", "checksum", "signature", or a digest */
+        char *format; /* of an export: the compression; empty = none */
+} TransferRequest;
+
+/** transfer_request_done() - free the strings, which have to be owned */
+void transfer_request_done(TransferRequest *r);
+/** transfer_request_copy() - with strings of its own. Return: 0 or -ENOMEM. */
+int transfer_request_copy(const TransferRequest *r, TransferRequest *ret);
+
+/** transfer_request_check() - whether it makes sense, all but the descriptor
+ * Return: 0 or -EINVAL with the cause in @e. */
+int transfer_request_check(const TransferRequest *r, Error *e);
+/** transfer_request_check_fd() - whether a descriptor is good for it: open the right way, and of a file, a pipe
+ * or a socket, or of a directory where one is imported. Return: 0; -EINVAL, -ENOTDIR, -EISDIR. */
+int transfer_request_check_fd(const TransferRequest *r, int fd, Error *e);
+/** transfer_request_shown_remote() - the URL as strangers may see it: without a password
+ * Return: a new string; NULL = out of memory. */
+char *transfer_request_shown_remote(const TransferRequest *r);
+
+#define TRANSFER_DETAILS_MAX 11
+/** transfer_request_details() - what polkit is told: remote, local, class, type, verify, as far as there is
+ * such a thing. @shown_remote: from above, borrowed by @ret, as is all else. */
+void transfer_request_details(const TransferRequest *r, const char *shown_remote,
+                              const char *ret[static TRANSFER_DETAILS_MAX]);
+/** transfer_request_argv() - arguments for the worker, which has the other end as standard input or output
+ * Return: 0 or -ENOMEM. */
+int transfer_request_argv(const TransferRequest *r, char ***ret);
