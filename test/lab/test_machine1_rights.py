@@ -18,11 +18,40 @@ ACTIONS = {"login", "host-login", "shell", "host-shell", "open-pty", "host-open-
 REFUSED = {"org.freedesktop.DBus.Error.AccessDenied",
            "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"}
 
-# Beyond what calls.GUARDED has for the comparison.
-MORE = [("GetImageHostname", "s", ("bare",)), ("GetMachineUIDShift", "s", ("mapped-1",))]
+OURS = "org.skep.Manager1"
+
+# Beyond what calls.GUARDED has for the comparison: all other calls of the Manager, which the objects of machines and
+# images share. Who is to lead a machine that is told none is who calls.
+MORE = [
+    ("GetImageHostname", "s", ("bare",)), ("GetImageMachineID", "s", ("bare",)), ("GetImageMachineInfo", "s", ("bare",)),
+    ("GetImageOSRelease", "s", ("bare",)),
+    ("GetMachineUIDShift", "s", ("mapped-1",)), ("GetMachineSSHInfo", "s", ("reached",)),
+    ("MapFromMachineUser", "su", ("mapped-1", 1)), ("MapFromMachineGroup", "su", ("mapped-1", 1)),
+    ("MapToMachineUser", "u", (200001,)), ("MapToMachineGroup", "u", (200001,)),
+    ("CopyFromMachine", "sss", ("net", "/nonexistent/x", "/tmp/x")),
+    ("CopyToMachineWithFlags", "ssst", ("net", "/nonexistent/x", "/tmp/x", 1)),
+    ("RegisterMachineWithNetwork", "sayssusai", ("mine-a", [], "", "container", 0, "", [])),
+    ("RegisterMachineEx", "sa(sv)", ("mine-b", [["Class", ["s", "container"]]])),
+    ("CreateMachineWithNetwork", "sayssusaia(sv)", ("mine-c", [], "", "container", 0, "", [], [])),
+    ("CreateMachineEx", "sa(sv)a(sv)", ("mine-d", [["Class", ["s", "container"]]], [])),
+    ("UnregisterMachine", "s", ("lost",)),
+]
+SHELL, STREAMS = ("root", "/bin/true", ["true"], []), (2, 2, 2)
+MORE_OF_OURS = [
+    ("RunInMachine", "sssasashhh", ("web", *SHELL, *STREAMS)), ("OpenMachineShell", "sssasas", ("web", *SHELL)),
+    ("ExecInMachine", "sssasashhh", ("net", "root", "/", ["true"], [], *STREAMS)),
+    ("ExecInMachineOnTerminal", "sssasasqq", ("net", "root", "/", ["true"], [], 24, 80)),
+    ("WaitForMachine", "sst", ("web", "ready", 1)), ("ListMachineBinds", "s", ("net",)),
+    ("UnbindMachine", "ss", ("net", "/mnt")), ("GetMachineStatistics", "s", ("web",)), ("ListStatistics", "", ()),
+    ("ListMachineProcesses", "s", ("web",)), ("ListOperations", "", ()), ("CancelOperation", "t", (1 << 60,)),
+    ("CloneImage", "sst", ("bare", "bare4", 0)), ("RenameImage", "sst", ("bare5", "bare6", 0)),
+    ("RemoveImage", "st", ("bare7", 0)), ("CleanPool", "st", ("hidden", 0)), ("ListNonImages", "", ()),
+    ("ForgetMachine", "sb", ("forgotten", True)),
+]
 
 # What everybody may call.
-FREE = {"GetMachine", "GetImage", "GetMachineByPID", "ListMachines", "ListImages", "GetMachineAddresses", "GetAddresses"}
+FREE = {"GetMachine", "GetImage", "GetMachineByPID", "ListMachines", "ListImages", "GetMachineAddresses", "GetAddresses",
+        "ListMachineAddresses", "ListAddresses"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,27 +63,56 @@ def ready(lab):
 @pytest.fixture(scope="module")
 def rights(lab):
     """{title: what came of it} of each guarded call, by whom a rule allows and whom one denies."""
-    before = calls.SETUP + [calls.sh("mkdir /var/lib/machines/bare2 /var/lib/machines/bare3")] + [
+    before = calls.SETUP + [calls.sh("mkdir /var/lib/machines/bare{2,3,5,7}")] + [
         calls.call("RegisterMachine", calls.REGISTER, name, [], "", klass, "$" + pid, "") for name, klass, pid in
         (("web", "container", "web"), ("net", "container", "net"), ("mapped-1", "container", "mapped"),
-         ("spare", "container", "three"))
+         ("spare", "container", "three"), ("lost", "container", "four"), ("forgotten", "container", "five"))
+    ] + [
+        calls.call("RegisterMachineEx", "sa(sv)", "reached",
+                   [["SSHAddress", ["s", "vsock/3"]], ["SSHPrivateKeyPath", ["s", "/run/key"]]])
     ] + [
         calls.sh(f"setpriv --reuid={calls.ALLOWED} --regid={calls.ALLOWED} --clear-groups setsid sleep 10000 "
                  ">/dev/null 2>&1 & echo $!", name) for name in ("own", "own2")
     ]
-    steps = [calls.call(member, types, *args, user=user) for user in (calls.DENIED, calls.NOBODY, calls.ALLOWED)
-             for member, types, args in MORE + calls.GUARDED]
+    steps = [step for user in (calls.DENIED, calls.NOBODY, calls.ALLOWED) for step in guarded(user)]
     return sidebyside.record(lab, before + steps)[0]
+
+
+def guarded(user):
+    """All calls that not everybody may make, made by a user."""
+    return [calls.call(member, types, *args, user=user) for member, types, args in MORE + calls.GUARDED] + [
+        {**calls.call(member, types, *args, user=user, when=OURS), "interface": OURS}
+        for member, types, args in MORE_OF_OURS]
+
+
+def test_each_call_is_free_or_guarded(lab, rights):
+    """Whoever adds a call says which of both it is; those of machines and images are rows of the same list."""
+    tried = {(step["interface"], step["member"]) for step in guarded("root")}
+    for interface in introspected(lab, machine1.PATH):
+        for method in interface.iter("method"):
+            name = method.get("name")
+            assert (name in FREE) != ((interface.get("name"), name) in tried), (interface.get("name"), name)
 
 
 def test_each_action_is_allowed_and_denied(lab, rights):
     for user in (calls.ALLOWED, calls.DENIED):
         rows = {name: row for name, row in rights.items() if name.startswith(user + ": ")}
-        assert len(rows) == len(MORE + calls.GUARDED)
+        assert len(rows) == len(guarded(user))
         for name, row in rows.items():
             assert row["asked"], f"polkit was not asked about {name}"
             assert (row["error"] in REFUSED) == (user == calls.DENIED), (name, row["error"], row["text"])
         assert {question.split()[0] for row in rows.values() for question in row["asked"]} == ACTIONS
+
+
+def test_properties_by_right(lab, rights):
+    """What of a machine, an image and the pool is not everybody's."""
+    for user in (calls.ALLOWED, calls.DENIED):
+        steps = [calls.get("Leader", machine="web", user=user), calls.get("Path", image="bare", user=user),
+                 calls.get("PoolUsage", user=user)]
+        rows, _ = sidebyside.record(lab, steps)
+        assert all("verb=get_properties" in row["asked"][0] for row in rows.values()), rows
+        hidden = [row["body"][0] in (0, "", 2**64 - 1) for row in rows.values()]
+        assert hidden == [user == calls.DENIED] * 2 + [hidden[2]], rows
 
 
 def test_defaults_refuse(lab, rights):
@@ -81,7 +139,7 @@ def argument(kind, name, at):
         return ["true"] if name in ("args", "command") else []
     if kind[0] == "a":
         return []
-    return {"i": 18, "u": 200000, "t": 1, "b": False, "q": 24, "x": 0}.get(kind)
+    return {"i": 18, "u": 200000, "t": 1, "b": False, "q": 24, "x": 0, "h": 2}[kind]
 
 
 def stranger_calls(lab):
@@ -95,8 +153,6 @@ def stranger_calls(lab):
                 member = method.get("name")
                 if machine is None and "Image" in member and values and args[0][0] == "s":
                     values[0] = "tree"
-                if None in values:      # descriptors cannot be written down
-                    continue
                 yield {"do": "call", "user": calls.NOBODY, "path": path, "interface": interface.get("name"),
                        "member": member, "types": "".join(k for k, _ in args), "args": values, "of": machine,
                        "when": interface.get("name")}
