@@ -2,21 +2,16 @@
 /* The two ends of a connection's own bus, see bridge.h. They are made with the first call that needs them. */
 #include "machined/bridge.h"
 
-#include <sys/socket.h>
-#include <systemd/sd-id128.h>
-
+#include "bus/pair.h"
 #include "machined/front.h"
 #include "machined/image-object.h"
 #include "machined/object.h"
 #include "machined/privacy.h"
 
-/* Far more than it takes. */
-#define GREETING_STEPS_MAX 64U
-
 struct Bridge {
         Manager *manager;
         VarlinkLink *link;
-        sd_bus *server, *client;
+        BusPair pair;
         sd_bus_slot *slot; /* the call that is under way */
         BridgeReply reply;
 };
@@ -25,82 +20,34 @@ Bridge *bridge_free(Bridge *b) {
         if (!b)
                 return NULL;
         sd_bus_slot_unref(b->slot);
-        if (b->server) {
-                polkit_remove_peer(b->manager->daemon.polkit, b->server);
-                privacy_unwatch(b->manager, b->server);
+        if (b->pair.server) {
+                polkit_remove_peer(b->manager->daemon.polkit, b->pair.server);
+                privacy_unwatch(b->manager, b->pair.server);
         }
-        b->client = sd_bus_close_unref(b->client);
-        b->server = sd_bus_close_unref(b->server);
+        bus_pair_close(&b->pair);
         free(b);
         return NULL;
 }
 DEFINE_CLEANUP(Bridge *, bridge_free)
 
-/* @fd is consumed. */
-static int start_end(sd_event *event, int fd, bool is_server, sd_bus **ret) {
-        _cleanup_fd_ int mine = fd;
-        sd_bus *bus = NULL;
-        sd_id128_t id;
-        int r = sd_bus_new(ret);
-
-        if (r < 0)
-                return r;
-        bus = *ret;
-        r = sd_id128_randomize(&id);
-        if (r >= 0 && is_server)
-                r = sd_bus_set_server(bus, true, id);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, true);
-        if (r >= 0)
-                r = sd_bus_set_fd(bus, fd, fd);
-        if (r >= 0) {
-                (void) TAKE_FD(mine);
-                r = sd_bus_start(bus);
-        }
-        return r < 0 ? r : sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
-}
-
-/* Both ends greet each other, now: a message with a descriptor would wait for that. */
-static int greet(Bridge *b) {
-        for (unsigned i = 0; i < GREETING_STEPS_MAX; i++) {
-                if (sd_bus_is_ready(b->server) > 0 && sd_bus_is_ready(b->client) > 0)
-                        return 0;
-                int r = sd_bus_process(b->server, NULL);
-                if (r >= 0)
-                        r = sd_bus_process(b->client, NULL);
-                if (r < 0)
-                        return r;
-        }
-        return -EPROTO;
-}
-
 static int bridge_new(VarlinkLink *link, Bridge **ret, Error *e) {
         _cleanup_(bridge_freep) Bridge *b = calloc(1, sizeof *b);
         Manager *m = varlink_userdata(link);
         const VarlinkPeer *peer = varlink_peer(link);
-        int fds[2];
 
         if (!b)
                 return error_oom(e);
         b->manager = m;
         b->link = link;
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
-                return error_set(e, errno, "cannot make a pair of sockets: %m");
-        int r = start_end(m->daemon.event, fds[0], true, &b->server);
-        if (r < 0)
-                fd_close(fds[1]);
-        else
-                r = start_end(m->daemon.event, fds[1], false, &b->client);
+        int r = bus_pair_open(m->daemon.event, &b->pair, e);
         if (r >= 0)
-                r = greet(b);
+                r = privacy_watch(m, b->pair.server, e);
         if (r >= 0)
-                r = privacy_watch(m, b->server, e);
+                r = image_object_watch(m, b->pair.server, e);
         if (r >= 0)
-                r = image_object_watch(m, b->server, e);
+                r = object_add_all(m, b->pair.server, e);
         if (r >= 0)
-                r = object_add_all(m, b->server, e);
-        if (r >= 0)
-                r = polkit_add_peer(m->daemon.polkit, b->server, peer->uid, peer->pid,
+                r = polkit_add_peer(m->daemon.polkit, b->pair.server, peer->uid, peer->pid,
                                     peer->start_time);
         if (r < 0)
                 return error_is_set(e) ? r : error_set(e, r, "cannot make a bus for two: %m");
@@ -122,7 +69,7 @@ int bridge_call_object(VarlinkLink *link, const char *path, const char *interfac
                 r = bridge_new(link, &client->bridge, e);
         if (r < 0)
                 return r;
-        r = sd_bus_message_new_method_call(client->bridge->client, ret, NULL, path, interface,
+        r = sd_bus_message_new_method_call(client->bridge->pair.client, ret, NULL, path, interface,
                                            member);
         if (r >= 0)
                 r = sd_bus_message_set_allow_interactive_authorization(*ret, interactive);
@@ -150,7 +97,7 @@ int bridge_send(VarlinkLink *link, sd_bus_message *call, BridgeReply reply, Erro
                 return r;
         client->bridge->reply = reply;
         /* What takes long has a time limit of its own. */
-        r = sd_bus_call_async(client->bridge->client, &client->bridge->slot, call, on_reply,
+        r = sd_bus_call_async(client->bridge->pair.client, &client->bridge->slot, call, on_reply,
                               client->bridge, UINT64_MAX);
         return r < 0 ? error_set(e, r, "cannot send a call: %m") : 0;
 }

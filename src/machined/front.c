@@ -2,14 +2,11 @@
 /* Sockets and connections of varlink in the daemon, see front.h. What methods do is in varlink-*.c. */
 #include "machined/front.h"
 
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "app/report.h"
 #include "base/home.h"
+#include "varlink/place.h"
 
 static void on_gone(VarlinkLink *link);
 
@@ -24,22 +21,18 @@ static const VarlinkInterface *const hook_interfaces[] = { &hook_interface, &ser
 #define SERVICE(list)                                                                              \
         { "skep", "skep-machined", SKEP_VERSION, "man:skep-machined(8)", list, front_fail, on_gone }
 
-/* One socket and its other names, below /run or what the user has for that. */
-typedef struct Place {
-        const char *path;
-        const char *links[3]; /* symlinks to it */
-        bool is_system;       /* users have none */
+static const struct {
+        VarlinkPlace place;
+        bool is_system; /* users have none */
         VarlinkService service;
-} Place;
-
-static const Place places[] = {
-        { "systemd/machine/io.systemd.Machine",
-          { "systemd/machine/io.systemd.MachineImage", "varlink/registry/io.systemd.Machine",
-            "varlink/registry/io.systemd.MachineImage" },
+} places[] = {
+        { { "systemd/machine/io.systemd.Machine",
+            { "systemd/machine/io.systemd.MachineImage", "varlink/registry/io.systemd.Machine",
+              "varlink/registry/io.systemd.MachineImage" } },
           false,
           SERVICE(machine_interfaces) },
-        { "systemd/userdb/io.systemd.Machine", { NULL }, true, SERVICE(user_interfaces) },
-        { "systemd/resolve.hook/io.systemd.Machine", { NULL }, true, SERVICE(hook_interfaces) },
+        { { "systemd/userdb/io.systemd.Machine", { NULL } }, true, SERVICE(user_interfaces) },
+        { { "systemd/resolve.hook/io.systemd.Machine", { NULL } }, true, SERVICE(hook_interfaces) },
 };
 
 struct Front {
@@ -185,100 +178,13 @@ void front_life(Manager *m, const Machine *machine, bool comes) {
 
 /* Sockets */
 
-static int make_address(const char *path, struct sockaddr_un *ret) {
-        size_t n = strlen(path) + 1;
-
-        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-        if (n > sizeof ret->sun_path)
-                return -ENAMETOOLONG;
-        memcpy(ret->sun_path, path, n);
-        return 0;
-}
-
-static bool somebody_listens(const struct sockaddr_un *address) {
-        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-        return fd >= 0 && (connect(fd, (const struct sockaddr *) address, sizeof *address) >= 0 ||
-                           errno == EAGAIN);
-}
-
-static bool path_is_served(const char *path) {
-        struct sockaddr_un address;
-
-        return make_address(path, &address) >= 0 && somebody_listens(&address);
-}
-
-static int make_parent(const char *path) {
-        _cleanup_free_ char *parent = strdup(path);
-        char *slash = parent ? strrchr(parent, '/') : NULL;
-
-        if (!slash)
-                return -ENOMEM;
-        *slash = '\0';
-        /* All but the last exist, or are made the same way. */
-        if (mkdir(parent, 0755) >= 0 || errno == EEXIST)
-                return 0;
-        if (errno != ENOENT)
-                return -errno;
-        int r = make_parent(parent);
-        return r < 0 ? r : mkdir(parent, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static void make_link(const char *below, const char *target) {
-        _cleanup_free_ char *path = home_run("%s", below);
-
-        if (!path || make_parent(path) < 0)
-                return;
-        (void) unlink(path);
-        (void) symlink(target, path);
-}
-
-/* Return: a listening socket; -errno. */
-static int make_socket(const Place *place, const char *path) {
-        struct sockaddr_un address;
-        int r = make_address(path, &address);
-
-        if (r >= 0)
-                r = make_parent(path);
-        if (r < 0)
-                return r;
-        if (somebody_listens(&address))
-                return -EADDRINUSE;
-        (void) unlink(path);
-
-        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof address) < 0 ||
-            chmod(path, home_is_user() ? 0600 : 0666) < 0 || listen(fd, 128) < 0)
-                return -errno;
-        for (size_t i = 0; i < ELEMENTSOF(place->links) && place->links[i]; i++)
-                make_link(place->links[i], path);
-        return TAKE_FD(fd);
-}
-
-/* Return: the socket of that path among those that systemd gave us; -ENOENT. */
-static int given_socket(const char *path, int n_given) {
-        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n_given; fd++)
-                if (sd_is_socket_unix(fd, SOCK_STREAM, 1, path, 0) > 0)
-                        return fd;
-        return -ENOENT;
-}
-
 static int serve(Manager *m, size_t i, int n_given, Error *e) {
-        _cleanup_free_ char *path = home_run("%s", places[i].path);
+        Error why = {};
+        int fd = varlink_place_listen(&places[i].place, n_given, &m->front->is_ours[i], &why);
 
-        if (!path)
-                return error_oom(e);
-        int fd = given_socket(path, n_given);
-        /* Another daemon that was here in between has put its own in the place of it. */
-        if (fd >= 0 && !path_is_served(path))
-                fd = fd_close(fd);
-        if (fd < 0) {
-                fd = make_socket(places + i, path);
-                m->front->is_ours[i] = fd >= 0;
-        }
         /* Everything else works without it. */
         if (fd < 0) {
-                report(LOG_WARNING, "cannot listen on %s: %s", path, error_errno_text(fd));
+                report(LOG_WARNING, "%s", why.text);
                 return 0;
         }
         int r = varlink_server_new(m->daemon.event, &places[i].service, m, &m->front->servers[i]);
@@ -286,16 +192,9 @@ static int serve(Manager *m, size_t i, int n_given, Error *e) {
                 r = varlink_server_listen(m->front->servers[i], fd);
         if (r < 0) {
                 fd_close(fd);
-                return error_set(e, r, "cannot listen on %s: %m", path);
+                return error_set(e, r, "cannot listen on %s: %m", places[i].place.path);
         }
         return 0;
-}
-
-static void remove_below(const char *below) {
-        _cleanup_free_ char *path = home_run("%s", below);
-
-        if (path)
-                (void) unlink(path);
 }
 
 int front_init(Manager *m, Error *e) {
@@ -319,11 +218,8 @@ void front_done(Manager *m) {
                 return;
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 m->front->servers[i] = varlink_server_free(m->front->servers[i]);
-                if (!m->front->is_ours[i])
-                        continue;
-                remove_below(places[i].path);
-                for (size_t k = 0; k < ELEMENTSOF(places[i].links) && places[i].links[k]; k++)
-                        remove_below(places[i].links[k]);
+                if (m->front->is_ours[i])
+                        varlink_place_remove(&places[i].place);
         }
         free(m->front);
         m->front = NULL;

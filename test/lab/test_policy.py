@@ -107,7 +107,7 @@ def test_the_units_are_sound(lab):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit,most", [("skep-machined", 6.5), ("skep-importd", 3.5)])
+@pytest.mark.parametrize("unit,most", [("skep-machined", 6.5), ("skep-importd", 5)])
 def test_the_services_are_shut_in(lab, unit, most):
     lab.run(["busctl", "call", "org.freedesktop." + {"skep-machined": "machine1",
                                                      "skep-importd": "import1"}[unit],
