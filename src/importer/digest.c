@@ -43,7 +43,8 @@ int digest_parse(const char *text, Digest *ret) {
         for (int t = 0; t < _DIGEST_TYPE_MAX; t++) {
                 const char *rest = str_skip_prefix(text, types[t].prefix);
                 if (rest) {
-                        if (digest_parse_hex(rest, strlen(rest), &d) < 0 || d.type != (DigestType) t)
+                        if (digest_parse_hex(rest, strlen(rest), &d) < 0 ||
+                            d.type != (DigestType) t)
                                 return -EINVAL;
                         *ret = d;
                         return 0;

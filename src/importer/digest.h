@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-#define DIGEST_SIZE_MAX      64
+#define DIGEST_SIZE_MAX 64
 
 typedef enum DigestType {
         DIGEST_SHA256,

@@ -20,14 +20,22 @@
 #define NOBODY 65534
 
 static const char *const readable[] = {
-        "/etc/ca-certificates",       "/etc/gai.conf",
-        "/etc/host.conf",             "/etc/hosts",
-        "/etc/nsswitch.conf",         "/etc/pki/tls",
-        "/etc/pki/ca-trust",          "/etc/resolv.conf",
-        "/etc/ssl/certs",             "/etc/ssl/cert.pem",
-        "/run/NetworkManager",        "/run/resolvconf",
-        "/run/systemd/resolve",       "/usr/lib/ssl/certs",
-        "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+        "/etc/ca-certificates",
+        "/etc/gai.conf",
+        "/etc/host.conf",
+        "/etc/hosts",
+        "/etc/nsswitch.conf",
+        "/etc/pki/tls",
+        "/etc/pki/ca-trust",
+        "/etc/resolv.conf",
+        "/etc/ssl/certs",
+        "/etc/ssl/cert.pem",
+        "/run/NetworkManager",
+        "/run/resolvconf",
+        "/run/systemd/resolve",
+        "/usr/lib/ssl/certs",
+        "/usr/share/ca-certificates",
+        "/usr/local/share/ca-certificates",
         "/var/lib/ca-certificates",
 };
 
@@ -45,7 +53,8 @@ static const ConfineCall calls[] = {
         { SYS_fcntl, 0 },
         { SYS_ioctl, 0x541B }, /* FIONREAD */
         { SYS_ioctl, 0x5421 }, /* FIONBIO */
-        { SYS_openat, 0 },     /* what Landlock lets through, and what is anybody's where there is none */
+        { SYS_openat,
+          0 }, /* what Landlock lets through, and what is anybody's where there is none */
         { SYS_socket, 0, AF_INET },
         { SYS_socket, 0, AF_INET6 },
         { SYS_socketpair, 0 },

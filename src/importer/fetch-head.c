@@ -37,7 +37,8 @@ static void take_text(char *to, size_t size, const char *value) {
 
 /* "bytes 0-99/100", "bytes 0-99/" + "*", "bytes " + "*" + "/100" */
 static void take_range(FetchHead *h, char *value) {
-        char *s = (char *) str_skip_prefix(value, "bytes "), *slash = s ? strchr(s, '/') : NULL, *dash;
+        char *s = (char *) str_skip_prefix(value, "bytes "), *slash = s ? strchr(s, '/') : NULL,
+             *dash;
         uint64_t from, last, total = FETCH_UNKNOWN;
 
         if (!slash)

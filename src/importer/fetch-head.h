@@ -10,15 +10,15 @@
 #define FETCH_UNKNOWN      UINT64_MAX
 
 typedef struct FetchHead {
-        unsigned status;                   /* 0 = no response yet */
-        size_t n;                          /* bytes of headers so far, of all responses */
-        uint64_t length;                   /* Content-Length; FETCH_UNKNOWN */
-        bool has_range;                    /* Content-Range, in bytes */
-        uint64_t from, to, total;          /* of it; @to is the first byte after it; FETCH_UNKNOWN */
-        bool takes_ranges;                 /* Accept-Ranges: bytes */
-        bool is_encoded;                   /* a Content-Encoding that is not "identity" */
-        uint64_t retry_after;              /* seconds; FETCH_UNKNOWN */
-        char etag[FETCH_ETAG_MAX];         /* with its quotes; "" = none */
+        unsigned status;           /* 0 = no response yet */
+        size_t n;                  /* bytes of headers so far, of all responses */
+        uint64_t length;           /* Content-Length; FETCH_UNKNOWN */
+        bool has_range;            /* Content-Range, in bytes */
+        uint64_t from, to, total;  /* of it; @to is the first byte after it; FETCH_UNKNOWN */
+        bool takes_ranges;         /* Accept-Ranges: bytes */
+        bool is_encoded;           /* a Content-Encoding that is not "identity" */
+        uint64_t retry_after;      /* seconds; FETCH_UNKNOWN */
+        char etag[FETCH_ETAG_MAX]; /* with its quotes; "" = none */
         char modified[FETCH_MODIFIED_MAX]; /* Last-Modified as it came; "" = none */
         char date[FETCH_MODIFIED_MAX];     /* Date as it came */
 } FetchHead;

@@ -28,10 +28,10 @@ typedef struct FetchJob {
         unsigned n_lanes; /* that may be used at once */
         int feed_fd, sock;
         uint64_t fed;
-        bool has_ranges;  /* a part was asked for and came */
-        bool no_ranges;   /* do not ask for parts */
-        bool is_through;  /* nothing is left to be fetched */
-        bool is_same;     /* and nothing had to be */
+        bool has_ranges; /* a part was asked for and came */
+        bool no_ranges;  /* do not ask for parts */
+        bool is_through; /* nothing is left to be fetched */
+        bool is_same;    /* and nothing had to be */
         unsigned redirects, failures, lies;
         uint64_t retry_at;
 } FetchJob;
@@ -40,7 +40,8 @@ static void note(FetchJob *j, const char *what, const Error *why) {
         _cleanup_free_ char *url = url_redacted(j->shared.request->url);
         Error e = {};
 
-        (void) error_set(&e, why->code ? why->code : EIO, "%s: %s; %s", strempty(url), why->text, what);
+        (void) error_set(&e, why->code ? why->code : EIO, "%s: %s; %s", strempty(url), why->text,
+                         what);
         (void) handshake_send_note(j->sock, &e);
 }
 
@@ -48,7 +49,8 @@ static void note(FetchJob *j, const char *what, const Error *why) {
 static bool can_resume(const FetchJob *j) {
         const FetchState *s = j->shared.state;
 
-        return !j->no_ranges && (s->etag[0] == '"' || s->modified[0] || j->shared.request->is_pinned);
+        return !j->no_ranges &&
+               (s->etag[0] == '"' || s->modified[0] || j->shared.request->is_pinned);
 }
 
 static bool is_asked_for(const FetchJob *j, uint64_t at) {
@@ -152,7 +154,8 @@ static int on_redirect(FetchJob *j, Lane *l, Error *e) {
         else if (!l->target)
                 (void) error_set(&why, EPROTO, "the server redirects to nowhere");
         else if (url_is_file(l->target) || url_check(l->target, NULL) < 0)
-                (void) error_set(&why, EPROTO, "the server redirects to what is no http: or https: URL");
+                (void) error_set(&why, EPROTO,
+                                 "the server redirects to what is no http: or https: URL");
         else if (s->request->stays_secure && url_is_https(s->url) && !url_is_https(l->target))
                 (void) error_set(&why, EPROTO,
                                  "the server redirects to a connection that is not secure");
@@ -169,8 +172,9 @@ static int on_redirect(FetchJob *j, Lane *l, Error *e) {
 }
 
 static int on_retry(FetchJob *j, const Lane *l, Error *e) {
-        unsigned limit = j->shared.has_answered ? j->shared.request->retries
-                                                : MIN(j->shared.request->retries, RETRIES_UNANSWERED);
+        unsigned limit = j->shared.has_answered
+                                 ? j->shared.request->retries
+                                 : MIN(j->shared.request->retries, RETRIES_UNANSWERED);
         uint64_t wait = RETRY_FIRST_USEC;
 
         if (l->stored > 0) {
@@ -233,8 +237,9 @@ static int on_end(FetchJob *j, Lane *l, CURLcode code, Error *e) {
                         j->failures++;
                         j->redirects = 0;
                         j->shared.is_foreign = false;
-                        return str_replace(&j->shared.url, j->shared.request->url) < 0 ? error_oom(e)
-                                                                                      : 0;
+                        return str_replace(&j->shared.url, j->shared.request->url) < 0
+                                       ? error_oom(e)
+                                       : 0;
                 }
                 return fail(j, &l->error, e);
         }
@@ -296,7 +301,9 @@ static int wait_for(FetchJob *j, bool is_full, Error *e) {
         int timeout = 1000;
 
         if (j->shared.n_active == 0 && !is_full && !j->is_through)
-                timeout = j->retry_at > now ? (int) MIN((j->retry_at - now) / 1000 + 1, UINT64_C(1000)) : 0;
+                timeout = j->retry_at > now
+                                  ? (int) MIN((j->retry_at - now) / 1000 + 1, UINT64_C(1000))
+                                  : 0;
         if (curl_multi_poll(j->multi, fds, is_full ? 2 : 1, timeout, NULL) != CURLM_OK)
                 return error_set(e, EIO, "cannot wait for the network");
         if (fds[0].revents)
@@ -338,10 +345,9 @@ int fetch_job_run(CURLM *multi, const FetchRequest *request, FetchState *state, 
         j->feed_fd = feed_fd;
         j->sock = sock;
         j->n_lanes = request->connections;
-        j->shared = (LaneShared){ .request = request,
-                                  .state = state,
-                                  .file_fd = file_fd,
-                                  .url = strdup(request->url) };
+        j->shared = (LaneShared){
+                .request = request, .state = state, .file_fd = file_fd, .url = strdup(request->url)
+        };
         for (unsigned i = 0; i < FETCH_CONNECTIONS_MAX && r >= 0; i++)
                 r = lane_open(j->lanes + i, &j->shared);
         /* Of what a digest is known, and all is there, nothing need be asked. */

@@ -9,9 +9,9 @@
 #include "base/fd.h"
 #include "importer/url.h"
 
-#define SKIP_MAX         ((uint64_t) 256 * 1024) /* of the text that comes with an error */
-#define CONNECT_SECONDS  30L
-#define SPEED_MIN        30L /* bytes in a second */
+#define SKIP_MAX        ((uint64_t) 256 * 1024) /* of the text that comes with an error */
+#define CONNECT_SECONDS 30L
+#define SPEED_MIN       30L /* bytes in a second */
 
 /* Ends the lane with @outcome. Return: false, for the callbacks. */
 static bool give_up(Lane *l, LaneOutcome outcome, int err, const char *why) {
@@ -95,8 +95,9 @@ static bool judge_outside(Lane *l) {
                 l->from = l->at = l->to = 0;
                 return take_size(l, 0);
         }
-        return l->is_ranged ? give_up(l, LANE_NO_RANGES, EPROTO, "the server sends no such part of it")
-                            : give_up(l, LANE_FAILED, EPROTO, "the server answers 416");
+        return l->is_ranged
+                       ? give_up(l, LANE_NO_RANGES, EPROTO, "the server sends no such part of it")
+                       : give_up(l, LANE_FAILED, EPROTO, "the server answers 416");
 }
 
 static const char *status_text(unsigned status) {
@@ -240,7 +241,8 @@ static bool store(Lane *l, const char *data, size_t n) {
                 return give_up(l, LANE_FAILED, EFBIG, "it is larger than is allowed");
         while (n > 0) {
                 uint64_t have = fetch_state_have(s, l->at);
-                size_t k = (size_t) MIN((uint64_t) n, have > 0 ? have : s->chunk_size - l->at % s->chunk_size);
+                size_t k = (size_t) MIN((uint64_t) n,
+                                        have > 0 ? have : s->chunk_size - l->at % s->chunk_size);
 
                 if (!(have > 0 ? compare(l, data, k) : write_out(l, data, k)))
                         return false;

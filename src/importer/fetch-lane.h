@@ -23,10 +23,10 @@ typedef struct LaneShared {
         const FetchRequest *request;
         FetchState *state;
         int file_fd;
-        char *url;            /* where to ask, after redirects */
-        bool is_foreign;      /* that is another host: no secrets for it */
-        bool is_confirmed;    /* what the state says is of the file that the server has now */
-        bool has_answered;    /* anything at all, ever */
+        char *url;         /* where to ask, after redirects */
+        bool is_foreign;   /* that is another host: no secrets for it */
+        bool is_confirmed; /* what the state says is of the file that the server has now */
+        bool has_answered; /* anything at all, ever */
         unsigned n_active;
 } LaneShared;
 

@@ -67,7 +67,8 @@ static int answer(CURLM *multi, const Call *c, Error *e) {
                 return r;
         r = fetch_state_map(c->fds[FETCH_FD_STATE], &state);
         if (r < 0 || fstat(c->fds[FETCH_FD_FILE], &st) < 0)
-                return error_set(e, r < 0 ? r : errno, "cannot use the descriptors of a request: %m");
+                return error_set(e, r < 0 ? r : errno,
+                                 "cannot use the descriptors of a request: %m");
         if (!fetch_state_is_sane(state, (uint64_t) st.st_size))
                 return error_set(e, EBADMSG, "the state of a download makes no sense");
         return fetch_job_run(multi, &q, state, c->fds[FETCH_FD_FILE], c->fds[FETCH_FD_FEED],

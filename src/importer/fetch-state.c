@@ -105,7 +105,8 @@ uint64_t fetch_state_gap(const FetchState *s, uint64_t from) {
 }
 
 uint64_t fetch_state_gap_end(const FetchState *s, uint64_t from) {
-        for (uint64_t i = from / s->chunk_size + 1; i < FETCH_CHUNKS_MAX && i * s->chunk_size < s->size; i++)
+        for (uint64_t i = from / s->chunk_size + 1;
+             i < FETCH_CHUNKS_MAX && i * s->chunk_size < s->size; i++)
                 if (s->got[i] > 0)
                         return i * s->chunk_size;
         return s->size;

@@ -12,7 +12,7 @@ static int lz4_open(void *state) {
         Lz4 *z = state;
 
         return LZ4F_isError(LZ4F_createDecompressionContext(&z->context, LZ4F_VERSION)) ? -ENOMEM
-                                                                                          : 0;
+                                                                                        : 0;
 }
 
 static int lz4_restart(void *state) {

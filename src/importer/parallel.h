@@ -18,8 +18,8 @@ typedef struct Parallel Parallel;
 typedef struct Chunk {
         uint8_t *data; /* owned */
         size_t n;
-        uint64_t offset;        /* of the packed stream, where it begins */
-        unsigned kind;          /* these are the codec's own */
+        uint64_t offset; /* of the packed stream, where it begins */
+        unsigned kind;   /* these are the codec's own */
         uint64_t bits, argument;
 
         /* Of parallel.c. */
@@ -29,8 +29,8 @@ typedef struct Chunk {
 } Chunk;
 
 typedef struct ParallelOps {
-        size_t state_size;           /* of what a thread keeps between pieces, zeroed at first */
-        void (*close)(void *state);  /* frees that */
+        size_t state_size;          /* of what a thread keeps between pieces, zeroed at first */
+        void (*close)(void *state); /* frees that */
         /* Unpacks one piece by calls of parallel_emit(). @shared: may be used after
          * parallel_wait_turn(). Return: 0 or -errno with @e set. */
         int (*decode)(Parallel *p, void *state, void *shared, Chunk *c, Error *e);

@@ -55,10 +55,11 @@ int url_check(const char *url, Error *e) {
                 return error_set(e, EINVAL, "the URL is longer than %d bytes", URL_MAX);
         for (const char *s = url; *s; s++)
                 if ((unsigned char) *s <= ' ' || *s == 127)
-                        return error_set(e, EINVAL, "the URL has blanks or control characters in it");
+                        return error_set(e, EINVAL,
+                                         "the URL has blanks or control characters in it");
         if (!is_file && !has_scheme(url, "http://") && !url_is_https(url))
-                return error_set(e, EINVAL, "'%s' is no URL that begins with http:, https: or file:",
-                                 shown);
+                return error_set(e, EINVAL,
+                                 "'%s' is no URL that begins with http:, https: or file:", shown);
 
         Parts p = parts(url);
         if (is_file)

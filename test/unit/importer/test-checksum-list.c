@@ -4,10 +4,10 @@
 
 #include "importer/checksum-list.h"
 
-#define A32 "0123456789abcdef0123456789abcdef"
-#define B32 "fedcba9876543210fedcba9876543210"
-#define A   A32 A32
-#define B   B32 B32
+#define A32  "0123456789abcdef0123456789abcdef"
+#define B32  "fedcba9876543210fedcba9876543210"
+#define A    A32 A32
+#define B    B32 B32
 #define LONG A A
 
 static const struct {
@@ -34,7 +34,9 @@ static const struct {
         { A "\n", "a.tar", NULL, -ENOENT },
         { A32 "  a.tar\n", "a.tar", NULL, -ENOENT },
         { A32 A32 "0  a.tar\n", "a.tar", NULL, -ENOENT },
-        { A32 "g" "123456789abcdef0123456789abcdef  a.tar\n", "a.tar", NULL, -ENOENT },
+        { A32 "g"
+              "123456789abcdef0123456789abcdef  a.tar\n",
+          "a.tar", NULL, -ENOENT },
         { A "  a.tar\n" A "  a.tar\n", "a.tar", A, 0 },
         { A "  a.tar\n" B "  a.tar\n", "a.tar", NULL, -EBADMSG },
         { "", "a.tar", NULL, -ENOENT },
@@ -46,7 +48,8 @@ static void test_find(void **state) {
                 char hex[2 * DIGEST_SIZE_MAX + 1];
                 Digest d;
                 Error e = {};
-                int r = checksum_list_find(rows[i].text, strlen(rows[i].text), rows[i].name, &d, &e);
+                int r = checksum_list_find(rows[i].text, strlen(rows[i].text), rows[i].name, &d,
+                                           &e);
 
                 CHECK_EQ(r, rows[i].r, "row %zu", i);
                 if (r >= 0)

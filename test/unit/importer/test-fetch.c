@@ -37,9 +37,11 @@ static void test_head(void **state) {
 }
 
 static void test_ranges(void **state) {
-        static const char *const bad[] = { "bytes 8-7/100", "bytes 8-100/100", "bytes 8-/100", "bytes -8/100",
-                                           "items 0-7/100", "bytes 0-7", "bytes 0-7/1e9", "bytes 0x0-7/9",
-                                           "bytes 0-99999999999999999999/*" };
+        static const char *const bad[] = {
+                "bytes 8-7/100", "bytes 8-100/100", "bytes 8-/100",
+                "bytes -8/100",  "items 0-7/100",   "bytes 0-7",
+                "bytes 0-7/1e9", "bytes 0x0-7/9",   "bytes 0-99999999999999999999/*"
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 char line[100];
@@ -106,10 +108,12 @@ static void test_large(void **unused) {
 
 static void test_request(void **unused) {
         _cleanup_(buf_done) Buf text = {};
-        _cleanup_(fetch_request_done) FetchRequest q = {
-                .url = strdup("http://h/a\nb"), .password = strdup("p\\w\td"), .limit = 7,
-                .connections = 3, .is_pinned = true
-        }, back = {};
+        _cleanup_(fetch_request_done) FetchRequest q = { .url = strdup("http://h/a\nb"),
+                                                         .password = strdup("p\\w\td"),
+                                                         .limit = 7,
+                                                         .connections = 3,
+                                                         .is_pinned = true },
+                                                   back = {};
         Error e = {};
 
         assert_int_equal(fetch_request_format(&q, &text), 0);
@@ -117,7 +121,8 @@ static void test_request(void **unused) {
         CHECK_STR(back.url, q.url, "url");
         CHECK_STR(back.password, q.password, "password");
         assert_null(back.user);
-        assert_true(back.limit == 7 && back.connections == 3 && back.is_pinned && !back.stays_secure);
+        assert_true(back.limit == 7 && back.connections == 3 && back.is_pinned &&
+                    !back.stays_secure);
 
         FetchRequest bad = {};
         CHECK_EQ(fetch_request_parse("url x\n", 6, &bad, &e), -EINVAL, "no connections");
@@ -127,8 +132,8 @@ static void test_request(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),  cmocka_unit_test(test_ranges),
-                cmocka_unit_test(test_state), cmocka_unit_test(test_large),
+                cmocka_unit_test(test_head),    cmocka_unit_test(test_ranges),
+                cmocka_unit_test(test_state),   cmocka_unit_test(test_large),
                 cmocka_unit_test(test_request),
         };
 

@@ -9,8 +9,9 @@ static const struct {
 } good[] = {
         { "http://h/a/b.tar.gz", "http://h/a/b.tar.gz", "h", "b.tar.gz", "http://h/a/SHA256SUMS",
           "http://h/a/b.tar.gz.sha256" },
-        { "HTTPS://me:se@cret@Host.Example:8443/b%20c.raw?token=x#y", "HTTPS://Host.Example:8443/b%20c.raw",
-          "host.example", "b c.raw", "HTTPS://me:se@cret@Host.Example:8443/SHA256SUMS",
+        { "HTTPS://me:se@cret@Host.Example:8443/b%20c.raw?token=x#y",
+          "HTTPS://Host.Example:8443/b%20c.raw", "host.example", "b c.raw",
+          "HTTPS://me:se@cret@Host.Example:8443/SHA256SUMS",
           "HTTPS://me:se@cret@Host.Example:8443/b%20c.raw.sha256?token=x#y" },
         { "http://[::1]:80/x", "http://[::1]:80/x", "::1", "x", "http://[::1]:80/SHA256SUMS",
           "http://[::1]:80/x.sha256" },
@@ -18,7 +19,8 @@ static const struct {
         { "http://h", "http://h", "h", NULL, "http://h/SHA256SUMS", "http://h.sha256" },
         { "http://h?q=/a", "http://h", "h", NULL, "http://h/SHA256SUMS", "http://h.sha256?q=/a" },
         { "http://h/a/", "http://h/a/", "h", NULL, "http://h/a/SHA256SUMS", "http://h/a/.sha256" },
-        { "http://h/a%2fb", "http://h/a%2fb", "h", NULL, "http://h/SHA256SUMS", "http://h/a%2fb.sha256" },
+        { "http://h/a%2fb", "http://h/a%2fb", "h", NULL, "http://h/SHA256SUMS",
+          "http://h/a%2fb.sha256" },
         { "http://h/a%0", "http://h/a%0", "h", NULL, "http://h/SHA256SUMS", "http://h/a%0.sha256" },
 };
 
@@ -45,9 +47,21 @@ static void test_parts(void **state) {
 }
 
 static void test_refused(void **state) {
-        static const char *const bad[] = { "", "x", "/a/b", "ftp://h/a", "http:/a", "http://", "http:///a",
-                                           "http://u@/a", "http://:80/", "http://h/a b", "http://h/a\nb",
-                                           "file:a", "file://other/a", "file:///a%00b", "javascript:x",
+        static const char *const bad[] = { "",
+                                           "x",
+                                           "/a/b",
+                                           "ftp://h/a",
+                                           "http:/a",
+                                           "http://",
+                                           "http:///a",
+                                           "http://u@/a",
+                                           "http://:80/",
+                                           "http://h/a b",
+                                           "http://h/a\nb",
+                                           "file:a",
+                                           "file://other/a",
+                                           "file:///a%00b",
+                                           "javascript:x",
                                            "https:h" };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
