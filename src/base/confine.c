@@ -83,6 +83,18 @@ static int add_readable(int ruleset_fd, const char *path, Error *e) {
         return 0;
 }
 
+static int allow_beneath(int ruleset_fd, int dir_fd, uint64_t access, Error *e) {
+        struct landlock_path_beneath_attr beneath = {
+                .allowed_access = access,
+                .parent_fd = dir_fd,
+        };
+
+        if (dir_fd >= 0 &&
+            syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
+                return error_set(e, errno, "cannot add a Landlock rule: %m");
+        return 0;
+}
+
 int confine_reading(const char *const *paths, size_t n, Error *e) {
         Ruleset rules = {
                 .handled_access_fs = LANDLOCK_ACCESS_FS_REFER | (LANDLOCK_ACCESS_FS_REFER - 1),
@@ -115,6 +127,10 @@ int confine_reading(const char *const *paths, size_t n, Error *e) {
 }
 
 int confine_paths(int dir_fd, Error *e) {
+        return confine_paths_reading(dir_fd, -EBADF, e);
+}
+
+int confine_paths_reading(int dir_fd, int read_fd, Error *e) {
         uint64_t access = LANDLOCK_ACCESS_FS_REFER | (LANDLOCK_ACCESS_FS_REFER - 1);
         int version = landlock_version();
 
@@ -129,16 +145,15 @@ int confine_paths(int dir_fd, Error *e) {
         struct landlock_ruleset_attr ruleset = { .handled_access_fs = access };
         _cleanup_fd_ int fd = (int) syscall(SYS_landlock_create_ruleset, &ruleset, sizeof ruleset,
                                             0);
-        struct landlock_path_beneath_attr beneath = {
-                .allowed_access = access & ~(uint64_t) LANDLOCK_ACCESS_FS_EXECUTE,
-                .parent_fd = dir_fd,
-        };
+        int r = fd < 0 ? error_set(e, errno, "cannot make a Landlock rule set: %m") : 0;
 
-        if (fd < 0)
-                return error_set(e, errno, "cannot make a Landlock rule set: %m");
-        if (dir_fd >= 0 &&
-            syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
-                return error_set(e, errno, "cannot add a Landlock rule: %m");
+        if (r >= 0)
+                r = allow_beneath(fd, dir_fd, access & ~(uint64_t) LANDLOCK_ACCESS_FS_EXECUTE, e);
+        if (r >= 0)
+                r = allow_beneath(fd, read_fd,
+                                  LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, e);
+        if (r < 0)
+                return r;
         if (syscall(SYS_landlock_restrict_self, fd, 0) < 0)
                 return error_set(e, errno, "cannot apply Landlock: %m");
         return 1;

@@ -15,6 +15,9 @@ int confine_capabilities(uint64_t keep, Error *e);
  * @dir_fd: that directory; -EBADF = none. Nothing can be executed from it.
  * Return: 1 it is so; 0 this kernel has no Landlock that would do; -errno. */
 int confine_paths(int dir_fd, Error *e);
+/** confine_paths_reading() - the same, but for what is below another directory, which can be read
+ * @read_fd: that directory; -EBADF = none */
+int confine_paths_reading(int dir_fd, int read_fd, Error *e);
 /** confine_reading() - of all file systems only these files, and what is in these directories, can be read, and
  * nothing made, changed or executed; no TCP port can be listened at, and where the kernel can say so, no abstract
  * socket and no process outside be reached

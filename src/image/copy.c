@@ -24,6 +24,7 @@ typedef struct Link {
 } Link;
 
 typedef struct Copy {
+        const CopyOptions *options;
         int to_root;
         dev_t device;
         void *links; /* tsearch() tree of Link */
@@ -123,7 +124,7 @@ int copy_file(int from, int to) {
 }
 
 /* All extended attributes, by path below /proc/self/fd, which works for links and nodes alike. */
-static int copy_xattrs(const char *from, const char *to) {
+static int copy_xattrs(const Copy *c, const char *from, const char *to) {
         _cleanup_free_ char *names = NULL, *value = NULL;
         ssize_t n = llistxattr(from, NULL, 0);
 
@@ -140,6 +141,8 @@ static int copy_xattrs(const char *from, const char *to) {
                 return -errno;
 
         for (const char *name = names; name < names + n; name += strlen(name) + 1) {
+                if (c->options->takes_xattr && !c->options->takes_xattr(c->options->context, name))
+                        continue;
                 ssize_t k = lgetxattr(from, name, value, XATTR_SIZE_MAX);
                 if (k < 0 && errno == ENODATA)
                         continue;
@@ -154,6 +157,8 @@ static int copy_xattrs(const char *from, const char *to) {
 static int copy_attributes(Copy *c, int from_dir, int to_dir, const char *name,
                            const struct stat *st, Error *e) {
         struct timespec times[2] = { st->st_atim, st->st_mtim };
+        mode_t mode = (c->options->mode ? c->options->mode(c->options->context, st) : st->st_mode) &
+                      07777;
         char from[FD_PATH_MAX + NAME_MAX + 2], to[FD_PATH_MAX + NAME_MAX + 2];
         char buffer[FD_PATH_MAX];
         int r;
@@ -163,17 +168,18 @@ static int copy_attributes(Copy *c, int from_dir, int to_dir, const char *name,
 
         if (fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
                 return fail(c, errno, "set the owner of", e);
-        r = copy_xattrs(from, to);
+        r = copy_xattrs(c, from, to);
         if (r < 0)
                 return fail(c, r, "copy extended attributes of", e);
-        if (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0)
+        if (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, mode, 0) < 0)
                 return fail(c, errno, "set the mode of", e);
         if (utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
                 return fail(c, errno, "set the times of", e);
         return 0;
 }
 
-static int copy_regular(Copy *c, int from_dir, int to_dir, const char *name, Error *e) {
+static int copy_regular(Copy *c, int from_dir, int to_dir, const char *name, const struct stat *st,
+                        Error *e) {
         _cleanup_fd_ int from = openat(from_dir, name,
                                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         _cleanup_fd_ int to = -EBADF;
@@ -185,7 +191,12 @@ static int copy_regular(Copy *c, int from_dir, int to_dir, const char *name, Err
         if (to < 0)
                 return fail(c, errno, "make", e);
         r = copy_file(from, to);
-        return r < 0 ? fail(c, r, "copy", e) : 0;
+        if (r < 0)
+                return fail(c, r, "copy", e);
+        if (c->options->done)
+                (void) atomic_fetch_add_explicit(c->options->done, (uint64_t) st->st_size,
+                                                 memory_order_relaxed);
+        return 0;
 }
 
 static int copy_symlink(Copy *c, int from_dir, int to_dir, const char *name, Error *e) {
@@ -250,6 +261,10 @@ static int copy_entry(Copy *c, int from_dir, int to_dir, const char *name, Error
         if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : fail(c, errno, "look at", e);
 
+        if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode) &&
+            c->options->takes_node && !c->options->takes_node(c->options->context, &st))
+                return 0;
+
         if (st.st_nlink > 1 && !S_ISDIR(st.st_mode)) {
                 r = copy_link(c, to_dir, name, &st, e);
                 if (r != 0)
@@ -259,7 +274,7 @@ static int copy_entry(Copy *c, int from_dir, int to_dir, const char *name, Error
         if (S_ISDIR(st.st_mode))
                 r = copy_directory(c, from_dir, to_dir, name, &st, e);
         else if (S_ISREG(st.st_mode))
-                r = copy_regular(c, from_dir, to_dir, name, e);
+                r = copy_regular(c, from_dir, to_dir, name, &st, e);
         else if (S_ISLNK(st.st_mode))
                 r = copy_symlink(c, from_dir, to_dir, name, e);
         else if (mknodat(to_dir, name, (st.st_mode & S_IFMT) | 0600, st.st_rdev) < 0)
@@ -300,7 +315,11 @@ static void copy_done(Copy *c) {
 }
 
 int copy_tree(int from_fd, int to_fd, Error *e) {
-        _cleanup_(copy_done) Copy c = { .to_root = to_fd };
+        return copy_tree_with(from_fd, to_fd, &(CopyOptions){}, e);
+}
+
+int copy_tree_with(int from_fd, int to_fd, const CopyOptions *options, Error *e) {
+        _cleanup_(copy_done) Copy c = { .options = options, .to_root = to_fd };
         struct stat st;
         int r;
 

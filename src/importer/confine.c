@@ -4,7 +4,9 @@
 #include "importer/confine.h"
 
 #include <fcntl.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -15,62 +17,224 @@
 
 #define CAP_BIT(c) (1ull << (c))
 
-static const uint64_t kept_capabilities = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |
-                                          CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) |
-                                          CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP);
+/* Owners, modes, nodes, file capabilities. */
+#define CAPS_WRITE                                                                                 \
+        (CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) |                    \
+         CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP))
 
-/* A mount of the target that is in no name space, while all others become read-only. */
-static int isolate(int target_fd, int *ret_fd, Error *e) {
+static int clone_mount(int fd, unsigned flags, Error *e) {
+        int clone = (int) syscall(SYS_open_tree, fd, "",
+                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | flags);
+
+        return clone < 0 ? error_set(e, errno, "cannot make a mount of the directory: %m") : clone;
+}
+
+static int set_read_only(int fd, Error *e) {
         struct mount_attr attr = {
                 .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                             MOUNT_ATTR_NOEXEC,
         };
-        _cleanup_fd_ int fd = (int) syscall(SYS_open_tree, target_fd, "",
-                                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
-        if (fd < 0)
-                return error_set(e, errno, "cannot make a mount of the target: %m");
+        if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) <
+            0)
+                return error_set(e, errno, "cannot make the host's mounts read-only: %m");
+        return 0;
+}
+
+/* Mounts of the directories that are in no name space, while all others become read-only. */
+static int isolate(int source_fd, int target_fd, int *ret_source_fd, int *ret_target_fd, Error *e) {
+        _cleanup_fd_ int source = -EBADF, target = -EBADF, root = -EBADF;
+        int r = 0;
+
+        if (target_fd >= 0) {
+                target = clone_mount(target_fd, 0, e);
+                if (target < 0)
+                        return target;
+        }
+        if (source_fd >= 0) {
+                source = clone_mount(source_fd, AT_RECURSIVE, e);
+                r = source < 0 ? source : set_read_only(source, e);
+        }
+        if (r < 0)
+                return r;
         if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
                 return error_set(e, errno, "cannot leave the host's name spaces: %m");
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return error_set(e, errno, "cannot make mounts private: %m");
-        if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0)
-                return error_set(e, errno, "cannot make the host's mounts read-only: %m");
-
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
-int confine_unpacker(int target_fd, int *ret_fd, Error *e) {
-        bool root = geteuid() == 0;
-        _cleanup_fd_ int fd = -EBADF;
-        int r;
-
-        r = confine_privileges(e);
+        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = root < 0 ? error_set(e, errno, "cannot open the root: %m") : set_read_only(root, e);
         if (r < 0)
                 return r;
 
-        if (root) {
-                r = isolate(target_fd, &fd, e);
-                if (r < 0)
-                        return r;
-        } else {
-                fd = fcntl(target_fd, F_DUPFD_CLOEXEC, 3);
-                if (fd < 0)
-                        return error_set(e, errno, "cannot keep the target open: %m");
-        }
+        *ret_source_fd = TAKE_FD(source);
+        *ret_target_fd = TAKE_FD(target);
+        return 0;
+}
 
-        r = confine_paths(fd, e);
+static int keep_open(int fd, int *ret, Error *e) {
+        *ret = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return fd >= 0 && *ret < 0 ? error_set(e, errno, "cannot keep a directory open: %m") : 0;
+}
+
+static int confine(int source_fd, int target_fd, uint64_t capabilities, int *ret_source_fd,
+                   int *ret_target_fd, Error *e) {
+        bool root = geteuid() == 0;
+        _cleanup_fd_ int source = -EBADF, target = -EBADF;
+        int r = confine_privileges(e);
+
+        if (r < 0)
+                return r;
+        if (root)
+                r = isolate(source_fd, target_fd, &source, &target, e);
+        else {
+                r = keep_open(source_fd, &source, e);
+                if (r >= 0)
+                        r = keep_open(target_fd, &target, e);
+        }
+        if (r < 0)
+                return r;
+
+        r = confine_paths_reading(target, source, e);
         if (r < 0)
                 return r;
         if (r == 0 && !root)
                 return error_set(e, EOPNOTSUPP,
                                  "without root, Landlock is needed to keep archives "
                                  "in their place, and this kernel has none");
-        r = confine_capabilities(kept_capabilities, e);
+        r = confine_capabilities(capabilities, e);
         if (r < 0)
                 return r;
 
-        *ret_fd = TAKE_FD(fd);
+        *ret_source_fd = TAKE_FD(source);
+        *ret_target_fd = TAKE_FD(target);
         return 0;
 }
+
+int confine_unpacker(int target_fd, int *ret_fd, Error *e) {
+        int none;
+
+        return confine(-EBADF, target_fd, CAPS_WRITE, &none, ret_fd, e);
+}
+
+int confine_copier(int source_fd, int target_fd, int *ret_source_fd, int *ret_target_fd, Error *e) {
+        return confine(source_fd, target_fd, CAPS_WRITE, ret_source_fd, ret_target_fd, e);
+}
+
+int confine_packer(int source_fd, int *ret_source_fd, Error *e) {
+        int none;
+
+        return confine(source_fd, -EBADF, CAP_BIT(CAP_DAC_READ_SEARCH), ret_source_fd, &none, e);
+}
+
+int confine_sync(int dir_fd, const char *place, Error *e) {
+        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || syncfs(fd) < 0)
+                return error_set(e, errno, "cannot write it all to the disk of %s: %m", place);
+        return 0;
+}
+
+/* The numbers of calls with 32 bits are others, and nobody tries these. */
+#if __SIZEOF_LONG__ < 8
+int confine_filter(Error *e) {
+        return 0;
+}
+#else
+int confine_filter(Error *e) {
+#define CALL(name)                                                                                 \
+        { .number = SYS_##name }
+        static const ConfineCall calls[] = {
+                /* files */
+                CALL(read),
+                CALL(pread64),
+                CALL(readv),
+                CALL(write),
+                CALL(pwrite64),
+                CALL(writev),
+                CALL(lseek),
+                CALL(close),
+                CALL(fstat),
+                CALL(newfstatat),
+                CALL(statx),
+                CALL(fstatfs),
+                CALL(openat),
+                CALL(openat2),
+                CALL(getdents64),
+                CALL(readlinkat),
+                CALL(faccessat),
+                CALL(faccessat2),
+                CALL(mkdirat),
+                CALL(mknodat),
+                CALL(linkat),
+                CALL(symlinkat),
+                CALL(unlinkat),
+                CALL(renameat2),
+                CALL(ftruncate),
+                CALL(fallocate),
+                CALL(fadvise64),
+                CALL(copy_file_range),
+                CALL(fchmod),
+                CALL(fchmodat),
+                CALL(fchown),
+                CALL(fchownat),
+                CALL(utimensat),
+                CALL(fsetxattr),
+                CALL(fgetxattr),
+                CALL(flistxattr),
+                CALL(fremovexattr),
+                CALL(lsetxattr),
+                CALL(lgetxattr),
+                CALL(llistxattr),
+                CALL(fsync),
+                CALL(fdatasync),
+                CALL(syncfs),
+                CALL(sync_file_range),
+                CALL(umask),
+                { .number = SYS_ioctl, .argument = (uint32_t) FICLONE },
+                { .number = SYS_ioctl, .argument = (uint32_t) FICLONERANGE },
+                { .number = SYS_fcntl, .argument = F_GETFL },
+                { .number = SYS_fcntl, .argument = F_SETFD },
+                { .number = SYS_fcntl, .argument = F_GETFD },
+                { .number = SYS_fcntl, .argument = F_DUPFD_CLOEXEC },
+        /* waiting, memory, threads */
+#ifdef SYS_poll
+                CALL(poll),
+#endif
+                CALL(ppoll),
+                CALL(futex),
+                CALL(mmap),
+                CALL(munmap),
+                CALL(mremap),
+                CALL(madvise),
+                CALL(mprotect),
+                CALL(brk),
+                CALL(clone),
+                CALL(set_robust_list),
+                CALL(rseq),
+                CALL(rt_sigprocmask),
+                CALL(rt_sigaction),
+                CALL(rt_sigreturn),
+                CALL(sched_yield),
+                CALL(sched_getaffinity),
+                CALL(sched_setaffinity),
+                CALL(gettid),
+                CALL(getpid),
+                CALL(geteuid),
+                CALL(getegid),
+                CALL(getuid),
+                CALL(getgid),
+                CALL(clock_gettime),
+                CALL(clock_nanosleep),
+                CALL(gettimeofday),
+                CALL(getrandom),
+                CALL(sysinfo),
+                CALL(restart_syscall),
+                CALL(exit),
+                CALL(exit_group),
+        };
+#undef CALL
+        int r = confine_calls(calls, ELEMENTSOF(calls), e);
+
+        return r < 0 ? r : 0;
+}
+#endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the process that reads foreign bytes may still do: write below one directory. */
+/* What the processes that read foreign bytes and trees may still do: write below one directory, read below
+ * another. */
 #pragma once
 
 #include "base/error.h"
@@ -13,3 +14,18 @@
  * @ret_fd:     the same directory, by the only way in that can be written to; the caller's
  * Return: 0 or -errno. */
 int confine_unpacker(int target_fd, int *ret_fd, Error *e);
+/** confine_copier() - likewise for who copies from one tree to another: that one can be read, too
+ * The mounts below @source_fd stay where they are.
+ * @ret_source_fd, @ret_target_fd: by the only ways in; the caller's, who closes the ones given
+ * Return: 0 or -errno. */
+int confine_copier(int source_fd, int target_fd, int *ret_source_fd, int *ret_target_fd, Error *e);
+/** confine_packer() - likewise for who reads a tree and writes nothing but to what is open already
+ * Return: 0 or -errno. */
+int confine_packer(int source_fd, int *ret_source_fd, Error *e);
+/** confine_filter() - let only those system calls through that any of these needs, threads and memory included:
+ * no socket, no program, no mount, no name space, no other process
+ * To be called after one of the above, before threads are started. Return: 0 or -errno. */
+int confine_filter(Error *e);
+/** confine_sync() - write the file system to the disk that a directory from the above is on
+ * @place: where that is, for errors. Return: 0 or -errno. */
+int confine_sync(int dir_fd, const char *place, Error *e);

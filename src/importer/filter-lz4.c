@@ -2,6 +2,7 @@
 /* lz4 in frames, see filter.h. The older form without frames is not understood. */
 #include <lz4frame.h>
 
+#include "base/text.h"
 #include "importer/codec.h"
 
 typedef struct Lz4 {
@@ -26,7 +27,9 @@ static int lz4_step(void *state, CodecIo *io) {
         size_t r = LZ4F_decompress(z->context, io->out, &n_out, io->in, &n_in, NULL);
 
         if (LZ4F_isError(r)) {
-                io->why = LZ4F_getErrorName(r);
+                const char *why = LZ4F_getErrorName(r), *words = str_skip_prefix(why, "ERROR_");
+
+                io->why = words ? words : why;
                 return -EBADMSG;
         }
         io->in += n_in;

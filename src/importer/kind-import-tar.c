@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* skep-import import-tar: an archive becomes a tree in the pool. The unpacker reads it. */
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "importer/kind.h"
 #include "importer/unpacker.h"
-
-static void note_skipped(const TreeSkipped *s, Output *o) {
-        if (s->nodes > 0)
-                output_note(o, LOG_NOTICE, "%llu device nodes were left out",
-                            (unsigned long long) s->nodes);
-        if (s->xattrs > 0)
-                output_note(o, LOG_NOTICE, "%llu extended attributes were left out",
-                            (unsigned long long) s->xattrs);
-        if (s->acls > 0)
-                output_note(o, LOG_NOTICE,
-                            "%llu ACL entries were left out: the archive has names for them, "
-                            "but no numbers",
-                            (unsigned long long) s->acls);
-}
 
 static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
         UnpackJob *unpack = job->context;
@@ -28,7 +13,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
         unpack->target_fd = staging->fd;
         int r = unpacker_run(unpack, cancel_fd, o, &skipped, e);
         if (r == 0)
-                note_skipped(&skipped, o);
+                kind_note_skipped(&skipped, o);
         return r;
 }
 
@@ -62,6 +47,7 @@ int kind_import_tar(char *const *args, void *context, Error *e) {
 
         unpack.source_fd = fd;
         unpack.size = kind_source_size(fd);
+        unpack.class = (ImageClass) c->options->class;
         unpack.place = root;
         unpack.max_ratio = c->options->max_ratio;
         unpack.sync = c->options->sync;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -83,4 +84,22 @@ int kind_start(const KindContext *c, const char *source, const char *name, const
         if (!o->quiet && c->output->fd < 0 && output_title(c->output, name) < 0)
                 return error_oom(e);
         return 0;
+}
+
+void kind_note_skipped(const TreeSkipped *s, Output *o) {
+        const struct {
+                uint64_t n;
+                const char *what;
+        } rows[] = {
+                { s->nodes, "device nodes were left out" },
+                { s->modes, "files lost their setuid or setgid bit" },
+                { s->xattrs, "extended attributes were left out" },
+                { s->acls,
+                  "ACL entries were left out: the archive has names for them, but no numbers" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (rows[i].n > 0)
+                        output_note(o, LOG_NOTICE, "%llu %s", (unsigned long long) rows[i].n,
+                                    rows[i].what);
 }

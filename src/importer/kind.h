@@ -6,6 +6,7 @@
 #include "importer/import-options.h"
 #include "importer/import-run.h"
 #include "importer/output.h"
+#include "importer/tree.h"
 
 /* What every kind is given. */
 typedef struct KindContext {
@@ -18,6 +19,7 @@ typedef struct KindContext {
 typedef int Kind(char *const *args, void *context, Error *e);
 
 Kind kind_import_tar;
+Kind kind_import_fs;
 
 /* What several kinds do with their arguments. */
 
@@ -39,3 +41,5 @@ int kind_choose_root(const ImportOptions *o, char **ret, bool *ret_is_pool, Erro
  * Return: 0 or -ENOMEM. */
 int kind_start(const KindContext *c, const char *source, const char *name, const char *root,
                bool lock_name, ImportJob *ret, Error *e);
+/** kind_note_skipped() - tell people what was left out of a tree */
+void kind_note_skipped(const TreeSkipped *s, Output *o);

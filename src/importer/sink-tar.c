@@ -284,6 +284,7 @@ static int sink_run(StageThread *thread, Error *e) {
                 const TreeSkipped *t = tree_skipped(s->tree);
                 s->progress->skipped = (TreeSkipped){
                         .nodes = t->nodes + s->skipped.nodes,
+                        .modes = t->modes + s->skipped.modes,
                         .xattrs = t->xattrs + s->skipped.xattrs,
                         .acls = t->acls + s->skipped.acls,
                 };
@@ -306,7 +307,8 @@ static const StageOps sink_tar_ops = {
         .free = sink_free,
 };
 
-int sink_tar_new(int root_fd, const char *place, SinkProgress *progress, Stage **ret, Error *e) {
+int sink_tar_new(int root_fd, ImageClass class, const char *place, SinkProgress *progress,
+                 Stage **ret, Error *e) {
         SinkTar *s = calloc(1, sizeof *s);
         int r;
 
@@ -320,7 +322,7 @@ int sink_tar_new(int root_fd, const char *place, SinkProgress *progress, Stage *
         s->place = strdup(place);
         if (!s->place)
                 return error_oom(e);
-        r = tree_new(root_fd, &s->tree, e);
+        r = tree_new(root_fd, class, &s->tree, e);
         if (r < 0)
                 return r;
         r = stage_thread_start(&s->thread, sink_run, e);

@@ -17,7 +17,9 @@ typedef struct SinkProgress {
 
 /** sink_tar_new() - a stage that unpacks a tar stream
  * @root_fd:   an empty directory, borrowed; the caller's umask has to be 0
+ * @class:     what it is for, see policy.h
  * @place:     where that is, for the text of errors
  * @progress:  borrowed; may be NULL
  * Return: 0 or -errno. */
-int sink_tar_new(int root_fd, const char *place, SinkProgress *progress, Stage **ret, Error *e);
+int sink_tar_new(int root_fd, ImageClass class, const char *place, SinkProgress *progress,
+                 Stage **ret, Error *e);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "importer/policy.h"
 
 void tree_meta_done(TreeMeta *m) {
         for (size_t i = 0; i < m->n_xattrs; i++) {
@@ -35,18 +36,12 @@ int tree_meta_add_xattr(TreeMeta *m, const char *name, const void *value, size_t
         return 0;
 }
 
-/* Attributes that mean something in a machine and that the unpacker may set. Labels (security.selinux)
- * belong to a host's policy, trusted.* to a host's overlays. */
-static bool xattr_is_wanted(const char *name) {
-        return str_skip_prefix(name, "user.") || streq(name, "security.capability") ||
-               streq(name, "system.posix_acl_access") || streq(name, "system.posix_acl_default");
-}
-
-static int apply_xattrs(int fd, const TreeMeta *m, TreeSkipped *skipped, Error *e) {
+static int apply_xattrs(int fd, ImageClass class, const TreeMeta *m, TreeSkipped *skipped,
+                        Error *e) {
         for (size_t i = 0; i < m->n_xattrs; i++) {
                 const TreeXattr *x = m->xattrs + i;
 
-                if (!xattr_is_wanted(x->name)) {
+                if (!policy_takes_xattr(class, x->name)) {
                         skipped->xattrs += !streq(x->name, "security.selinux");
                         continue;
                 }
@@ -62,8 +57,8 @@ static int apply_xattrs(int fd, const TreeMeta *m, TreeSkipped *skipped, Error *
         return 0;
 }
 
-int tree_meta_apply(int fd, const TreeMeta *m, const TreeMade *made, TreeSkipped *skipped,
-                    Error *e) {
+int tree_meta_apply(int fd, ImageClass class, const TreeMeta *m, const TreeMade *made,
+                    TreeSkipped *skipped, Error *e) {
         const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, m->mtime };
         int r;
 
@@ -72,7 +67,7 @@ int tree_meta_apply(int fd, const TreeMeta *m, const TreeMade *made, TreeSkipped
         /* A change of owner takes setuid and setgid away. */
         if (m->mode != made->mode && fchmod(fd, m->mode) < 0)
                 return error_set(e, errno, "cannot set its mode to %04o: %m", m->mode);
-        r = apply_xattrs(fd, m, skipped, e);
+        r = apply_xattrs(fd, class, m, skipped, e);
         if (r < 0)
                 return r;
         if (futimens(fd, times) < 0)

@@ -3,11 +3,11 @@
 #include "importer/tree.h"
 
 #include <limits.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/path.h"
 #include "importer/entry-path.h"
+#include "importer/policy.h"
 
 /* A directory that is open: the one called at[0 .. end) */
 typedef struct Level {
@@ -22,7 +22,8 @@ typedef struct Directory {
 
 struct Tree {
         int root_fd; /* borrowed */
-        uid_t uid;   /* whom what we make belongs to */
+        ImageClass class;
+        uid_t uid; /* whom what we make belongs to */
         gid_t gid;
 
         /* The directory that the last entry was in, with all above it. */
@@ -42,12 +43,13 @@ struct Tree {
 /* Mode that new directories have until tree_finish(): the owner has to get in. */
 #define DIRECTORY_MODE(m) (((m) &0777) | 0700)
 
-int tree_new(int root_fd, Tree **ret, Error *e) {
+int tree_new(int root_fd, ImageClass class, Tree **ret, Error *e) {
         Tree *t = calloc(1, sizeof *t);
 
         if (!t)
                 return error_oom(e);
         t->root_fd = root_fd;
+        t->class = class;
         t->uid = geteuid();
         t->gid = getegid();
         *ret = t;
@@ -226,8 +228,11 @@ int tree_file(Tree *t, const char *path, const TreeMeta *m, int *ret_fd, Error *
 
 int tree_file_done(Tree *t, int fd, const TreeMeta *m, Error *e) {
         const TreeMade made = { .uid = t->uid, .gid = t->gid, .mode = m->mode & 0777 };
+        TreeMeta kept = *m; /* borrows */
 
-        return tree_meta_apply(fd, m, &made, &t->skipped, e);
+        kept.mode = policy_mode(t->class, S_IFREG | m->mode) & 07777;
+        t->skipped.modes += kept.mode != m->mode;
+        return tree_meta_apply(fd, t->class, &kept, &made, &t->skipped, e);
 }
 
 /* Owner and time of what has no descriptor: symlinks and nodes. */
@@ -322,26 +327,13 @@ int tree_hardlink(Tree *t, const char *path, const char *target, int *ret_fd, Er
         return 0;
 }
 
-static bool device_is_harmless(mode_t type, dev_t device) {
-        static const struct {
-                unsigned major, minor;
-        } devices[] = {
-                { 0, 0 }, { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 2 },
-        };
-
-        for (size_t i = 0; type == S_IFCHR && i < ELEMENTSOF(devices); i++)
-                if (device == makedev(devices[i].major, devices[i].minor))
-                        return true;
-        return false;
-}
-
 int tree_node(Tree *t, const char *path, mode_t type, dev_t device, const TreeMeta *m, Error *e) {
         const char *name;
         int dir_fd, r = refuse_root(path, e);
 
         if (r < 0)
                 return r;
-        if ((type == S_IFCHR || type == S_IFBLK) && !device_is_harmless(type, device)) {
+        if (!policy_takes_node(t->class, type, device)) {
                 t->skipped.nodes++;
                 return 0;
         }
@@ -381,7 +373,7 @@ int tree_finish(Tree *t, Error *e) {
                 if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
                         continue;
                 int r = fd < 0 ? error_set(e, fd, "cannot open it: %m")
-                               : tree_meta_apply(fd, &d->meta, &made, &t->skipped, e);
+                               : tree_meta_apply(fd, t->class, &d->meta, &made, &t->skipped, e);
                 if (r < 0)
                         return error_wrap(e, r, "directory '%.200s'", d->path);
         }

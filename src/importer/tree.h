@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "importer/image-class.h"
 
 typedef struct Tree Tree;
 
@@ -29,6 +30,7 @@ typedef struct TreeMeta {
 /* What was left out, for a note to the user. */
 typedef struct TreeSkipped {
         uint64_t nodes;  /* devices */
+        uint64_t modes;  /* setuid and setgid */
         uint64_t xattrs; /* attributes of other name spaces, or that the file system cannot keep */
         uint64_t acls;   /* ACL entries with a name in place of a number */
 } TreeSkipped;
@@ -38,8 +40,9 @@ void tree_meta_done(TreeMeta *m);
 int tree_meta_add_xattr(TreeMeta *m, const char *name, const void *value, size_t size);
 
 /** tree_new() - start below @root_fd, which is borrowed and has to be an empty directory
+ * What is left out depends on @class, see policy.h.
  * The caller's umask must be 0. Return: 0 or -errno. */
-int tree_new(int root_fd, Tree **ret, Error *e);
+int tree_new(int root_fd, ImageClass class, Tree **ret, Error *e);
 Tree *tree_free(Tree *t);
 DEFINE_CLEANUP(Tree *, tree_free)
 
@@ -62,9 +65,7 @@ int tree_symlink(Tree *t, const char *path, const char *target, const TreeMeta *
  * with the link. Return: 0 or -errno. */
 int tree_hardlink(Tree *t, const char *path, const char *target, int *ret_fd, Error *e);
 /** tree_node() - create a FIFO, a socket or a device
- * Of devices only those are made that every machine is given anyway (null, zero, full, random, urandom,
- * tty, ptmx) and the 0:0 that marks a removed file; others are left out and counted: nothing good comes
- * of a disk in an image. @type: S_IFIFO, S_IFSOCK, S_IFCHR or S_IFBLK. Return: 0 or -errno. */
+ * Of devices only those that policy.h has; others are left out and counted. @type: S_IFIFO, S_IFSOCK, S_IFCHR or S_IFBLK. Return: 0 or -errno. */
 int tree_node(Tree *t, const char *path, mode_t type, dev_t device, const TreeMeta *m, Error *e);
 /** tree_finish() - apply the metadata of directories. Return: 0 or -errno, naming the directory. */
 int tree_finish(Tree *t, Error *e);
@@ -80,5 +81,5 @@ typedef struct TreeMade {
 
 /** tree_meta_apply() - owner, mode, extended attributes, time, in the order in which none undoes another
  * Return: 0 or -errno. */
-int tree_meta_apply(int fd, const TreeMeta *m, const TreeMade *made, TreeSkipped *skipped,
-                    Error *e);
+int tree_meta_apply(int fd, ImageClass class, const TreeMeta *m, const TreeMade *made,
+                    TreeSkipped *skipped, Error *e);

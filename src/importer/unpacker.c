@@ -26,7 +26,7 @@ static int build_chain(const UnpackJob *job, int root_fd, UnpackState *state, St
         _cleanup_(stage_freep) Stage *chain = NULL;
         int r;
 
-        r = sink_tar_new(root_fd, job->place, &state->sink, &chain, e);
+        r = sink_tar_new(root_fd, job->class, job->place, &state->sink, &chain, e);
         if (r >= 0)
                 r = filter_detect_limited_new(job->max_ratio, TAKE_PTR(chain), &chain, e);
         /* Reading and digesting on one side, unpacking on the other. */
@@ -37,14 +37,6 @@ static int build_chain(const UnpackJob *job, int root_fd, UnpackState *state, St
         if (r >= 0)
                 *ret = TAKE_PTR(chain);
         return r;
-}
-
-static int sync_all(int root_fd, const char *place, Error *e) {
-        _cleanup_fd_ int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (fd < 0 || syncfs(fd) < 0)
-                return error_set(e, errno, "cannot write it all to the disk of %s: %m", place);
-        return 0;
 }
 
 static int unpack(void *context, HelperState *helper, Error *e) {
@@ -62,13 +54,15 @@ static int unpack(void *context, HelperState *helper, Error *e) {
         /* A way around the read-only mounts, were it left open. */
         (void) close(job->target_fd);
         if (r >= 0)
+                r = confine_filter(e);
+        if (r >= 0)
                 r = build_chain(job, root_fd, state, &chain, e);
         if (r >= 0)
                 r = source_run(job->source_fd, chain, &helper->done, e);
         if (r < 0 || !job->sync)
                 return r;
         atomic_store(&helper->phase, PHASE_SYNC);
-        return sync_all(root_fd, job->place, e);
+        return confine_sync(root_fd, job->place, e);
 }
 
 int unpacker_run(const UnpackJob *job, int cancel_fd, Output *o, TreeSkipped *ret_skipped,

@@ -11,6 +11,7 @@ typedef struct UnpackJob {
         int source_fd;
         uint64_t size;        /* of what is to come from there; RECORD_UNKNOWN */
         int target_fd;        /* the directory to fill */
+        ImageClass class;     /* what for */
         const char *place;    /* where that is, for errors */
         bool sync;            /* write everything to the disk at the end */
         const Digest *digest; /* of the stream; NULL = any */

@@ -113,7 +113,7 @@ static int unwrap(int fd, const char *child, int inner, Error *e) {
         if (unlinkat(fd, INNER_NAME, AT_REMOVEDIR) < 0)
                 return error_set(e, errno, "cannot remove it: %m");
         /* Last, for all of this changes the time. */
-        return tree_meta_apply(fd, &m, &made, &skipped, e);
+        return tree_meta_apply(fd, IMAGE_CLASS_MACHINE, &m, &made, &skipped, e);
 }
 
 int unwrap_tree(int fd, Error *e) {

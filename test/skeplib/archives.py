@@ -5,6 +5,7 @@ an archive can hold."""
 import hashlib
 import io
 import os
+import socket
 import stat
 import struct
 import subprocess
@@ -82,11 +83,80 @@ def capability(*numbers):
     return struct.pack("<IIIII", 0x02000001, bits & 0xffffffff, 0, bits >> 32, 0)
 
 
+def torture(top):
+    """A small tree with one of everything that a tree can have. Return: @top."""
+    top.mkdir()
+    (top / "etc").mkdir()
+    (top / "etc/os-release").write_text("ID=test\n")
+    (top / "empty").touch()
+    (top / "big").write_bytes(os.urandom(3_000_000))
+    (top / "name with ünïcode and \\ and \n").write_text("x")
+    os.fsencode(top)
+    with open(os.fsencode(top) + b"/not-utf8-\xff\xfe", "wb") as f:
+        f.write(b"bytes")
+    for mode in (0o4755, 0o2755, 0o1777, 0o000, 0o640):
+        (top / f"mode-{mode:o}").write_text(str(mode))
+        os.chown(top / f"mode-{mode:o}", 1000, 2000)
+        (top / f"mode-{mode:o}").chmod(mode)
+        (top / f"dir-{mode:o}").mkdir()
+        os.chown(top / f"dir-{mode:o}", 3000, 100000)
+        (top / f"dir-{mode:o}").chmod(mode)
+        (top / f"dir-{mode:o}/inside").write_text("x")
+    (top / "a/b/c/d/e").mkdir(parents=True)
+    (top / "a/b/c/d/e/deep").write_text("deep")
+    os.link(top / "a/b/c/d/e/deep", top / "z-hard")
+    (top / "a/hard-too").hardlink_to(top / "z-hard")
+    (top / "sym").symlink_to("a/b")
+    (top / "abs").symlink_to("/etc/passwd")
+    (top / "dangling").symlink_to("x" * 200)
+    os.chown(top / "sym", 5, 6, follow_symlinks=False)
+    (top / "link-twice").hardlink_to(top / "sym")
+    (top / ("n" * 255)).write_text("a long name")
+    (top / ("\u20ac" * 85)).write_text("as long in other bytes")
+    deep = top.joinpath(*["deep"] * 40)
+    deep.mkdir(parents=True)
+    (deep / ("f" * 200)).write_text("a long path")
+    (deep / ("l" * 200)).symlink_to("../" * 300 + "x")
+    (top / "big-ids").write_text("x")
+    os.chown(top / "big-ids", 2 ** 32 - 2, 3_000_000_000)
+    os.mkfifo(top / "fifo")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(top / "socket"))
+    os.mknod(top / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    with open(top / "sparse", "wb") as f:
+        f.truncate(50_000_000)
+        f.seek(20_000_000)
+        f.write(b"in the middle")
+    with open(top / "sparse-ends", "wb") as f:
+        f.write(b"first")
+        f.seek(8_000_000)
+        f.write(b"last")
+    (top / "hole").touch()
+    os.truncate(top / "hole", 7_000_001)
+    (top / "caps").write_text("x")
+    os.setxattr(top / "caps", "security.capability", capability(10, 13))
+    os.setxattr(top / "caps", "user.note", b"kept\0binary")
+    entries = [(1, 6, 0xffffffff), (2, 4, 1234), (4, 4, 0xffffffff), (8, 7, 77), (16, 7, 0xffffffff),
+               (32, 0, 0xffffffff)]
+    for i in range(30):
+        os.setxattr(top / "caps", f"user.many.{i}", os.urandom(i))
+    os.setxattr(top / "a", "user.of-directory", b"=\n\x00 %41")
+    os.setxattr(top / "etc", "system.posix_acl_access", acl(*entries))
+    os.setxattr(top / "etc", "system.posix_acl_default", acl(*entries))
+    os.setxattr(top / "etc/os-release", "system.posix_acl_access", acl(*entries))
+    for folder, folders, files in os.walk(top, topdown=False):
+        for i, name in enumerate(folders + files + ["."]):
+            os.utime(os.path.join(folder, name), ns=(10 ** 18 + i, 10 ** 18 + 123456789 + i),
+                     follow_symlinks=False)
+    return top
+
+
 def describe(top, nanoseconds=True, xattrs=True):
     """All about a tree: {path: (…)}. Two trees are the same if these are."""
     found, inodes = {}, {}
     for folder, folders, files in os.walk(top):
-        for name in ["."] * (folder == str(top)) + folders + files:
+        folders.sort()
+        for name in ["."] * (folder == str(top)) + sorted(folders + files):
             path = os.path.normpath(os.path.join(folder, name))
             found[os.path.relpath(path, top)] = _one(path, inodes, top, nanoseconds, xattrs)
     return found

@@ -94,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (size > 256 * 1024)
                 return 0;
-        assert_se(fd >= 0 && sink_tar_new(fd, "root", NULL, &chain, NULL) >= 0);
+        assert_se(fd >= 0 &&
+                  sink_tar_new(fd, IMAGE_CLASS_MACHINE, "root", NULL, &chain, NULL) >= 0);
         if (stage_push(chain, data, size, NULL) >= 0)
                 (void) stage_end(chain, NULL);
         (void) stage_free(chain);
