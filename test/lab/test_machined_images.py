@@ -221,7 +221,7 @@ def test_pool_of_its_own(lab):
     try:
         used, limit = pool()
         assert limit == 64 << 20 and 3 << 20 <= used < 4 << 20
-        assert "Limit: 64.0M" in lab.out("skep image-status")
+        assert "Limit: 64M" in lab.out("skep image-status")
         name, text = error(lab, "SetPoolLimit", "t", 1 << 30)
         assert name == "org.freedesktop.DBus.Error.NotSupported" and "neither a subvolume of btrfs nor a project" in text
     finally:
