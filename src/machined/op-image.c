@@ -2,7 +2,10 @@
 /* Images on the bus, to be looked at. What an image is is in src/image; all that reads more than one directory
  * entry is done by workers. How images are changed is op-image-change.c's. */
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 
+#include "base/confine.h"
 #include "image/disk-root.h"
 #include "image/metadata.h"
 #include "image/pool.h"
@@ -114,19 +117,75 @@ static int find(const char *name, Image **ret, Error *e) {
         return r == 0 ? error_set(e, ERR_NO_SUCH_IMAGE, "No image '%s' known", name) : r;
 }
 
-/* Return: a descriptor of the image's tree, or -errno. */
-static int open_tree_of(const char *name, Error *e) {
-        _cleanup_image_ Image *image = NULL;
-        int r = find(name, &image, e);
+/* What reading files of a tree takes, and telling what is in them. */
+static const ConfineCall reader_calls[] = {
+        { SYS_openat, 0 },     { SYS_openat2, 0 },      { SYS_read, 0 },
+        { SYS_lseek, 0 },      { SYS_close, 0 },        { SYS_write, 0 },
+        { SYS_sendmsg, 0 },    { SYS_munmap, 0 },       { SYS_mremap, 0 },
+        { SYS_madvise, 0 },    { SYS_brk, 0 },          { SYS_getrandom, 0 }, /* malloc() */
+        { SYS_exit_group, 0 }, { SYS_rt_sigreturn, 0 }, { SYS_mprotect, 0 },
+#ifdef SYS_mmap
+        { SYS_mmap, 0 },
+#endif
+#ifdef SYS_mmap2
+        { SYS_mmap2, 0 },
+#endif
+#ifdef SYS__llseek
+        { SYS__llseek, 0 },
+#endif
+#ifdef SYS_fstat
+        { SYS_fstat, 0 },
+#endif
+#ifdef SYS_fstat64
+        { SYS_fstat64, 0 },
+#endif
+#ifdef SYS_newfstatat
+        { SYS_newfstatat, 0 },
+#endif
+#ifdef SYS_fstatat64
+        { SYS_fstatat64, 0 },
+#endif
+#ifdef SYS_statx
+        { SYS_statx, 0 },
+#endif
+};
 
-        if (r < 0)
-                return r;
+/* What is read from here on may be anybody's: whatever it makes of this process, that can read below @root_fd and
+ * answer. */
+static int confine_reader(int root_fd, Error *e) {
+        int r = confine_privileges(e);
+
+        if (r >= 0)
+                r = confine_paths(root_fd, e);
+        if (r >= 0)
+                r = confine_capabilities(UINT64_C(1) << CAP_DAC_READ_SEARCH, e);
+        if (r >= 0)
+                r = confine_calls(reader_calls, ELEMENTSOF(reader_calls), e);
+        return MIN(r, 0);
+}
+
+static int open_any(const Image *image, Error *e) {
         if (image->type == IMAGE_RAW || image->type == IMAGE_BLOCK)
                 return disk_root_open(image->path, e);
         if (image->type == IMAGE_MSTACK)
                 return stack_root_open(image->path, e);
         int fd = open(image->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? error_set(e, errno, "cannot open %s: %m", image->path) : fd;
+}
+
+/* Opens the image's tree, and gives up all that looking into it does not take.
+ * Return: a descriptor, or -errno. */
+static int open_tree_of(const char *name, Error *e) {
+        _cleanup_image_ Image *image = NULL;
+        int r = find(name, &image, e);
+
+        if (r < 0)
+                return r;
+        _cleanup_fd_ int root = open_any(image, e);
+        if (root < 0)
+                return root;
+        r = confine_reader(root, e);
+        return r < 0 ? r : TAKE_FD(root);
 }
 
 static int work_os_release(const void *arg, const WorkerOut *out, Error *e) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whatever the registry is at work on, and whoever does not answer it, it answers others at once."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -44,20 +45,26 @@ def machines(lab):
             "skep-spawn -q --keep-unit --register=yes -M box -a /bin/sleep 100000", timeout=30)
 
 
-@pytest.fixture
-def hung(lab):
-    """An image that lies on a file system whose server is there and says nothing."""
+@contextlib.contextmanager
+def silence(lab, where):
+    """A file system whose server is there and says nothing."""
     fuse = os.open("/dev/fuse", os.O_RDWR)
-    lab.run("mkdir -p /var/lib/machines/hung")
-    mount = lab.spawn(["python3", "-c", MOUNT, "/var/lib/machines/hung", fuse],
-                      pass_fds=(fuse,))
+    lab.run(["mkdir", "-p", where])
+    mount = lab.spawn(["python3", "-c", MOUNT, where, fuse], pass_fds=(fuse,))
     try:
         assert mount.wait(timeout=20) == 0
-        yield "hung"
+        yield
     finally:
         # With its server gone, all who wait for it hear so.
         os.close(fuse)
-        lab.run("umount -l /var/lib/machines/hung; rmdir /var/lib/machines/hung")
+        lab.run(f"umount -l {where}; rmdir {where}")
+
+
+@pytest.fixture
+def hung(lab):
+    """An image that lies there."""
+    with silence(lab, "/var/lib/machines/hung"):
+        yield "hung"
 
 
 def test_nobody_waits_for_others(lab, hung):
@@ -101,3 +108,18 @@ def test_nobody_waits_for_others(lab, hung):
     assert running["shell"].returncode == 0
     assert running["copy"].returncode == 0
     assert running["real clone"].returncode == 0
+
+
+def test_who_looks_into_an_image_can_do_nothing_else(lab):
+    """Seen while it waits for a file in there."""
+    with silence(lab, "/var/lib/machines/slow/etc"):
+        reader = lab.spawn(["busctl", "call", machine1.NAME, machine1.PATH, machine1.MANAGER, "GetImageHostname",
+                            "s", "slow"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # CAP_DAC_READ_SEARCH is all there is; systemd's own filters are the daemon's, too.
+        lab.wait_for("grep -h CapEff $(grep -lx skep-worker /proc/[0-9]*/comm | sed s/comm/status/)",
+                     text=f"{1 << 2:016x}")
+        filters = {comm: int(lab.out(f"grep -h Seccomp_filters $(grep -lx {comm} /proc/[0-9]*/comm | sed s/comm/status/)"
+                                     " | sort -n -k2 | tail -1").split()[1]) for comm in ("skep-machined", "skep-worker")}
+        assert filters["skep-worker"] == filters["skep-machined"] + 1
+    reader.wait(timeout=60)
+    lab.run("rmdir /var/lib/machines/slow")
