@@ -119,6 +119,9 @@ static void answer(Operation *o) {
         Error e = {};
         int r = read_text(o);
 
+        if (r == -EFBIG)
+                r = error_set(&e, r, "%s: the answer is longer than %d MiB", o->kind->what,
+                              OPERATION_TEXT_MAX / (1024 * 1024));
         if (r >= 0 && o->call)
                 r = o->kind->finish(o->call, &o->result, &e);
         else if (r >= 0)
@@ -441,8 +444,6 @@ void operation_done_all(Manager *m) {
 }
 
 int operation_send_text(const WorkerOut *out, const void *text, size_t n) {
-        if (n > OPERATION_TEXT_MAX)
-                return -EFBIG;
         return out->here ? buf_append(out->here, text, n) : fd_write_all(out->text, text, n);
 }
 

@@ -6,9 +6,11 @@
 #include "base/text.h"
 #include "machined/manager.h"
 
-#define OPERATIONS_MAX     64
-#define OPERATION_FDS_MAX  2
-#define OPERATION_TEXT_MAX (1024 * 1024)
+#define OPERATIONS_MAX    64
+#define OPERATION_FDS_MAX 2
+/* Bytes. Statistics of a machine take 200 here, and four times as many in the answer, for which a system bus
+ * takes 32 MiB. */
+#define OPERATION_TEXT_MAX (8 * 1024 * 1024)
 
 /* What a worker has to give to the daemon. */
 typedef struct WorkerOut {
