@@ -24,3 +24,37 @@ def test_stack_is_an_image(lab):
     assert lab.out("ls /var/lib/machines/third.mstack").split() == ["layer@0", "layer@1", "rw"]
     lab.run(["skep", "remove", "third"])
     assert "third" not in lab.out("ls /var/lib/machines")
+
+
+def test_layer_on_an_original(lab):
+    """It runs like any machine, what it writes is its own, and what is below it stays as it is till it is gone."""
+    lab.add_machine("gold")
+    lab.run("skep read-only gold")
+    before = lab.out("find /var/lib/machines/gold -xdev -newer /etc/machine-id -type f")
+    lab.run("skep clone --layer gold worker")
+    lab.run("skep start worker", timeout=60)
+    assert lab.out("skep list --no-legend").split()[:3] == ["worker", "container", "skep"]
+    lab.wait_for("systemctl -M worker is-system-running | grep -E 'running|degraded'", timeout=30)
+    lab.run(["skep", "shell", "worker", "/bin/sh", "-c", "echo x >/etc/made; rm /etc/motd; echo y >>/etc/profile"])
+    assert lab.out(["skep", "shell", "worker", "/bin/cat", "/etc/made"]).strip() == "x"
+
+    def refused():
+        for change in ("remove gold", "rename gold silver", "read-only gold no"):
+            done = lab.run(f"skep {change}", check=False)
+            assert done.returncode == 1 and "gold" in done.stderr and "worker" in done.stderr, done.stderr
+        lab.run("test -e /var/lib/machines/gold/etc/profile && test -L /var/lib/machines/worker.mstack/layer@0")
+
+    refused()       # while it runs
+    lab.run("skep poweroff --wait worker", timeout=60)
+    assert lab.out("find /var/lib/machines/gold -xdev -newer /etc/machine-id -type f") == before
+    assert lab.read("/var/lib/machines/worker.mstack/rw/data/etc/made") == "x\n"
+    lab.run("skep clone --layer gold second; skep remove second")
+    # Debian's client is told the same by the daemon.
+    done = lab.run("machinectl remove gold", check=False)
+    assert done.returncode == 1 and "worker" in done.stderr
+    lab.run("skep start worker", timeout=60)        # a second time, on what it wrote
+    lab.wait_for("systemctl -M worker is-system-running | grep -E 'running|degraded'", timeout=30)
+    assert lab.out(["skep", "shell", "worker", "/bin/cat", "/etc/made"]).strip() == "x"
+    lab.run("skep terminate --wait worker", timeout=60)
+    lab.run("skep remove worker; skep read-only gold no")
+    lab.run("skep remove gold")
