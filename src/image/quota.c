@@ -36,6 +36,19 @@ static int64_t get_project(int fd) {
         return ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 ? -errno : (int64_t) x.fsx_projid;
 }
 
+/* The same, if the project is not that of the folder above, which is somebody's who counts more than an image. */
+static int64_t get_own_project(int fd) {
+        _cleanup_fd_ int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat st, st_above;
+        int64_t id = get_project(fd);
+
+        if (id <= 0)
+                return id;
+        if (above < 0 || fstat(fd, &st) < 0 || fstat(above, &st_above) < 0)
+                return -errno;
+        return st.st_dev == st_above.st_dev && get_project(above) == id ? -EXDEV : id;
+}
+
 static int set_project(int fd, uint32_t id, bool is_directory) {
         struct fsxattr x;
 
@@ -102,11 +115,14 @@ static int64_t find_project(int fd) {
 }
 
 static int set_project_limit(int fd, const char *path, uint64_t limit, Error *e) {
-        int64_t id = get_project(fd);
+        int64_t id = get_own_project(fd);
         struct if_dqblk q = { .dqb_valid = QIF_BLIMITS };
         struct stat st;
         int r;
 
+        if (id == -EXDEV && limit != UINT64_MAX)
+                return error_set(e, EOPNOTSUPP,
+                                 "'%s' belongs to the project of the folder above it", path);
         if (limit != UINT64_MAX)
                 q.dqb_bhardlimit = q.dqb_bsoftlimit = MAX(limit / BLOCK, UINT64_C(1));
         else if (id <= 0)
@@ -138,7 +154,7 @@ void quota_read_directory(int fd, uint64_t *ret_usage, uint64_t *ret_exclusive, 
                                         ret_limit_exclusive);
                 return;
         }
-        int64_t id = get_project(fd);
+        int64_t id = get_own_project(fd);
         struct if_dqblk q = {};
 
         if (id <= 0 || quota_call(fd, Q_GETQUOTA, (uint32_t) id, &q) < 0)
