@@ -15,7 +15,7 @@ _MASKED = ("console-getty.service", "getty@.service", "systemd-firstboot.service
            "fstrim.timer", "dpkg-db-backup.timer", "systemd-tmpfiles-clean.timer",
            "modprobe@.service", "systemd-modules-load.service", "ldconfig.service",
            "systemd-journal-catalog-update.service", "systemd-update-done.service",
-           "serial-getty@.service", "systemd-pcrphase.service")
+           "serial-getty@.service", "systemd-pcrphase.service", "ssh.service")
 
 # In memory, each for itself: overlayfs takes no overlay as its upper layer, and machines are copied,
 # mapped and snapshotted there.
