@@ -4,13 +4,11 @@
  * does not unpack is tried again together with what follows it. */
 #include <bzlib.h>
 
+#include "importer/bits.h"
 #include "importer/codec.h"
 #include "importer/held.h"
 #include "importer/parallel.h"
 
-#define MARK_BITS    48
-#define MARK_BLOCK   0x314159265359ull
-#define MARK_END     0x177245385090ull
 #define HEADER_BYTES 4
 
 /* What a block of 900 kB can become: 20 bits of each of its bytes, and tables. */
@@ -21,12 +19,6 @@ typedef enum Kind {
         KIND_END, /* .argument: the checksum of all blocks */
 } Kind;
 
-/* A block to unpack, from its mark on, moved to the start of a byte. */
-typedef struct Bits {
-        Buf bytes;
-        uint64_t n; /* bits */
-} Bits;
-
 /* What is passed on from piece to piece, in their turns. */
 typedef struct Shared {
         Bits carried; /* what did not unpack by itself */
@@ -34,51 +26,10 @@ typedef struct Shared {
         uint32_t checksum; /* of the blocks so far */
 } Shared;
 
-static uint64_t bits_at(const uint8_t *p, uint64_t at, unsigned n) {
-        uint64_t v = 0;
-
-        for (unsigned i = 0; i < n; i += 8) {
-                const uint8_t *b = p + (at + i) / 8;
-                unsigned shift = at % 8, k = MIN(8u, n - i);
-                unsigned two = (unsigned) b[0] << 8;
-
-                if (shift + k > 8)
-                        two |= b[1];
-                v = v << k | ((two >> (16 - shift - k)) & ((1u << k) - 1));
-        }
-        return v;
-}
-
-/* Adds bits to what ends at any bit. */
-static int bits_append(Bits *to, const uint8_t *p, uint64_t at, uint64_t n) {
-        unsigned left = (unsigned) (to->n % 8), shift = (unsigned) (at % 8);
-        size_t bytes = (size_t) ((n + 7) / 8);
-
-        if (buf_reserve(&to->bytes, bytes + 1) < 0)
-                return -ENOMEM;
-        uint8_t *out = (uint8_t *) to->bytes.p + to->n / 8;
-        p += at / 8;
-        uint8_t last = left > 0 ? (uint8_t) (out[0] & (0xff00 >> left)) : 0;
-        for (uint64_t i = 0; i < n; i += 8, p++) {
-                unsigned v = (unsigned) p[0] << shift;
-
-                if (shift > 0 && shift + MIN(n - i, (uint64_t) 8) > 8)
-                        v |= (unsigned) p[1] >> (8 - shift);
-                v &= 0xff;
-                *out++ = (uint8_t) (last | v >> left);
-                last = (uint8_t) (v << (8 - left));
-        }
-        if (left > 0)
-                *out = last;
-        to->n += n;
-        to->bytes.n = (size_t) ((to->n + 7) / 8);
-        return 0;
-}
-
 /* Behind the mark of a block is its own checksum. */
 static void add_checksum(Shared *s, const Bits *block) {
         s->checksum = (s->checksum << 1 | s->checksum >> 31) ^
-                      (uint32_t) bits_at((const uint8_t *) block->bytes.p, MARK_BITS, 32);
+                      (uint32_t) bits_at((const uint8_t *) block->bytes.p, BZIP2_MARK_BITS, 32);
 }
 
 static bool counts(const void *shared) {
@@ -100,7 +51,7 @@ static int unpack_block(Parallel *p, Chunk *c, const Bits *block, uint64_t offse
         bz_stream z = {};
         int r;
 
-        if (block->n < MARK_BITS + 32)
+        if (block->n < BZIP2_MARK_BITS + 32)
                 return 1;
         const char header[] = { 'B', 'Z', 'h', level };
         r = buf_append(&b.bytes, header, sizeof header);
@@ -108,10 +59,10 @@ static int unpack_block(Parallel *p, Chunk *c, const Bits *block, uint64_t offse
         if (r >= 0)
                 r = bits_append(&b, (const uint8_t *) block->bytes.p, 0, block->n);
         if (r >= 0)
-                r = bits_append(&b, end, 0, MARK_BITS);
+                r = bits_append(&b, end, 0, BZIP2_MARK_BITS);
         /* The checksum of a stream of one block is the block's. */
         if (r >= 0)
-                r = bits_append(&b, (const uint8_t *) block->bytes.p, MARK_BITS, 32);
+                r = bits_append(&b, (const uint8_t *) block->bytes.p, BZIP2_MARK_BITS, 32);
         stream = b.bytes;
         if (r < 0 || !out || BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
                 return error_oom(e);
@@ -237,7 +188,7 @@ typedef struct Bzip2 {
 
 static void make_table(uint8_t table[static 256], uint64_t mark, unsigned byte) {
         for (unsigned shift = 0; shift < 8; shift++) {
-                unsigned v = (unsigned) (mark >> (MARK_BITS - 8 - 8 * byte + shift)) & 0xff;
+                unsigned v = (unsigned) (mark >> (BZIP2_MARK_BITS - 8 - 8 * byte + shift)) & 0xff;
 
                 table[v] = (uint8_t) (table[v] | 1u << shift);
         }
@@ -251,8 +202,8 @@ static uint64_t find_mark(const Bzip2 *z) {
                 unsigned places = z->second[p[i + 1]] & z->third[p[i + 2]];
 
                 for (unsigned shift = 0; places; shift++, places >>= 1) {
-                        uint64_t v = places & 1 ? bits_at(p + i, shift, MARK_BITS) : 0;
-                        if (v == MARK_BLOCK || v == MARK_END)
+                        uint64_t v = places & 1 ? bits_at(p + i, shift, BZIP2_MARK_BITS) : 0;
+                        if (v == BZIP2_MARK_BLOCK || v == BZIP2_MARK_END)
                                 return (uint64_t) i * 8 + shift;
                 }
         }
@@ -281,7 +232,7 @@ static int submit_end(Bzip2 *z, uint64_t at, Error *e) {
         Chunk c = {
                 .kind = KIND_END,
                 .offset = z->held.offset + at / 8,
-                .argument = bits_at(held_p(&z->held), at + MARK_BITS, 32),
+                .argument = bits_at(held_p(&z->held), at + BZIP2_MARK_BITS, 32),
         };
 
         return parallel_submit(z->parallel, &c, e);
@@ -300,8 +251,8 @@ static int end_is_real(const Bzip2 *z, size_t behind, bool last) {
 
 /* A mark was found. Return: 1; 0 = more has to come first; -errno. */
 static int take_mark(Bzip2 *z, uint64_t at, bool last, Error *e) {
-        size_t behind = (size_t) ((at + MARK_BITS + 32 + 7) / 8);
-        bool is_end = bits_at(held_p(&z->held), at, MARK_BITS) == MARK_END;
+        size_t behind = (size_t) ((at + BZIP2_MARK_BITS + 32 + 7) / 8);
+        bool is_end = bits_at(held_p(&z->held), at, BZIP2_MARK_BITS) == BZIP2_MARK_END;
         int real = is_end ? end_is_real(z, behind, last) : 1, r;
 
         z->scanned = (size_t) (at / 8);
@@ -346,8 +297,8 @@ static int take_block(Bzip2 *z, bool last, Error *e) {
 static int take_first(Bzip2 *z, bool last, Error *e) {
         if (held_n(&z->held) < 7)
                 return 0;
-        uint64_t v = bits_at(held_p(&z->held), 0, MARK_BITS);
-        if (v != MARK_BLOCK && v != MARK_END)
+        uint64_t v = bits_at(held_p(&z->held), 0, BZIP2_MARK_BITS);
+        if (v != BZIP2_MARK_BLOCK && v != BZIP2_MARK_END)
                 return codec_corrupt("bzip2", z->held.offset, NULL, e);
         int r = take_mark(z, 0, last, e);
         return r > 0 && z->state == STATE_FIRST
@@ -436,8 +387,8 @@ int filter_bzip2_new(Stage *next, Stage **ret, Error *e) {
         }
         z->stage = (Stage){ .ops = &stage_ops, .next = next };
         for (unsigned i = 0; i < 2; i++) {
-                make_table(z->second, i ? MARK_END : MARK_BLOCK, 1);
-                make_table(z->third, i ? MARK_END : MARK_BLOCK, 2);
+                make_table(z->second, i ? BZIP2_MARK_END : BZIP2_MARK_BLOCK, 1);
+                make_table(z->third, i ? BZIP2_MARK_END : BZIP2_MARK_BLOCK, 2);
         }
 
         _cleanup_(stage_freep) Stage *owned = &z->stage;

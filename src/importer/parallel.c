@@ -8,7 +8,8 @@
 #define RING (2 * PARALLEL_THREADS_MAX)
 
 struct Parallel {
-        const ParallelOps *ops;
+        ParallelOps ops;
+        size_t input_max;
         void *shared;
         Stage *next;
 
@@ -130,7 +131,7 @@ int parallel_emit(Parallel *p, Chunk *c, const void *data, size_t n, Error *e) {
                         return 0;
                 }
                 r = parallel_wait_turn(p, c, e);
-                if (r >= 0 && p->ops->counts && !p->ops->counts(p->shared))
+                if (r >= 0 && p->ops.counts && !p->ops.counts(p->shared))
                         return -EAGAIN;
                 if (r >= 0)
                         r = flush(p, c, e);
@@ -177,12 +178,12 @@ static Chunk *take(Parallel *p) {
 
 static void *thread_main(void *argument) {
         Parallel *p = argument;
-        void *state = calloc(1, MAX(p->ops->state_size, (size_t) 1));
+        void *state = calloc(1, MAX(p->ops.state_size, (size_t) 1));
         Chunk *c;
 
         while ((c = take(p))) {
                 Error e = {};
-                int r = state ? p->ops->decode(p, state, p->shared, c, &e) : error_oom(&e);
+                int r = state ? p->ops.decode(p, state, p->shared, c, &e) : error_oom(&e);
 
                 if (r >= 0)
                         r = parallel_wait_turn(p, c, &e);
@@ -190,8 +191,8 @@ static void *thread_main(void *argument) {
                         r = flush(p, c, &e);
                 complete(p, c, r, &e);
         }
-        if (state && p->ops->close)
-                p->ops->close(state);
+        if (state && p->ops.close)
+                p->ops.close(state);
         free(state);
         return NULL;
 }
@@ -202,14 +203,17 @@ int parallel_new(const ParallelOps *ops, void *shared, Stage *next, Parallel **r
 
         if (!p)
                 return error_oom(e);
-        p->ops = ops;
+        p->ops = *ops;
         p->shared = shared;
         p->next = next;
         (void) pthread_mutex_init(&p->lock, NULL);
         (void) pthread_cond_init(&p->changed, NULL);
 
         int n = sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
-        n = MIN(MAX(n, 1), PARALLEL_THREADS_MAX);
+        n = MIN(ops->threads > 0 ? (int) MIN(ops->threads, 1000u) : MAX(n, 1),
+                PARALLEL_THREADS_MAX);
+        p->input_max = ops->chunk_size > 0 ? ops->chunk_size * ((size_t) n + 1)
+                                           : PARALLEL_INPUT_MAX;
         while (p->n_threads < (size_t) n) {
                 int r = pthread_create(p->threads + p->n_threads, NULL, thread_main, p);
                 if (r > 0 && p->n_threads == 0) {
@@ -255,7 +259,7 @@ int parallel_submit(Parallel *p, Chunk *c, Error *e) {
 
         lock(p);
         while (!p->stopped && p->tail != p->head &&
-               (p->tail - p->head == RING || p->input + c->n > PARALLEL_INPUT_MAX))
+               (p->tail - p->head == RING || p->input + c->n > p->input_max))
                 wait_change(p);
         if (p->stopped) {
                 free(c->data);

@@ -37,6 +37,9 @@ typedef struct ParallelOps {
         /* In the turn of a piece: whether what came out of it counts; NULL = always. If not,
          * parallel_emit() is -EAGAIN. */
         bool (*counts)(const void *shared);
+        unsigned threads; /* 0 = one for each processor; PARALLEL_THREADS_MAX at most */
+        size_t chunk_size; /* if all pieces are that large, one more than there are threads may wait; 0 = any
+                            * number may, of PARALLEL_INPUT_MAX bytes */
 } ParallelOps;
 
 /** parallel_new() - start the threads

@@ -11,6 +11,7 @@
 #include <zstd.h>
 
 #include "base/text.h"
+#include "importer/compress.h"
 #include "importer/filter.h"
 #include "importer/relay.h"
 #include "importer/verify.h"
@@ -271,6 +272,51 @@ static void false_marks(void **state) {
         }
 }
 
+/* What we pack, we and everybody else can unpack. */
+static void packed(void **state) {
+        static const struct {
+                Format format;
+                int level;
+                unsigned threads;
+                size_t n;
+        } rows[] = {
+                { FORMAT_GZIP, 6, 0, SIZE_MAX },  { FORMAT_GZIP, 1, 3, 0 },
+                { FORMAT_BZIP2, 1, 0, SIZE_MAX }, { FORMAT_BZIP2, 9, 2, 1 },
+                { FORMAT_BZIP2, 1, 1, 0 },        { FORMAT_XZ, 0, 0, SIZE_MAX },
+                { FORMAT_XZ, 0, 0, 0 },           { FORMAT_ZSTD, 3, 0, SIZE_MAX },
+                { FORMAT_ZSTD, 1, 8, 0 },         { FORMAT_LZ4, 1, 0, SIZE_MAX },
+                { FORMAT_LZ4, 9, 2, 0 },          { FORMAT_PLAIN, COMPRESS_LEVEL_DEFAULT, 0, 5000 },
+        };
+        _cleanup_(buf_done) Buf text = content(), in = {};
+
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(buf_append(&in, text.p, text.n), 0);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(buf_done) Buf packed = {}, out = {};
+                _cleanup_(stage_freep) Stage *chain = NULL;
+                bool ended = false;
+                Error e = {};
+                Buf all = { .p = in.p, .n = MIN(in.n, rows[i].n) };
+
+                assert_int_equal(compress_check(rows[i].format, rows[i].level, NULL), 0);
+                assert_int_equal(compress_new(rows[i].format, rows[i].level, rows[i].threads,
+                                              keeper_new(&packed, &ended, 0), &chain, NULL),
+                                 0);
+                for (size_t k = 0; k < all.n; k += 70000)
+                        assert_int_equal(stage_push(chain, all.p + k,
+                                                    MIN(all.n - k, (size_t) 70000), NULL),
+                                         0);
+                assert_int_equal(stage_end(chain, NULL), 0);
+                assert_true(ended);
+                assert_true(all.n < 10000 || rows[i].format == FORMAT_PLAIN || packed.n < all.n);
+                CHECK_EQ(unpack(&packed, 5000, false, &out, &e), 0, "row %zu: %s", i, e.text);
+                CHECK_EQ(out.n, all.n, "row %zu", i);
+                assert_true(out.n == 0 || memcmp(out.p, all.p, out.n) == 0);
+        }
+        CHECK_EQ(compress_check(FORMAT_GZIP, 10, NULL), -EINVAL, "level");
+        CHECK_EQ(compress_check(FORMAT_PLAIN, 1, NULL), -EINVAL, "level");
+}
+
 static void cut_off(void **state) {
         _cleanup_(buf_done) Buf in = content();
 
@@ -376,10 +422,10 @@ static void dropped(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(round_trips), cmocka_unit_test(members),
-                cmocka_unit_test(false_marks), cmocka_unit_test(cut_off),
-                cmocka_unit_test(altered),     cmocka_unit_test(nothing),
-                cmocka_unit_test(sink_fails),  cmocka_unit_test(verified),
-                cmocka_unit_test(dropped),
+                cmocka_unit_test(false_marks), cmocka_unit_test(packed),
+                cmocka_unit_test(cut_off),     cmocka_unit_test(altered),
+                cmocka_unit_test(nothing),     cmocka_unit_test(sink_fails),
+                cmocka_unit_test(verified),    cmocka_unit_test(dropped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
