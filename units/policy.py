@@ -52,7 +52,7 @@ IMPORT1 = {
         PullTar PullTarEx PullRaw PullRawEx PullOci
         ListTransfers ListTransfersEx CancelTransfer ListImages""",
     "org.freedesktop.import1.Transfer": "Cancel",
-    "org.skep.ImportManager1": "ListHistory",
+    "org.skep.ImportManager1": "StartTransfer ListHistory",
 }
 
 STANDARD = {

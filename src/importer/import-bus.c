@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The Manager on the bus: every way to start a transfer becomes one request, which is checked, authorised and
- * started in one place. What a transfer is and does is in import-manager.c. */
+/* The Manager on the bus: tables of what can be called, and how to cancel. How transfers are started is in
+ * import-start.c, what is listed in import-list.c and import-images.c. */
 #include "importer/import-bus.h"
 
 #include "base/parse.h"
@@ -43,113 +43,12 @@ int import_bus_read_filter(sd_bus_message *msg, int *ret_class, sd_bus_error *er
 
 /* Starting */
 
-/* What a message can carry; strings are the message's. */
-typedef struct Arguments {
-        int fd;
-        const char *local, *remote, *class, *verify, *format;
-        int force, read_only;
-        uint64_t flags;
-} Arguments;
-
-static int read_import(sd_bus_message *msg, bool ex, Arguments *a) {
-        return ex ? sd_bus_message_read(msg, "hsst", &a->fd, &a->local, &a->class, &a->flags)
-                  : sd_bus_message_read(msg, "hsbb", &a->fd, &a->local, &a->force, &a->read_only);
-}
-
-static int read_export(sd_bus_message *msg, bool ex, Arguments *a) {
-        return ex ? sd_bus_message_read(msg, "sshst", &a->local, &a->class, &a->fd, &a->format,
-                                        &a->flags)
-                  : sd_bus_message_read(msg, "shs", &a->local, &a->fd, &a->format);
-}
-
-static int read_pull(sd_bus_message *msg, bool ex, Arguments *a) {
-        int r = ex ? sd_bus_message_read(msg, "sssst", &a->remote, &a->local, &a->class, &a->verify,
-                                         &a->flags)
-                   : sd_bus_message_read(msg, "sssb", &a->remote, &a->local, &a->verify, &a->force);
-
-        if (r < 0)
-                return r;
-        /* The older call always does. */
-        if (!ex)
-                a->flags |= TRANSFER_KEEP_DOWNLOAD;
-        if (!a->verify[0])
-                a->verify = "signature";
-        if (streq(a->local, "-"))
-                a->local = "";
-        return r;
-}
-
-static int make_request(const Arguments *a, TransferKind kind, TransferRequest *ret, Error *e) {
-        int class = a->class ? import_bus_parse_class(a->class, e) : IMAGE_CLASS_MACHINE;
-        uint64_t flags = a->flags | (a->force ? TRANSFER_FORCE : 0) |
-                         (a->read_only ? TRANSFER_READ_ONLY : 0);
-
-        if (class < 0)
-                return class;
-        if (flags & ~(uint64_t) transfer_kind_flags(kind))
-                return error_set(e, EINVAL, "flags 0x%llx mean nothing to %s",
-                                 (unsigned long long) (flags &
-                                                       ~(uint64_t) transfer_kind_flags(kind)),
-                                 transfer_kind_name(kind));
-        *ret = (TransferRequest){ .kind = kind,
-                                  .class = (ImageClass) class,
-                                  .flags = (TransferFlags) flags,
-                                  .local = (char *) a->local,
-                                  .remote = (char *) a->remote,
-                                  .verify = (char *) a->verify,
-                                  .format = (char *) a->format };
-        return transfer_request_check(ret, e);
-}
-
-static int authorize(ImportManager *m, sd_bus_message *msg, const char *action,
-                     const TransferRequest *q, Error *e) {
-        _cleanup_free_ char *shown = transfer_request_shown_remote(q);
-        const char *details[TRANSFER_DETAILS_MAX];
-
-        if (!shown)
-                return error_oom(e);
-        transfer_request_details(q, shown, details);
-        return polkit_check(m->daemon.polkit, msg, action, details, POLKIT_NOBODY, e);
-}
-
-static int start(ImportManager *m, sd_bus_message *msg, TransferKind kind, bool ex,
-                 sd_bus_error *error) {
-        static int (*const read[_TRANSFER_WAY_MAX])(sd_bus_message *, bool, Arguments *) = {
-                [TRANSFER_WAY_IMPORT] = read_import,
-                [TRANSFER_WAY_EXPORT] = read_export,
-                [TRANSFER_WAY_PULL] = read_pull,
-        };
-        Arguments a = { .fd = -EBADF };
-        TransferRequest request;
-        Transfer *t;
-        Error e = {};
-        int r = read[transfer_kind_way(kind)](msg, ex, &a);
-
-        if (r < 0)
-                return r;
-        r = make_request(&a, kind, &request, &e);
-        if (r >= 0 && a.fd >= 0)
-                r = transfer_request_check_fd(&request, a.fd, &e);
-        if (r >= 0) {
-                r = authorize(m, msg, transfer_kind_action(kind), &request, &e);
-                if (r == 0)
-                        return 1;
-        }
-        if (r >= 0)
-                r = import_manager_start(m, &request, a.fd, &t, &e);
-        if (r < 0)
-                return import_bus_fail(error, r, &e);
-
-        _cleanup_free_ char *path = transfer_path(t->id);
-        return path ? sd_bus_reply_method_return(msg, "uo", t->id, path) : -ENOMEM;
-}
-
 #define STARTER(name, kind)                                                                        \
         static int method_##name(sd_bus_message *msg, void *userdata, sd_bus_error *error) {       \
-                return start(userdata, msg, kind, false, error);                                   \
+                return import_bus_start(userdata, msg, kind, false, error);                        \
         }                                                                                          \
         static int method_##name##_ex(sd_bus_message *msg, void *userdata, sd_bus_error *error) {  \
-                return start(userdata, msg, kind, true, error);                                    \
+                return import_bus_start(userdata, msg, kind, true, error);                         \
         }
 
 STARTER(import_tar, TRANSFER_IMPORT_TAR)
@@ -170,7 +69,7 @@ static int method_pull_oci(sd_bus_message *msg, void *userdata, sd_bus_error *er
 int import_bus_cancel(ImportManager *m, sd_bus_message *msg, uint32_t id, sd_bus_error *error) {
         Watched *w = import_manager_find(m, id);
         Error e = {};
-        int r = w ? authorize(m, msg, ACTION_CANCEL, &w->transfer->request, &e)
+        int r = w ? import_bus_authorize(m, msg, ACTION_CANCEL, &w->transfer->request, &e)
                   : error_set(&e, ERR_NO_SUCH_TRANSFER, "No transfer %u known", id);
 
         if (r == 0)
@@ -240,6 +139,7 @@ static const sd_bus_vtable manager_vtable[] = {
 
 static const sd_bus_vtable manager_skep_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        START("StartTransfer", "a{sv}", P(what), import_bus_start_transfer),
         /* id, type, remote, local, class, result, error, flags, started, ended, bytes done */
         METHOD("ListHistory", "st", P(class) P(flags), "a(usssssstttt)", P(transfers),
                import_bus_list_history),

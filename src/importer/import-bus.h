@@ -17,6 +17,14 @@ extern const sd_bus_vtable import_transfer_skep_vtable[]; /* likewise */
 
 /** import_bus_fail() - answer a call with a failure. Return: a negative errno, for sd-bus. */
 int import_bus_fail(sd_bus_error *error, int r, const Error *e);
+/** import_bus_authorize() - whether the caller may do this with a transfer, with all that polkit is told of it
+ * Return: as polkit_check(). */
+int import_bus_authorize(ImportManager *m, sd_bus_message *msg, const char *action,
+                         const TransferRequest *q, Error *e);
+/** import_bus_start() - answer a call that starts a transfer
+ * @ex: it is the longer form, with class and flags */
+int import_bus_start(ImportManager *m, sd_bus_message *msg, TransferKind kind, bool ex,
+                     sd_bus_error *error);
 /** import_bus_cancel() - answer a call to cancel */
 int import_bus_cancel(ImportManager *m, sd_bus_message *msg, uint32_t id, sd_bus_error *error);
 /** import_bus_read_filter() - read "st", what the Ex calls of lists take
@@ -31,6 +39,7 @@ double import_bus_progress(const Transfer *t);
 int import_bus_check_reveal(ImportManager *m, sd_bus_message *msg);
 
 /* Methods of the Manager */
+int import_bus_start_transfer(sd_bus_message *msg, void *userdata, sd_bus_error *error);
 int import_bus_list_transfers(sd_bus_message *msg, void *userdata, sd_bus_error *error);
 int import_bus_list_transfers_ex(sd_bus_message *msg, void *userdata, sd_bus_error *error);
 int import_bus_list_history(sd_bus_message *msg, void *userdata, sd_bus_error *error);

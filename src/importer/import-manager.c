@@ -14,6 +14,7 @@
 #include "base/home.h"
 #include "base/path.h"
 #include "bus/name.h"
+#include "importer/import-front.h"
 
 DEFINE_CLEANUP(Watched *, watched_free)
 
@@ -99,6 +100,7 @@ void import_manager_finish(Watched *w) {
                 report(LOG_WARNING, "cannot note down how transfer %u ended: %s", t->id,
                        error_errno_text(r));
         announce(m, t, transfer_result(t));
+        import_front_end(w);
 
         for (size_t i = 0; i < m->n_watched; i++)
                 if (m->watched[i] == w) {
@@ -287,7 +289,8 @@ int import_manager_load(ImportManager *m, Error *e) {
 bool import_manager_is_idle(void *userdata) {
         ImportManager *m = userdata;
 
-        return m->n_watched == 0 && !m->sweep && !polkit_is_asking(m->daemon.polkit);
+        return m->n_watched == 0 && !m->sweep && import_front_is_idle(m) &&
+               !polkit_is_asking(m->daemon.polkit);
 }
 
 int import_manager_init(ImportManager *m, Error *e) {
@@ -297,6 +300,7 @@ int import_manager_init(ImportManager *m, Error *e) {
 }
 
 void import_manager_done(ImportManager *m) {
+        import_front_done(m);
         while (m->n_watched > 0)
                 (void) watched_free(m->watched[--m->n_watched]);
         while (m->n_ended > 0)

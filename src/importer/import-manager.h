@@ -10,6 +10,7 @@
 #define HISTORY_MAX   64
 
 typedef struct ImportManager ImportManager;
+typedef struct ImportFront ImportFront;
 
 /* A transfer with what watches it. */
 typedef struct Watched {
@@ -37,7 +38,8 @@ struct ImportManager {
                 *sweep; /* the worker that removes what crashes left; NULL = it is through */
         pid_t sweep_pid;
         int sweep_pidfd;
-        bool sweep_again; /* there is more to sweep since it began */
+        bool sweep_again;   /* there is more to sweep since it began */
+        ImportFront *front; /* varlink */
 };
 
 /** import_manager_init() - open the state folder, making it if it is missing

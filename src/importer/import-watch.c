@@ -7,7 +7,7 @@
 #include "app/report.h"
 #include "base/fd.h"
 #include "bus/name.h"
-#include "importer/import-manager.h"
+#include "importer/import-front.h"
 
 /* Properties are told as often as that at most. */
 #define CHANGE_USEC UINT64_C(500000)
@@ -100,12 +100,14 @@ static void tell_record(Watched *w, const char *path, const Record *record) {
                         str_make_utf8(text);
                 r = sd_bus_emit_signal(bus, path, BUS_IMPORT1_TRANSFER_INTERFACE, "LogMessage",
                                        "us", (uint32_t) record->level, strempty(text));
+                import_front_log(w, record->level, strempty(text));
         } else if (record->type == RECORD_PROGRESS) {
                 if (record->done != RECORD_UNKNOWN)
                         transfer_rate_add(&w->rate, now_usec(), record->done);
                 if (record->ratio >= 0)
                         r = sd_bus_emit_signal(bus, path, BUS_IMPORT1_TRANSFER_INTERFACE,
                                                "ProgressUpdate", "d", record->ratio);
+                import_front_progress(w);
         }
         complain(r, "tell about", t);
 }

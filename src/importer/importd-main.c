@@ -2,10 +2,13 @@
 /* skep-importd: the queue of transfers on the bus. It never touches what is transferred: workers
  * (skep-import) do, and they outlive it. */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "app/report.h"
 #include "bus/name.h"
+#include "base/home.h"
 #include "importer/import-bus.h"
+#include "importer/import-front.h"
 
 #define IDLE_USEC (30 * UINT64_C(1000000))
 
@@ -16,6 +19,8 @@ static int run(ImportManager *m, Error *e) {
                 r = import_manager_init(m, e);
         if (r >= 0)
                 r = import_bus_add(m, m->daemon.bus, e);
+        if (r >= 0)
+                r = import_front_init(m, e);
         if (r >= 0)
                 r = import_manager_load(m, e);
         if (r < 0)
@@ -31,10 +36,21 @@ int main(int argc, char *argv[]) {
         int r;
 
         report_init("skep-importd");
-        if (argc > 1) {
-                (void) error_set(&e, EINVAL, "skep-importd takes no arguments");
+        if (argc == 2 && streq(argv[1], "--version")) {
+                (void) puts("skep-importd " SKEP_VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc == 2 && streq(argv[1], "--user")) {
+                if (home_set_user() < 0) {
+                        (void) error_set(&e, ENXIO,
+                                         "$XDG_RUNTIME_DIR and $HOME have to be set for --user");
+                        return report_error(&e);
+                }
+        } else if (argc > 1) {
+                (void) error_set(&e, EINVAL, "takes no arguments but --user and --version");
                 return report_error(&e);
         }
+        (void) umask(0022);
         r = run(&m, &e);
         import_manager_done(&m);
         daemon_done(&m.daemon);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "image/image.h"
 #include "importer/url.h"
 
@@ -21,6 +22,7 @@ void transfer_request_done(TransferRequest *r) {
         free(r->remote);
         free(r->verify);
         free(r->format);
+        free(r->root);
         *r = (TransferRequest){};
 }
 
@@ -30,7 +32,8 @@ int transfer_request_copy(const TransferRequest *r, TransferRequest *ret) {
         if (str_replace(&copy.local, strempty(r->local)) < 0 ||
             str_replace(&copy.remote, strempty(r->remote)) < 0 ||
             str_replace(&copy.verify, strempty(r->verify)) < 0 ||
-            str_replace(&copy.format, strempty(r->format)) < 0) {
+            str_replace(&copy.format, strempty(r->format)) < 0 ||
+            str_replace(&copy.root, strempty(r->root)) < 0) {
                 transfer_request_done(&copy);
                 return -ENOMEM;
         }
@@ -70,6 +73,8 @@ int transfer_request_check(const TransferRequest *r, Error *e) {
                 return error_set(e, EINVAL, "flags 0x%x mean nothing to %s",
                                  (unsigned) (r->flags & ~transfer_kind_flags(r->kind)),
                                  transfer_kind_name(r->kind));
+        if (!is_empty(r->root) && !path_is_absolute_clean(r->root))
+                return error_set(e, EINVAL, "'%.100s' is not a plain absolute path", r->root);
         if (way == TRANSFER_WAY_PULL) {
                 int k = check_pull(r, e);
                 if (k < 0)
@@ -178,6 +183,8 @@ int transfer_request_argv(const TransferRequest *r, char ***ret) {
 
         if (k >= 0)
                 k = strv_append_format(&argv, "--class=%s", image_class_name(r->class));
+        if (k >= 0 && !is_empty(r->root))
+                k = strv_append_format(&argv, "--image-root=%s", r->root);
         if (k >= 0 && r->flags & TRANSFER_FORCE)
                 k = strv_append(&argv, "--force");
         if (k >= 0 && r->flags & TRANSFER_READ_ONLY)

@@ -16,6 +16,7 @@ typedef struct TransferRequest {
         char *remote; /* of a pull: the URL */
         char *verify; /* of a pull: "no", "checksum", "signature", or a digest */
         char *format; /* of an export: the compression; empty = none */
+        char *root;   /* the directory of images; empty = that of the class */
 } TransferRequest;
 
 /** transfer_request_done() - free the strings, which have to be owned */

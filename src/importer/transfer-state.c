@@ -55,6 +55,8 @@ int transfer_state_write(int state_fd, const char *name, const Transfer *t) {
         if (r >= 0)
                 r = put_text(&b, "FORMAT", q->format);
         if (r >= 0)
+                r = put_text(&b, "ROOT", q->root);
+        if (r >= 0)
                 r = put_number(&b, "FLAGS", (uint64_t) q->flags, 0);
         if (r >= 0)
                 r = put_number(&b, "STARTED", t->started, 0);
@@ -105,10 +107,15 @@ static int take_line(Transfer *t, char *line) {
                 char **text;
                 uint64_t *number;
         } plain[] = {
-                { "LOCAL", &t->request.local, NULL },   { "REMOTE", &t->request.remote, NULL },
-                { "VERIFY", &t->request.verify, NULL }, { "FORMAT", &t->request.format, NULL },
-                { "ERROR", &t->error, NULL },           { "STARTED", NULL, &t->started },
-                { "ENDED", NULL, &t->ended },           { "DONE", NULL, &t->done },
+                { "LOCAL", &t->request.local, NULL },
+                { "REMOTE", &t->request.remote, NULL },
+                { "VERIFY", &t->request.verify, NULL },
+                { "FORMAT", &t->request.format, NULL },
+                { "ROOT", &t->request.root, NULL },
+                { "ERROR", &t->error, NULL },
+                { "STARTED", NULL, &t->started },
+                { "ENDED", NULL, &t->ended },
+                { "DONE", NULL, &t->done },
         };
         char *value = strchr(line, '=');
 

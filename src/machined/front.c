@@ -9,17 +9,22 @@
 #include "varlink/place.h"
 
 static void on_gone(VarlinkLink *link);
+static void on_level(VarlinkLink *link, int level);
 
 static const VarlinkInterface *const machine_interfaces[] = {
-        &machine_interface, &image_interface, &life_interface, &service_interface, NULL,
+        &machine_interface, &image_interface, &life_interface, &varlink_service_interface, NULL,
 };
-static const VarlinkInterface *const user_interfaces[] = { &user_interface, &service_interface,
-                                                           NULL };
-static const VarlinkInterface *const hook_interfaces[] = { &hook_interface, &service_interface,
-                                                           NULL };
+static const VarlinkInterface *const user_interfaces[] = { &user_interface,
+                                                           &varlink_service_interface, NULL };
+static const VarlinkInterface *const hook_interfaces[] = { &hook_interface,
+                                                           &varlink_service_interface, NULL };
 
 #define SERVICE(list)                                                                              \
-        { "skep", "skep-machined", SKEP_VERSION, "man:skep-machined(8)", list, front_fail, on_gone }
+        {                                                                                          \
+                .vendor = "skep", .product = "skep-machined", .version = SKEP_VERSION,             \
+                .url = "man:skep-machined(8)", .interfaces = list, .fail = front_fail,             \
+                .gone = on_gone, .set_level = on_level                                             \
+        }
 
 static const struct {
         VarlinkPlace place;
@@ -58,6 +63,14 @@ static void on_gone(VarlinkLink *link) {
         bridge_free(c->bridge);
         front_set_work(c, NULL, NULL);
         free(c);
+}
+
+static void on_level(VarlinkLink *link, int level) {
+        LogControl *log = &((Manager *) varlink_userdata(link))->daemon.log;
+
+        log->level = level;
+        if (log->set_level)
+                log->set_level(level);
 }
 
 void front_set_work(FrontClient *client, void *work, void (*work_free)(void *work)) {
@@ -101,17 +114,6 @@ int front_error(VarlinkLink *link, const char *name) {
         return id ? varlink_error(link, id, NULL) : -ENOMEM;
 }
 
-static int fail_with_errno(VarlinkLink *link, int err, const char *text) {
-        _cleanup_object_ VarlinkObject o = varlink_object_init();
-        const char *json;
-
-        varlink_put_string(&o, "origin", "linux");
-        varlink_put_unsigned(&o, "errno", (uint64_t) err);
-        varlink_put_string(&o, "message", text);
-        int r = varlink_object_end(&o, &json);
-        return r < 0 ? r : varlink_error(link, "io.systemd.System", json);
-}
-
 void front_fail(VarlinkLink *link, int r, const Error *e) {
         static const struct {
                 int code;
@@ -135,13 +137,9 @@ void front_fail(VarlinkLink *link, int r, const Error *e) {
                         k = front_error(link, names[i].name);
         if (k == -ENOENT && code == ERR_NEEDS_INTERACTION)
                 k = varlink_error(link, "io.systemd.InteractiveAuthenticationRequired", NULL);
-        if (k == -ENOENT && (code == EACCES || code == EPERM))
-                k = varlink_error(link, "org.varlink.service.PermissionDenied", NULL);
-        if (k == -ENOENT && code == EINVAL)
-                k = varlink_invalid(link, NULL, error_is_set(e) ? e->text : NULL);
         if (k == -ENOENT)
-                (void) fail_with_errno(link, code < ERR_NO_SUCH_MACHINE ? code : EIO,
-                                       error_is_set(e) ? e->text : NULL);
+                (void) varlink_fail(link, code < ERR_NO_SUCH_MACHINE ? code : EIO,
+                                    error_is_set(e) ? e->text : NULL);
 }
 
 /* Machines that come and go */

@@ -54,6 +54,5 @@ void hook_filter_text(VarlinkObject *o, const Manager *m);
 extern const VarlinkInterface machine_interface;
 extern const VarlinkInterface image_interface;
 extern const VarlinkInterface life_interface;
-extern const VarlinkInterface service_interface;
 extern const VarlinkInterface user_interface;
 extern const VarlinkInterface hook_interface;

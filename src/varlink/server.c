@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Connections of varlink clients, see server.h. Everybody may connect, so that their number, what they send
- * and what waits for them are all limited; descriptors that they send are thrown away by the kernel. */
+ * and what waits for them are all limited; descriptors that nobody has asked for are thrown away. */
 #include "varlink/server.h"
 
 #include <sys/epoll.h>
@@ -22,6 +22,8 @@
 #define LINKS_FOR_ROOT 256U
 /* Calls of one connection before others have their turn. */
 #define CALLS_PER_TURN 16U
+/* Descriptors that may come with calls; the kernel throws away what is too much. */
+#define LINK_FDS_MAX 4U
 
 typedef struct Listener {
         struct Listener *next;
@@ -37,11 +39,13 @@ struct VarlinkLink {
         VarlinkPeer peer;
         Buf in;
         VarlinkOutput out;
-        VarlinkMessage call; /* the one that is being answered */
-        bool busy;           /* there is one */
-        bool processing;     /* process() is at work */
-        bool at_end;         /* nothing more will come */
-        bool broken;         /* to be closed */
+        VarlinkMessage call;   /* the one that is being answered */
+        bool busy;             /* there is one */
+        bool processing;       /* process() is at work */
+        bool at_end;           /* nothing more will come */
+        bool broken;           /* to be closed */
+        int fds[LINK_FDS_MAX]; /* that came with calls which are in @in; the first n_fds */
+        unsigned n_fds;
         void *state;
 };
 
@@ -53,6 +57,11 @@ struct VarlinkServer {
         VarlinkLink *links;
         unsigned n_links;
 };
+
+static void link_close_fds(VarlinkLink *l) {
+        while (l->n_fds > 0)
+                fd_close(l->fds[--l->n_fds]);
+}
 
 static void link_free(VarlinkLink *l) {
         VarlinkServer *s = l->server;
@@ -70,6 +79,7 @@ static void link_free(VarlinkLink *l) {
         sd_event_source_disable_unref(l->again);
         fd_close(l->fd);
         fd_close(l->peer.pidfd);
+        link_close_fds(l);
         buf_done(&l->in);
         varlink_output_done(&l->out);
         varlink_message_done(&l->call);
@@ -180,6 +190,9 @@ static bool process(VarlinkLink *l) {
                 dispatch(l, l->in.p);
                 memmove(l->in.p, l->in.p + n, l->in.n - n);
                 l->in.n -= n;
+                /* Nobody wants them any more. */
+                if (l->in.n == 0)
+                        link_close_fds(l);
         }
         l->processing = false;
 
@@ -196,6 +209,40 @@ static int on_again(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+static void keep_fds(VarlinkLink *l, struct msghdr *msg) {
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+                for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
+                     at += sizeof(int)) {
+                        int fd;
+                        memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
+                        if (l->n_fds < LINK_FDS_MAX)
+                                l->fds[l->n_fds++] = fd;
+                        else
+                                fd_close(fd);
+                }
+        }
+}
+
+/* As recv(). */
+static ssize_t receive_with_fds(VarlinkLink *l, void *data, size_t n) {
+        union {
+                struct cmsghdr header; /* for the alignment */
+                char bytes[CMSG_SPACE(sizeof(int) * LINK_FDS_MAX)];
+        } control;
+        struct iovec iov = { data, n };
+        struct msghdr msg = { .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = &control,
+                              .msg_controllen = sizeof control };
+        ssize_t k = recvmsg(l->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+        if (k >= 0)
+                keep_fds(l, &msg);
+        return k;
+}
+
 static void receive(VarlinkLink *l) {
         size_t room = VARLINK_MESSAGE_MAX - l->in.n;
 
@@ -207,7 +254,9 @@ static void receive(VarlinkLink *l) {
                 l->broken = true;
                 return;
         }
-        ssize_t n = recv(l->fd, l->in.p + l->in.n, room, MSG_DONTWAIT);
+        ssize_t n = l->server->service->takes_fds
+                            ? receive_with_fds(l, l->in.p + l->in.n, room)
+                            : recv(l->fd, l->in.p + l->in.n, room, MSG_DONTWAIT);
         if (n > 0)
                 l->in.n += (size_t) n;
         else if (n == 0)
@@ -376,6 +425,14 @@ const char *varlink_interface(VarlinkLink *l) {
         return strempty(l->call.interface);
 }
 
+unsigned varlink_server_links(const VarlinkServer *s) {
+        return s->n_links;
+}
+
+int varlink_take_fd(VarlinkLink *l, uint64_t index) {
+        return index < l->n_fds ? TAKE_FD(l->fds[index]) : -EBADF;
+}
+
 void **varlink_state(VarlinkLink *l) {
         return &l->state;
 }
@@ -452,4 +509,23 @@ int varlink_invalid(VarlinkLink *l, const char *parameter, const char *cause) {
         varlink_put_string(&o, "message", cause);
         int r = varlink_object_end(&o, &text);
         return r < 0 ? r : varlink_error(l, "org.varlink.service.InvalidParameter", text);
+}
+
+static int fail_with_errno(VarlinkLink *link, int err, const char *text) {
+        _cleanup_object_ VarlinkObject o = varlink_object_init();
+        const char *json;
+
+        varlink_put_string(&o, "origin", "linux");
+        varlink_put_unsigned(&o, "errno", (uint64_t) err);
+        varlink_put_string(&o, "message", text);
+        int r = varlink_object_end(&o, &json);
+        return r < 0 ? r : varlink_error(link, "io.systemd.System", json);
+}
+
+int varlink_fail(VarlinkLink *l, int code, const char *text) {
+        int err = code < 0 ? -code : code;
+
+        if (err == EACCES || err == EPERM)
+                return varlink_error(l, "org.varlink.service.PermissionDenied", NULL);
+        return err == EINVAL ? varlink_invalid(l, NULL, text) : fail_with_errno(l, err, text);
 }

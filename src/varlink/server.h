@@ -50,7 +50,13 @@ typedef struct VarlinkService {
         void (*fail)(VarlinkLink *link, int r, const Error *e);
         /* The connection is gone, and with it the call that it had. May be NULL. */
         void (*gone)(VarlinkLink *link);
+        /* How much the daemon says, as in syslog(3). May be NULL. */
+        void (*set_level)(VarlinkLink *link, int level);
+        bool takes_fds; /* calls may bring descriptors, for varlink_take_fd() */
 } VarlinkService;
+
+/* io.systemd.service, for the lists of those who want it */
+extern const VarlinkInterface varlink_service_interface;
 
 /** varlink_server_new() - a server without sockets
  * @event: borrowed, has to outlive the server
@@ -65,6 +71,9 @@ int varlink_server_listen(VarlinkServer *s, int fd);
 /** varlink_server_add() - serve a connected socket, too. @fd: consumed on success. Return: 0 or -errno. */
 int varlink_server_add(VarlinkServer *s, int fd);
 
+/** varlink_server_links() - how many connections there are */
+unsigned varlink_server_links(const VarlinkServer *s);
+
 /** varlink_userdata() - what the server was made with */
 void *varlink_userdata(VarlinkLink *link);
 /** varlink_peer() - who calls */
@@ -75,6 +84,10 @@ bool varlink_wants_more(VarlinkLink *link);
 const char *varlink_interface(VarlinkLink *link);
 /** varlink_state() - a pointer of the handlers' own, NULL at first; for gone() to free */
 void **varlink_state(VarlinkLink *link);
+
+/** varlink_take_fd() - a descriptor that came with the call
+ * @index: from 0, as the parameters say it. Return: it, the caller's; -EBADF = there is none. */
+int varlink_take_fd(VarlinkLink *link, uint64_t index);
 
 /** varlink_reply() - answer the call
  * @parameters: text of an object. Return: 0 or -errno: the connection is being closed then. */
@@ -89,3 +102,7 @@ int varlink_error(VarlinkLink *link, const char *id, const char *parameters);
 /** varlink_invalid() - answer that a parameter is wrong
  * @cause: may be NULL */
 int varlink_invalid(VarlinkLink *link, const char *parameter, const char *cause);
+/** varlink_fail() - answer with a failure that has a name everywhere: a right that is missing, a parameter that
+ * is wrong, and else the errno
+ * @code: negative or positive; @text: may be NULL */
+int varlink_fail(VarlinkLink *link, int code, const char *text);
