@@ -142,6 +142,9 @@ static int hear(int sock, const SessionRequest *request, Joined *j, Error *e) {
                 HandshakeMessage m;
                 int r = handshake_receive(sock, &m);
 
+                /* It has hung up before it had read all; what it said comes after that. */
+                if (r == -ECONNRESET)
+                        r = handshake_receive(sock, &m);
                 if (r <= 0)
                         return error_set(e, r < 0 ? r : EIO, "skep-join ended without an answer");
                 switch (m.type) {

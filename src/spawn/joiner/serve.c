@@ -124,7 +124,9 @@ int serve(int sock) {
                 r = handshake_send_phase(sock, JOIN_CALL_RUNS);
         forget_streams(&a, &j);
         (void) fd_close(sock);
-        /* Where nobody heard of it, the control socket has nobody at its other end either. */
-        r = join_wait_controlled(&j, a.fds[JOIN_CALL_CONTROL], &e);
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        /* Who was not told that it runs believes that it does not. */
+        if (r < 0)
+                join_end(&j);
+        int k = join_wait_controlled(&j, a.fds[JOIN_CALL_CONTROL], &e);
+        return r < 0 || k < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
