@@ -86,11 +86,18 @@ def test_changes_and_statuses(host):
 def test_what_does_not_go_over_it(host):
     """Descriptors stay on their host, so what has streams says so, and how else."""
     host.wait_for("systemctl -M web is-system-running | grep -E 'running|degraded'", timeout=30)
-    for line in ("shell web /bin/true", "exec web /bin/true", "login web", "copy-to web /etc/hostname", "edit web"):
-        refused(host, f"-H there {line}", "host")
+    for line in ("shell web /bin/true", "exec web /bin/true", "login web"):
+        refused(host, f"-H there {line}", "use ssh")
+    refused(host, "-H there edit web", "--host")
     # What it advises.
     done = host.run("ssh there skep exec web /bin/sh -c \"'echo out; exit 7'\"", check=False)
     assert (done.stdout, done.returncode) == ("out\n", 7)
+
+
+def test_files_are_those_of_the_host(host):
+    host.run("echo far >/root/note && skep -H there copy-to web /root/note /note && "
+             "skep -H there copy-from web /note /root/back")
+    assert host.read("/root/back") == host.read("/var/lib/machines/web/note") == "far\n"
 
 
 def test_machine_of_a_host(host):
