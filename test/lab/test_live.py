@@ -2,6 +2,7 @@
 """What is done with, and learnt of, machines while they run: mounts that come and go, what they use."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -114,6 +115,41 @@ def test_a_machine_plays_tricks(shared):
     sh(lab, PLAIN, "umount /srv/m; mkdir -p /srv/n; mount --make-private /srv/m; mount --move /srv/m /srv/n")
     lab.run(f"skep unbind {PLAIN} /srv/m")
     assert sh(lab, PLAIN, "ls /srv/n") == ""
+
+
+# Gives two names of a folder in a machine to each other's holders, again and again.
+SWAP = """
+import ctypes, os, sys
+libc, folder = ctypes.CDLL(None), os.open(sys.argv[1], os.O_PATH)
+print("swaps", flush=True)
+while True:
+    assert libc.renameat2(folder, b"a", folder, b"b", 2) == 0
+"""
+
+
+def test_a_path_changes_while_it_is_gone_along(shared):
+    """A folder that is a link out of the machine every other moment: whichever it is found to be, mounts and what is
+    made for them are in the machine, and all of them can be taken away."""
+    lab = shared
+    lab.run("rm -rf /run/host-only; mkdir -p /run/host-only")
+    sh(lab, PLAIN, "rm -rf /run/host-only; mkdir -p /srv/swap/a /run/host-only; ln -s /../../../run/host-only /srv/swap/b")
+    swapper = lab.spawn(["python3", "-c", SWAP, f"/proc/{machine1.get(lab, PLAIN, 'Leader')}/root/srv/swap"],
+                        stdout=subprocess.PIPE, text=True)
+    try:
+        assert swapper.stdout.readline() == "swaps\n"
+        out = lab.out(f"for i in $(seq 60); do skep bind --mkdir {PLAIN} /run/one /srv/swap/a/sub/in 2>&1 && echo bound; "
+                      "test $((i % 3)) = 0 && skep unbind " + PLAIN + " /srv/swap/a/sub/in; done 2>&1; true", timeout=60)
+        assert swapper.poll() is None
+    finally:
+        swapper.kill()
+        swapper.wait()
+    assert out.count("bound\n") > 5, out
+    assert lab.out("find /run/host-only; ls /run/one") == "/run/host-only\nf\nsub"
+    for word in ("host-only", "/srv/swap"):
+        assert word not in lab.read("/proc/self/mountinfo")
+    lab.run(f"while skep unbind {PLAIN} /srv/swap/a/sub/in; do :; done", check=False)
+    assert binds(lab, PLAIN) == {}
+    assert sh(lab, PLAIN, "grep /sub/in /proc/self/mounts; cat /srv/swap/?/sub/in/f 2>/dev/null") == ""
 
 
 def test_records_go_with_the_machine(shared):
