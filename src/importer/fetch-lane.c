@@ -143,16 +143,6 @@ static bool judge_error(Lane *l) {
         return true;
 }
 
-static bool judge_redirect(Lane *l) {
-        const char *target = NULL;
-
-        (void) curl_easy_getinfo(l->easy, CURLINFO_REDIRECT_URL, &target);
-        l->outcome = LANE_REDIRECT;
-        if (target && str_replace(&l->target, target) < 0)
-                return give_up(l, LANE_FAILED, ENOMEM, "out of memory");
-        return true;
-}
-
 static void remember_validators(Lane *l) {
         FetchState *s = l->shared->state;
 
@@ -172,8 +162,10 @@ static bool judge(Lane *l) {
                 l->outcome = LANE_NOT_MODIFIED;
                 return true;
         }
-        if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
-                return judge_redirect(l);
+        if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) {
+                l->outcome = LANE_REDIRECT;
+                return true;
+        }
         if (status == 416)
                 return judge_outside(l);
         if (status != 200 && status != 206)
@@ -479,6 +471,15 @@ static int code_errno(CURLcode code) {
         }
 }
 
+/* libcurl makes a URL of what the server said once the response has ended. */
+static bool take_target(Lane *l) {
+        const char *target = NULL;
+
+        (void) curl_easy_getinfo(l->easy, CURLINFO_REDIRECT_URL, &target);
+        return str_replace(&l->target, target) >= 0 ||
+               give_up(l, LANE_FAILED, ENOMEM, "out of memory");
+}
+
 LaneOutcome lane_finish(Lane *l, CURLM *multi, CURLcode code) {
         (void) curl_multi_remove_handle(multi, l->easy);
         l->is_active = false;
@@ -487,12 +488,19 @@ LaneOutcome lane_finish(Lane *l, CURLM *multi, CURLcode code) {
         /* A response without a body has not been looked at yet. */
         if (code == CURLE_OK && !l->is_judged)
                 (void) judge(l);
+        if (l->outcome == LANE_REDIRECT && !take_target(l))
+                return l->outcome;
         if (l->outcome != LANE_OK)
                 return l->outcome;
         if (code != CURLE_OK) {
                 l->outcome = passes(code) ? LANE_RETRY : LANE_FAILED;
-                (void) error_set(&l->error, code_errno(code), "%s",
-                                 l->why[0] ? l->why : curl_easy_strerror(code));
+                /* Which is what libcurl calls a header of more than 100 kB. */
+                if (code == CURLE_OUT_OF_MEMORY && !l->is_judged)
+                        (void) give_up(l, LANE_FAILED, EPROTO,
+                                       "the server sends too long a header");
+                else
+                        (void) error_set(&l->error, code_errno(code), "%s",
+                                         l->why[0] ? l->why : curl_easy_strerror(code));
                 str_make_utf8(l->error.text);
                 return l->outcome;
         }

@@ -32,6 +32,9 @@ static int verb_sweep(char *const *args, void *context, Error *e) {
 /* What every kind takes that makes an image. */
 #define IMAGE_OPTIONS "class force read-only sync"
 
+/* What every kind takes that pulls. */
+#define PULL_OPTIONS "verify connections retries stall-timeout netrc tls-ca tls-certificate tls-key"
+
 /* .options: those that some kinds take and others do not. */
 static const Verb verbs[] = {
         { .name = "import-tar",
@@ -51,6 +54,13 @@ static const Verb verbs[] = {
           .min = 1,
           .max = 2,
           .run = kind_import_fs },
+        { .name = "pull-tar",
+          .args = "URL [NAME]",
+          .help = "Import a tree from an archive on a server",
+          .options = IMAGE_OPTIONS " max-ratio " PULL_OPTIONS,
+          .min = 1,
+          .max = 2,
+          .run = kind_pull_tar },
         { .name = "sweep",
           .help = "Remove what imports that were killed have left",
           .run = verb_sweep },

@@ -45,6 +45,53 @@ const Setting import_settings[] = {
           .preset = "200",
           .parse = setting_unsigned,
           .at = offsetof(ImportOptions, max_ratio) },
+        { .flag = "verify",
+          .metavar = "MODE",
+          .complete = "no checksum signature",
+          .help = "How what is pulled is verified: no, checksum, signature, or by a SHA-256 or SHA-512 "
+                  "digest that is given (default: signature)",
+          .parse = setting_string,
+          .at = offsetof(ImportOptions, verify) },
+        { .flag = "connections",
+          .metavar = "NUMBER",
+          .help = "Use at most as many connections for a large file (default: 4)",
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, connections) },
+        { .flag = "retries",
+          .metavar = "NUMBER",
+          .help = "Give up when as many attempts in a row brought nothing (default: 8)",
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, retries) },
+        { .flag = "stall-timeout",
+          .metavar = "SECONDS",
+          .help = "End a connection by which next to nothing has come for so long (default: 60)",
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, stall) },
+        { .flag = "netrc",
+          .metavar = "FILE",
+          .complete = "files",
+          .help = "Users and passwords for servers (default: the credential import.netrc)",
+          .parse = setting_path,
+          .at = offsetof(ImportOptions, netrc) },
+        { .flag = "tls-ca",
+          .metavar = "FILE",
+          .complete = "files",
+          .help = "Authorities that vouch for servers (default: the credential import.tls-ca, else the "
+                  "system's)",
+          .parse = setting_path,
+          .at = offsetof(ImportOptions, tls_ca) },
+        { .flag = "tls-certificate",
+          .metavar = "FILE",
+          .complete = "files",
+          .help = "Certificate to show to servers (default: the credential import.tls-certificate)",
+          .parse = setting_path,
+          .at = offsetof(ImportOptions, tls_certificate) },
+        { .flag = "tls-key",
+          .metavar = "FILE",
+          .complete = "files",
+          .help = "Private key of the certificate (default: the credential import.tls-key)",
+          .parse = setting_path,
+          .at = offsetof(ImportOptions, tls_key) },
         { .flag = "report",
           .metavar = "FD",
           .flags = SETTING_HIDDEN,
@@ -68,11 +115,18 @@ const Setting import_settings[] = {
 const size_t n_import_settings = ELEMENTSOF(import_settings);
 
 void import_options_init(ImportOptions *o) {
-        *o = (ImportOptions){ .sync = true, .max_ratio = 200 };
+        *o = (ImportOptions){
+                .sync = true, .connections = 4, .retries = 8, .stall = 60, .max_ratio = 200
+        };
 }
 
 void import_options_done(ImportOptions *o) {
         free(o->image_root);
         free(o->sha256);
+        free(o->verify);
+        free(o->netrc);
+        free(o->tls_ca);
+        free(o->tls_certificate);
+        free(o->tls_key);
         *o = (ImportOptions){};
 }

@@ -17,6 +17,12 @@ typedef struct ImportOptions {
         bool force, read_only, sync;
         char *sha256;
         unsigned max_ratio; /* 0 = none */
+
+        /* of what pulls */
+        char *verify; /* NULL = by signature */
+        char *netrc, *tls_ca, *tls_certificate,
+                *tls_key; /* files; NULL = credentials, if there are any */
+        unsigned connections, retries, stall;
 } ImportOptions;
 
 extern const Setting import_settings[];

@@ -20,6 +20,7 @@ typedef int Kind(char *const *args, void *context, Error *e);
 
 Kind kind_import_tar;
 Kind kind_import_fs;
+Kind kind_pull_tar;
 
 /* What several kinds do with their arguments. */
 

@@ -44,6 +44,9 @@ static void tell(Output *o, double ratio, uint64_t done, uint64_t total, uint64_
 }
 
 void output_progress(Output *o, uint64_t done, uint64_t total) {
+        if (o->tick)
+                o->tick(o->tick_context, &done, &total);
+
         bool known = done != RECORD_UNKNOWN && total != RECORD_UNKNOWN && total > 0;
         double ratio = known ? MIN((double) done / (double) total, 1.0) : -1;
         uint64_t now = now_usec();

@@ -12,6 +12,10 @@ typedef struct Output {
         Phase phase;
         bool has_phase;
 
+        /* Called with what is going to be told, by who knows better; NULL = nobody does. */
+        void (*tick)(void *context, uint64_t *done, uint64_t *total);
+        void *tick_context;
+
         /* What the daemon was told last. */
         unsigned percent;
         uint64_t told_usec;

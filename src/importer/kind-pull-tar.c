@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-import pull-tar: an archive on a server becomes a tree in the pool. */
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "importer/pull.h"
+#include "importer/unpacker.h"
+
+static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+        Pull *p = job->context;
+        UnpackJob unpack = {
+                .target_fd = staging->fd,
+                .place = job->root,
+                .class = (ImageClass) p->context->options->class,
+                .sync = p->context->options->sync,
+                .digest = pull_digest(p),
+                .max_ratio = p->context->options->max_ratio,
+        };
+        _cleanup_fd_ int fd = -EBADF;
+        TreeSkipped skipped;
+        int r = pull_open(p, staging->pool_fd, &fd, &unpack.size, e);
+
+        if (r != 0)
+                return r;
+        unpack.source_fd = fd;
+        r = unpacker_run(&unpack, cancel_fd, o, &skipped, e);
+        r = pull_close(p, fd, r, e);
+        if (r == 0)
+                kind_note_skipped(&skipped, o);
+        return r;
+}
+
+int kind_pull_tar(char *const *args, void *context, Error *e) {
+        const KindContext *c = context;
+        _cleanup_(pull_done) Pull p;
+        _cleanup_free_ char *name = NULL, *root = NULL;
+        ImportJob job;
+        bool is_pool;
+        int r;
+
+        r = pull_init(&p, c, args[0], e);
+        if (r >= 0)
+                r = kind_choose_name(p.file, args[1], &name, e);
+        if (r >= 0)
+                r = kind_choose_root(c->options, &root, &is_pool, e);
+        if (r >= 0)
+                r = kind_start(c, p.shown, name, root, is_pool, &job, e);
+        if (r >= 0)
+                r = pull_prepare(&p, e);
+        if (r != 0)
+                return r;
+        job.unwrap = true;
+        job.fill = fill;
+        job.context = &p;
+        return pull_run(&p, &job, e);
+}

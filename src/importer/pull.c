@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pulling, see pull.h. The bytes go from the fetcher into a file of the pool, so that they need not be fetched
+ * twice, and from there through a pipe to who unpacks them, while more come. */
+#include "importer/pull.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "importer/helper.h"
+#include "importer/url.h"
+
+#define PIPE_SIZE    (1024 * 1024)
+#define ATTEMPTS_MAX 3
+
+static const char *const verify_names[] = {
+        [PULL_VERIFY_NO] = "no",
+        [PULL_VERIFY_CHECKSUM] = "checksum",
+        [PULL_VERIFY_SIGNATURE] = "signature",
+};
+
+static int parse_verify(Pull *p, const char *text, Error *e) {
+        if (!text) {
+                p->verify = PULL_VERIFY_SIGNATURE;
+                return 0;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(verify_names); i++)
+                if (streq(text, verify_names[i])) {
+                        p->verify = (PullVerify) i;
+                        return 0;
+                }
+        p->verify = PULL_VERIFY_DIGEST;
+        if (digest_parse(text, &p->expected) < 0)
+                return error_set(e, EINVAL,
+                                 "--verify: '%s' is none of no, checksum, signature, and no digest",
+                                 text);
+        return 0;
+}
+
+int pull_init(Pull *p, const KindContext *c, const char *url, Error *e) {
+        const ImportOptions *o = c->options;
+        int r;
+
+        *p = (Pull){ .context = c, .url = url, .cancel_fd = -EBADF, .download = DOWNLOAD_NULL };
+        fetcher_init(&p->fetcher, &p->options, c->output, -EBADF);
+        r = url_check(url, e);
+        if (r >= 0)
+                r = url_last(url, &p->file, e);
+        if (r >= 0)
+                r = parse_verify(p, o->verify, e);
+        if (r >= 0)
+                r = pull_secrets_read(o, &p->secrets, e);
+        if (r < 0)
+                return r;
+        if (o->connections < 1 || o->connections > FETCH_CONNECTIONS_MAX)
+                return error_set(e, EINVAL, "--connections: it has to be a number from 1 to %d",
+                                 FETCH_CONNECTIONS_MAX);
+        if (o->stall < 1)
+                return error_set(e, EINVAL, "--stall-timeout: it has to be a second at least");
+        p->shown = url_redacted(url);
+        if (!p->shown)
+                return error_oom(e);
+        p->options = (FetchOptions){ .connections = o->connections,
+                                     .retries = o->retries,
+                                     .stall = o->stall,
+                                     .netrc = p->secrets.netrc,
+                                     .tls_certificate = p->secrets.tls_certificate,
+                                     .tls_key = p->secrets.tls_key,
+                                     .tls_ca = p->secrets.tls_ca };
+        p->cancel_fd = cancel_open(e);
+        p->fetcher.cancel_fd = p->cancel_fd;
+        return p->cancel_fd < 0 ? p->cancel_fd : 0;
+}
+
+void pull_done(Pull *p) {
+        fetcher_done(&p->fetcher);
+        download_done(&p->download);
+        manifest_done(&p->manifest);
+        pull_secrets_done(&p->secrets);
+        (void) fd_close(p->cancel_fd);
+        free(p->shown);
+        free(p->file);
+}
+
+const Digest *pull_digest(const Pull *p) {
+        return p->verify == PULL_VERIFY_NO ? NULL : &p->expected;
+}
+
+int pull_prepare(Pull *p, Error *e) {
+        if (p->verify == PULL_VERIFY_NO || p->verify == PULL_VERIFY_DIGEST)
+                return 0;
+        output_phase(p->context->output, PHASE_FETCH);
+        manifest_done(&p->manifest);
+        int r = manifest_pull(&p->fetcher, p->url, p->file, p->verify, &p->manifest, &p->expected,
+                              e);
+        return r < 0 ? error_wrap(e, r, "%s", p->shown) : r;
+}
+
+/* Who reads knows how far that is, the fetcher how much there is. */
+static void on_tick(void *context, uint64_t *done, uint64_t *total) {
+        Pull *p = context;
+        uint64_t size = p->download.state ? p->download.state->size : FETCH_UNKNOWN;
+
+        (void) done;
+        fetcher_take(&p->fetcher);
+        if (size != FETCH_UNKNOWN)
+                *total = size;
+}
+
+static int open_pipe(int ret[static 2], Error *e) {
+        if (pipe2(ret, O_CLOEXEC) < 0)
+                return error_set(e, errno, "cannot make a pipe: %m");
+        (void) fcntl(ret[1], F_SETPIPE_SZ, PIPE_SIZE);
+        (void) fd_set_nonblock(ret[1], true);
+        return 0;
+}
+
+static int open_stream(Pull *p, int dir_fd, int *ret_fd, Error *e) {
+        const FetchRequest q = { .url = (char *) p->url,
+                                 .limit = FETCH_SIZE_MAX,
+                                 .is_pinned = p->verify != PULL_VERIFY_NO,
+                                 .stays_secure = p->verify == PULL_VERIFY_NO };
+        int ends[2];
+        int r = download_open(dir_fd, p->url, &p->download, e);
+
+        if (r >= 0 && p->is_stale)
+                r = download_forget(&p->download, e);
+        if (r < 0)
+                return r;
+        p->was_resumed = fetch_state_gap(p->download.state, 0) > 0;
+        r = open_pipe(ends, e);
+        if (r < 0)
+                return r;
+        r = fetcher_ask(&p->fetcher, &q, p->download.state, p->download.state_fd, p->download.fd,
+                        ends[1], e);
+        (void) close(ends[1]);
+        if (r < 0)
+                (void) close(ends[0]);
+        else
+                *ret_fd = ends[0];
+        return r;
+}
+
+int pull_open(Pull *p, int dir_fd, int *ret_fd, uint64_t *ret_size, Error *e) {
+        Output *o = p->context->output;
+        int r;
+
+        output_phase(o, PHASE_FETCH);
+        if (url_is_file(p->url)) {
+                r = fetcher_get_file(&p->fetcher, p->url, FETCH_SIZE_MAX, false, ret_fd, e);
+                if (r == 0)
+                        *ret_size = kind_source_size(*ret_fd);
+                return r;
+        }
+        r = open_stream(p, dir_fd, ret_fd, e);
+        if (r < 0)
+                return r;
+        *ret_size = RECORD_UNKNOWN;
+        o->tick = on_tick;
+        o->tick_context = p;
+        return 0;
+}
+
+/* Whether the stream has come to its end, good or bad. */
+static bool is_ended(const Pull *p, int fd) {
+        struct pollfd f = { .fd = fd };
+
+        return !p->fetcher.state || (poll(&f, 1, 0) > 0 && f.revents & POLLHUP);
+}
+
+/* How fetching ended. Return: as pull_close(). */
+static int take_result(Pull *p, int fd, int r, Error *e) {
+        int result;
+
+        if (r > 0 || (r < 0 && !is_ended(p, fd)))
+                return r;
+        /* Who read may have failed because of the very thing that is told now. */
+        Error why = {};
+        int f = fetcher_wait(&p->fetcher, &result, &why);
+        if (f == 0)
+                return r;
+        if (f < 0) {
+                /* Who imports says of what, as well. */
+                const char *text = str_skip_prefix(why.text, p->shown);
+                const char *rest = text ? str_skip_prefix(text, ": ") : NULL;
+                f = error_set(e, f, "%s", rest ? rest : why.text);
+        }
+        p->is_stale = f == -ESTALE;
+        return f;
+}
+
+int pull_close(Pull *p, int fd, int r, Error *e) {
+        Output *o = p->context->output;
+
+        if (url_is_file(p->url))
+                return r;
+        o->tick = NULL;
+        p->is_stale = false;
+        r = take_result(p, fd, r, e);
+        /* The rest of it is of no use, and neither is the process. */
+        fetcher_done(&p->fetcher);
+        if (r == -EBADMSG) {
+                /* What was there before may have been bad, or of another file. */
+                p->is_stale = p->was_resumed;
+                download_remove(&p->download);
+        } else if (r == 0 || p->is_stale || !download_can_resume(&p->download))
+                download_remove(&p->download);
+        download_done(&p->download);
+        return r;
+}
+
+int pull_run(Pull *p, const ImportJob *job, Error *e) {
+        for (int attempt = 1;; attempt++) {
+                Error why = {};
+                int r = import_run(job, p->context->output, &why);
+
+                if (r >= 0 || !p->is_stale || attempt >= ATTEMPTS_MAX) {
+                        *e = why;
+                        return r;
+                }
+                output_note(p->context->output, LOG_NOTICE, "%s; beginning again", why.text);
+                r = pull_prepare(p, e);
+                if (r != 0)
+                        return r;
+        }
+}

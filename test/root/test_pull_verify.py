@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is pulled is what its publisher published, or nothing of it is seen."""
+
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+from skeplib import badweb, netns
+
+
+@pytest.fixture(autouse=True, scope="module")
+def network():
+    with netns.own_network():
+        yield
+
+
+@pytest.fixture
+def web():
+    server = badweb.Web()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def pool(scratch):
+    where = scratch / "pool"
+    where.mkdir()
+    return where
+
+
+def archive(text):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        info = tarfile.TarInfo("data")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text))
+    return out.getvalue()
+
+
+DATA = archive(b"right")
+OTHER = archive(b"wrong")
+SUM = hashlib.sha256(DATA).hexdigest()
+LONG = hashlib.sha512(DATA).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """sign(data, options...) with the key whose ring is at keys.ring."""
+    home = tmp_path_factory.mktemp("gpg")
+    os.chmod(home, 0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase="]
+
+    def make(name, *expire):
+        subprocess.run([*gpg, "--quick-generate-key", name, "ed25519", "sign", *expire], check=True,
+                       stderr=subprocess.DEVNULL)
+        ring = home / f"{name}.gpg"
+        ring.write_bytes(subprocess.run([*gpg, "--export", name], check=True, stdout=subprocess.PIPE).stdout)
+        return ring
+
+    def sign(data, *options, who="publisher"):
+        return subprocess.run([*gpg, "--local-user", who, *(options or ["--detach-sign"])], input=data,
+                              check=True, stdout=subprocess.PIPE).stdout
+
+    sign.ring = make("publisher")
+    sign.other = make("stranger")
+    yield sign
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
+
+
+@pytest.fixture
+def pull(program, pool, keys):
+    """pull(url, mode): status and what was said."""
+    def call(url, mode=None, ring=None, *options):
+        done = subprocess.run(
+            [program("skep-import"), f"--image-root={pool}", "--retries=0", "--sync=no", *options,
+             *([f"--verify={mode}"] if mode else []), "pull-tar", url, "web"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            env={**os.environ, "SYSTEMD_OPENPGP_KEYRING": str(ring or keys.ring)})
+        seen = (pool / "web" / "data").read_bytes() if (pool / "web").exists() else None
+        assert (seen == b"right") == (done.returncode == 0), done.stdout
+        assert seen in (None, b"right")
+        assert [n for n in os.listdir(pool) if n != "web"] == []
+        return done
+    return call
+
+
+LISTS = {
+    "file, two spaces": ("/a.tar.gz.sha256", f"{SUM}  a.tar.gz\n"),
+    "file, star": ("/a.tar.gz.sha256", f"{SUM} *a.tar.gz\n"),
+    "file, bare": ("/a.tar.gz.sha256", f"{SUM}\n"),
+    "list, one space": ("/SHA256SUMS", f"{'0' * 64}  other\n{SUM} a.tar.gz\n"),
+    "list, BSD": ("/SHA256SUMS", f"SHA256 (a.tar.gz) = {SUM}\n"),
+    "file, 512": ("/a.tar.gz.sha512", f"{LONG}  a.tar.gz\n"),
+    "list, 512": ("/SHA512SUMS", f"{LONG}  a.tar.gz\n"),
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_checksum(web, pull, case):
+    path, text = LISTS[case]
+    url = web.page("/a.tar.gz", DATA)
+    web.page(path, text.encode())
+    assert pull(url, "checksum").returncode == 0
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_wrong_checksum(web, pull, case):
+    path, text = LISTS[case]
+    url = web.page("/a.tar.gz", OTHER)
+    web.page(path, text.encode())
+    done = pull(url, "checksum")
+    assert done.returncode == 1 and "not the expected one" in done.stdout
+
+
+@pytest.mark.parametrize("text", [None, b"", b"nonsense", b"0" * 64 + b"  b.tar.gz\n",
+                                  (f"{SUM}  a.tar.gz\n{'0' * 64}  a.tar.gz\n").encode()])
+def test_no_checksum(web, pull, text):
+    url = web.page("/a.tar.gz", DATA)
+    if text is not None:
+        web.page("/SHA256SUMS", text)
+    done = pull(url, "checksum")
+    assert done.returncode == 1 and "a.tar.gz" in done.stdout
+    assert web.sent("/a.tar.gz") == 0, "nothing is fetched that cannot be verified"
+
+
+@pytest.mark.parametrize("digest", [SUM, LONG, f"sha256:{SUM}", f"sha512:{LONG}"])
+def test_digest(web, pull, digest):
+    url = web.page("/a.tar.gz", DATA)
+    assert pull(url, digest).returncode == 0
+    assert len(web.asked) == 1
+
+
+def test_wrong_digest(web, pull):
+    url = web.page("/a.tar.gz", OTHER)
+    assert pull(url, SUM).returncode == 1
+    assert pull(url, "md5").returncode == 1
+
+
+SIGNATURES = ["/a.tar.gz.sha256.asc", "/a.tar.gz.sha256.gpg", "/a.tar.gz.sha256.sig", "/SHA256SUMS.gpg",
+              "/SHA256SUMS.asc", "/SHA256SUMS.sig"]
+
+
+@pytest.mark.parametrize("path", SIGNATURES)
+def test_signature(web, pull, keys, path):
+    text = f"{SUM}  a.tar.gz\n".encode()
+    url = web.page("/a.tar.gz", DATA)
+    web.page(path.rpartition(".")[0], text)
+    web.page(path, keys(text, *(["--armor", "--detach-sign"] if path.endswith("asc") else [])))
+    done = pull(url)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def signed(web, keys):
+    """signed(text, signature): puts a list and its signature there. Return: the URL."""
+    def put(text=f"{SUM}  a.tar.gz\n".encode(), signature=None, data=DATA):
+        url = web.page("/a.tar.gz", data)
+        web.page("/SHA256SUMS", text)
+        web.page("/SHA256SUMS.gpg", keys(text) if signature is None else signature)
+        return url
+    return put
+
+
+def test_inline_signature(web, pull, keys):
+    url = web.page("/a.tar.gz", DATA)
+    text = keys(f"{SUM}  a.tar.gz\n".encode(), "--clearsign")
+    web.page("/a.tar.gz.sha256", text)
+    assert pull(url).returncode == 0
+
+
+def test_text_beside_an_inline_signature(web, pull, keys):
+    """What stands before or behind what was signed was not signed."""
+    other = hashlib.sha256(OTHER).hexdigest()
+    url = web.page("/a.tar.gz", OTHER)
+    text = keys(f"{SUM}  b.tar.gz\n".encode(), "--clearsign")
+    web.page("/SHA256SUMS", text + f"\n{other}  a.tar.gz\n".encode())
+    assert pull(url).returncode == 1
+    assert web.sent("/a.tar.gz") == 0
+
+
+def test_bad_signatures(web, pull, keys, signed):
+    text = f"{SUM}  a.tar.gz\n".encode()
+    for signature, why in [(keys(text + b"\n"), "not of this text"), (keys(text, who="stranger", *["--detach-sign"]),
+                                                                      "nobody whose key"),
+                           (b"", "no good signature"), (b"\x99" * 100, "no good signature"),
+                           (keys(text, "--sign"), "signature")]:
+        done = pull(signed(signature=signature))
+        assert done.returncode == 1 and why in done.stdout, done.stdout
+    assert web.sent("/a.tar.gz") == 0
+    # With the other ring it is fine.
+    url = signed(signature=keys(text, "--detach-sign", who="stranger"))
+    assert pull(url, None, keys.other).returncode == 0
+
+
+def test_signature_is_missing(web, pull):
+    url = web.page("/a.tar.gz", DATA)
+    web.page("/SHA256SUMS", f"{SUM}  a.tar.gz\n".encode())
+    done = pull(url)
+    assert done.returncode == 1 and "no signature" in done.stdout
+
+
+def test_no_keyring(pull, signed, scratch):
+    done = pull(signed(), None, scratch / "nothing")
+    assert done.returncode == 1 and "keyring" in done.stdout
