@@ -41,8 +41,28 @@ static int set_read_only(int fd, Error *e) {
         return 0;
 }
 
+static int keep_open(int fd, int *ret, Error *e) {
+        *ret = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return fd >= 0 && *ret < 0 ? error_set(e, errno, "cannot keep a directory open: %m") : 0;
+}
+
+/* The same for the directory that is read. Who calls the daemon opened it outside of the daemon's own mounts,
+ * and the kernel clones none of other name spaces: then it stays as it is, and *ret_is_foreign. */
+static int clone_source(int fd, int *ret, bool *ret_is_foreign, Error *e) {
+        int source = clone_mount(fd, AT_RECURSIVE, e);
+
+        *ret_is_foreign = source == -EINVAL;
+        if (source == -EINVAL)
+                return keep_open(fd, ret, e);
+        if (source < 0)
+                return source;
+        *ret = source;
+        return set_read_only(source, e);
+}
+
 /* Mounts of the directories that are in no name space, while all others become read-only. */
-static int isolate(int source_fd, int target_fd, int *ret_source_fd, int *ret_target_fd, Error *e) {
+static int isolate(int source_fd, int target_fd, int *ret_source_fd, int *ret_target_fd,
+                   bool *ret_is_foreign, Error *e) {
         _cleanup_fd_ int source = -EBADF, target = -EBADF, root = -EBADF;
         int r = 0;
 
@@ -51,10 +71,8 @@ static int isolate(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
                 if (target < 0)
                         return target;
         }
-        if (source_fd >= 0) {
-                source = clone_mount(source_fd, AT_RECURSIVE, e);
-                r = source < 0 ? source : set_read_only(source, e);
-        }
+        if (source_fd >= 0)
+                r = clone_source(source_fd, &source, ret_is_foreign, e);
         if (r < 0)
                 return r;
         if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
@@ -71,21 +89,16 @@ static int isolate(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
         return 0;
 }
 
-static int keep_open(int fd, int *ret, Error *e) {
-        *ret = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return fd >= 0 && *ret < 0 ? error_set(e, errno, "cannot keep a directory open: %m") : 0;
-}
-
 static int confine(int source_fd, int target_fd, uint64_t capabilities, int *ret_source_fd,
                    int *ret_target_fd, Error *e) {
-        bool root = geteuid() == 0;
+        bool root = geteuid() == 0, is_foreign = false;
         _cleanup_fd_ int source = -EBADF, target = -EBADF;
         int r = confine_privileges(e);
 
         if (r < 0)
                 return r;
         if (root)
-                r = isolate(source_fd, target_fd, &source, &target, e);
+                r = isolate(source_fd, target_fd, &source, &target, &is_foreign, e);
         else {
                 r = keep_open(source_fd, &source, e);
                 if (r >= 0)
@@ -97,6 +110,10 @@ static int confine(int source_fd, int target_fd, uint64_t capabilities, int *ret
         r = confine_paths_reading(target, source, e);
         if (r < 0)
                 return r;
+        if (r == 0 && is_foreign)
+                return error_set(e, EOPNOTSUPP,
+                                 "the directory is of other mounts, so that Landlock is needed to "
+                                 "keep it from being changed, and this kernel has none");
         if (r == 0 && !root)
                 return error_set(e, EOPNOTSUPP,
                                  "without root, Landlock is needed to keep archives "
