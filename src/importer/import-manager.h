@@ -7,7 +7,7 @@
 #include "importer/transfer.h"
 
 #define TRANSFERS_MAX 64
-#define HISTORY_MAX   64
+#define HISTORY_MAX   128
 
 typedef struct ImportManager ImportManager;
 typedef struct ImportFront ImportFront;

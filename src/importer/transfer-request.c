@@ -49,9 +49,9 @@ static bool is_one_of(const char *s, const char *const *words, size_t n) {
 }
 
 static bool is_digest(const char *s) {
-        uint8_t bytes[32];
+        uint8_t bytes[64];
 
-        return hex_parse(s, bytes, sizeof bytes) >= 0;
+        return hex_parse(s, bytes, 32) >= 0 || hex_parse(s, bytes, 64) >= 0;
 }
 
 static int check_pull(const TransferRequest *r, Error *e) {
