@@ -54,3 +54,19 @@ size_t format_strip_suffix(const char *name) {
                         return n - strlen(suffixes[i]);
         return n;
 }
+
+Format format_from_suffix(const char *name) {
+        static const struct {
+                const char *suffix;
+                Format format;
+        } suffixes[] = {
+                { ".gz", FORMAT_GZIP },  { ".tgz", FORMAT_GZIP },  { ".xz", FORMAT_XZ },
+                { ".txz", FORMAT_XZ },   { ".bz2", FORMAT_BZIP2 }, { ".tbz2", FORMAT_BZIP2 },
+                { ".zst", FORMAT_ZSTD }, { ".tzst", FORMAT_ZSTD }, { ".lz4", FORMAT_LZ4 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
+                if (str_has_suffix(name, suffixes[i].suffix))
+                        return suffixes[i].format;
+        return FORMAT_PLAIN;
+}

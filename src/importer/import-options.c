@@ -2,7 +2,24 @@
 /* Rows of options, see import-options.h. What they mean is up to the kinds. */
 #include "importer/import-options.h"
 
+#include <limits.h>
+
+#include "base/parse.h"
+
 static const char *const class_names[] = { "machine", "portable", "sysext", "confext", NULL };
+
+/* As the bus has them, in the order of Format. */
+static const char *const format_names[] = { "uncompressed", "gzip", "bzip2", "xz",
+                                            "zstd",         "lz4",  NULL };
+
+static int option_seconds(const Setting *row, const char *value, void *at, Error *e) {
+        uint64_t v;
+
+        if (parse_u64(value, 0, INT64_MAX - 1, &v) < 0)
+                return error_set(e, EINVAL, "'%.60s' is no number of seconds since 1970", value);
+        *(int64_t *) at = (int64_t) v;
+        return 0;
+}
 
 const Setting import_settings[] = {
         { .flag = "image-root",
@@ -92,6 +109,30 @@ const Setting import_settings[] = {
           .help = "Private key of the certificate (default: the credential import.tls-key)",
           .parse = setting_path,
           .at = offsetof(ImportOptions, tls_key) },
+        { .flag = "format",
+          .metavar = "FORMAT",
+          .complete = "uncompressed gzip bzip2 xz zstd lz4",
+          .help = "How to pack what is exported (default: as the suffix of the file says)",
+          .parse = setting_choice,
+          .data = format_names,
+          .at = offsetof(ImportOptions, format) },
+        { .flag = "level",
+          .metavar = "NUMBER",
+          .help = "How hard to pack: 1 to 9 (gzip: 6, bzip2: 9), 0 to 9 (xz: 6), 1 to 19 (zstd: 3), 1 to 12 "
+                  "(lz4: 1)",
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, level) },
+        { .flag = "threads",
+          .metavar = "NUMBER",
+          .help = "How many processors to pack on, up to 8; 0 = all there are (default)",
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, threads) },
+        { .flag = "clamp-mtime",
+          .metavar = "SECONDS",
+          .help = "Say of what was changed later that it was changed then, in seconds since 1970 (default: "
+                  "$SOURCE_DATE_EPOCH, if set)",
+          .parse = option_seconds,
+          .at = offsetof(ImportOptions, clamp_mtime) },
         { .flag = "report",
           .metavar = "FD",
           .flags = SETTING_HIDDEN,
@@ -115,9 +156,19 @@ const Setting import_settings[] = {
 const size_t n_import_settings = ELEMENTSOF(import_settings);
 
 void import_options_init(ImportOptions *o) {
-        *o = (ImportOptions){
-                .sync = true, .connections = 4, .retries = 8, .stall = 60, .max_ratio = 200
-        };
+        *o = (ImportOptions){ .sync = true,
+                              .connections = 4,
+                              .retries = 8,
+                              .stall = 60,
+                              .max_ratio = 200,
+                              .format = -1,
+                              .level = UINT_MAX,
+                              .clamp_mtime = INT64_MAX };
+
+        const char *epoch = getenv("SOURCE_DATE_EPOCH");
+        uint64_t v;
+        if (epoch && parse_u64(epoch, 0, INT64_MAX - 1, &v) >= 0)
+                o->clamp_mtime = (int64_t) v;
 }
 
 void import_options_done(ImportOptions *o) {

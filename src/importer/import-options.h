@@ -23,6 +23,11 @@ typedef struct ImportOptions {
         char *netrc, *tls_ca, *tls_certificate,
                 *tls_key; /* files; NULL = credentials, if there are any */
         unsigned connections, retries, stall;
+        /* of what makes files of images */
+        int format;          /* Format; -1 = as the file is called */
+        unsigned level;      /* UINT_MAX = the packing's own */
+        unsigned threads;    /* 0 = as many as there are processors */
+        int64_t clamp_mtime; /* s since 1970; INT64_MAX = none */
 } ImportOptions;
 
 extern const Setting import_settings[];

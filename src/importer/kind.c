@@ -103,3 +103,36 @@ void kind_note_skipped(const TreeSkipped *s, Output *o) {
                         output_note(o, LOG_NOTICE, "%llu %s", (unsigned long long) rows[i].n,
                                     rows[i].what);
 }
+
+/* In one directory, in each of the forms that an image may have there. */
+static int find_in(const char *directory, const char *name, Image **ret, Error *e) {
+        const char *form;
+
+        for (unsigned rank = 0; (form = image_form(rank)); rank++) {
+                _cleanup_free_ char *entry = str_format("%s%s", name, form);
+                Error unused = {};
+
+                if (!entry)
+                        return error_oom(e);
+                int r = image_probe(directory, entry, ret, &unused);
+                if (r > 0)
+                        return 0;
+                if (r < 0 && e)
+                        *e = unused;
+                if (r < 0)
+                        return r;
+        }
+        return error_set(e, ENOENT, "there is no image '%s' in '%s'", name, directory);
+}
+
+int kind_find_image(const ImportOptions *o, const char *name, Image **ret, Error *e) {
+        _cleanup_free_ char *root = NULL;
+        bool is_pool;
+
+        if (!image_name_is_valid(name) || streq(name, IMAGE_HOST_NAME))
+                return error_set(e, EINVAL, "'%s' is not the name of an image", name);
+        int r = kind_choose_root(o, &root, &is_pool, e);
+        if (r < 0)
+                return r;
+        return is_pool ? pool_get(name, ret, e) : find_in(root, name, ret, e);
+}

@@ -3,6 +3,7 @@
  * and help are in import-main.c. */
 #pragma once
 
+#include "image/image.h"
 #include "importer/import-options.h"
 #include "importer/import-run.h"
 #include "importer/output.h"
@@ -21,6 +22,7 @@ typedef int Kind(char *const *args, void *context, Error *e);
 Kind kind_import_tar;
 Kind kind_import_fs;
 Kind kind_pull_tar;
+Kind kind_export_tar;
 
 /* What several kinds do with their arguments. */
 
@@ -44,3 +46,6 @@ int kind_start(const KindContext *c, const char *source, const char *name, const
                bool lock_name, ImportJob *ret, Error *e);
 /** kind_note_skipped() - tell people what was left out of a tree */
 void kind_note_skipped(const TreeSkipped *s, Output *o);
+/** kind_find_image() - the image to export, by name: in --image-root=, else where those of the class are
+ * Return: 0; -ENOENT; -EINVAL = no name for an image; -errno. */
+int kind_find_image(const ImportOptions *o, const char *name, Image **ret, Error *e);

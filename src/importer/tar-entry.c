@@ -4,8 +4,10 @@
 
 #include <archive.h>
 #include <endian.h>
+#include <limits.h>
 #include <sys/xattr.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 
 static int read_xattrs(struct archive_entry *entry, TreeMeta *m) {
@@ -110,4 +112,77 @@ int tar_entry_meta(struct archive_entry *entry, TreeMeta *ret, TreeSkipped *skip
         *ret = m;
         m = (TreeMeta){};
         return 0;
+}
+
+#define XATTR_NAMES_MAX (64 * 1024)
+
+/* As tar has them: tag by tag, which unpackers put in the kernel's order again. */
+static int set_acl(struct archive_entry *entry, int type, const char *value, size_t n) {
+        const size_t header = sizeof(uint32_t);
+
+        if (n < header || (n - header) % sizeof(AclEntry) != 0)
+                return -EBADMSG;
+        for (size_t at = header; at < n; at += sizeof(AclEntry)) {
+                AclEntry a;
+                size_t row = 0;
+
+                memcpy(&a, value + at, sizeof a);
+                while (row < ELEMENTSOF(acl_tags) && acl_tags[row].kernel != le16toh(a.tag))
+                        row++;
+                if (row == ELEMENTSOF(acl_tags))
+                        return -EBADMSG;
+                if (archive_entry_acl_add_entry(entry, type, le16toh(a.perm), acl_tags[row].tag,
+                                                acl_tags[row].named ? (int) le32toh(a.id) : -1,
+                                                NULL) != ARCHIVE_OK)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* libarchive has a signed number for users. */
+static bool acl_fits(const char *value, size_t n) {
+        for (size_t at = sizeof(uint32_t); at + sizeof(AclEntry) <= n; at += sizeof(AclEntry)) {
+                AclEntry a;
+
+                memcpy(&a, value + at, sizeof a);
+                if (le32toh(a.id) > INT_MAX && le32toh(a.id) != UINT32_MAX)
+                        return false;
+        }
+        return true;
+}
+
+static int set_xattr(struct archive_entry *entry, const char *name, const char *value, size_t n) {
+        if (streq(name, "system.posix_acl_access") && acl_fits(value, n))
+                return set_acl(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, value, n);
+        if (streq(name, "system.posix_acl_default") && acl_fits(value, n))
+                return set_acl(entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, value, n);
+        archive_entry_xattr_add_entry(entry, name, value, n);
+        return 0;
+}
+
+int tar_entry_read_xattrs(struct archive_entry *entry, int dir_fd, const char *name) {
+        char path[FD_PATH_MAX + NAME_MAX + 2], buffer[FD_PATH_MAX], names[1024];
+        _cleanup_free_ char *more = NULL, *value = NULL;
+        const char *list = names;
+        int r = 0;
+
+        (void) snprintf(path, sizeof path, "%s/%s", fd_path(dir_fd, buffer), name);
+        ssize_t n = llistxattr(path, names, sizeof names);
+        if (n < 0 && errno == ERANGE) {
+                list = more = malloc(XATTR_NAMES_MAX);
+                n = more ? llistxattr(path, more, XATTR_NAMES_MAX) : -1;
+        }
+        if (n < 0)
+                return errno == EOPNOTSUPP ? 0 : -errno;
+        if (n > 0 && !(value = malloc(XATTR_SIZE_MAX)))
+                return -ENOMEM;
+        for (const char *p = list; p < list + n && r >= 0; p += strlen(p) + 1) {
+                ssize_t k = lgetxattr(path, p, value, XATTR_SIZE_MAX);
+
+                if (k < 0 && errno != ENODATA)
+                        return -errno;
+                if (k >= 0)
+                        r = set_xattr(entry, p, value, (size_t) k);
+        }
+        return r;
 }

@@ -11,3 +11,7 @@
  * @skipped:  counts what cannot be kept
  * Return: 0; -ERANGE = an owner is not a valid ID; -ENOMEM. */
 int tar_entry_meta(struct archive_entry *entry, TreeMeta *ret, TreeSkipped *skipped, Error *e);
+/** tar_entry_read_xattrs() - give an entry the extended attributes and ACLs of a file, for an archive
+ * @name: in @dir_fd; not followed
+ * Return: 0 or -errno. */
+int tar_entry_read_xattrs(struct archive_entry *entry, int dir_fd, const char *name);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files of exports, see export-target.h. Knows no format. */
+#include "importer/export-target.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/text.h"
+
+#define FILE_MODE 0600 /* what is in an image is its owner's business */
+
+static int open_output(ExportTarget *t, Error *e) {
+        struct stat st;
+
+        if (fstat(STDOUT_FILENO, &st) < 0)
+                return error_set(e, errno, "there is no standard output: %m");
+        if (S_ISCHR(st.st_mode) && isatty(STDOUT_FILENO))
+                return error_set(e, EINVAL,
+                                 "an image is not written to a terminal: give it a file");
+        t->shown = "standard output";
+        t->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        return t->fd < 0 ? error_set(e, errno, "cannot keep standard output open: %m") : 0;
+}
+
+static char *temporary_path(const char *path) {
+        uint64_t random = 0;
+
+        (void) getrandom(&random, sizeof random, 0);
+        return str_format("%.*s.#skep.%016llx", (int) (path_last(path) - path), path,
+                          (unsigned long long) random);
+}
+
+static int open_file(ExportTarget *t, Error *e) {
+        const char *last = path_last(t->path);
+        _cleanup_free_ char *directory = str_format("%.*s.", (int) (last - t->path), t->path);
+
+        if (!directory)
+                return error_oom(e);
+        if (!last[0])
+                return error_set(e, EINVAL, "'%s' is no name for a file", t->path);
+        if (!t->force && faccessat(AT_FDCWD, t->path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return error_set(e, EEXIST, "'%s' exists already", t->path);
+        t->fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
+        if (t->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+                t->temporary = temporary_path(t->path);
+                if (!t->temporary)
+                        return error_oom(e);
+                t->fd = open(t->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                             FILE_MODE);
+        }
+        return t->fd < 0 ? error_set(e, errno, "cannot make '%s': %m", t->path) : 0;
+}
+
+int export_target_open(const char *path, bool force, ExportTarget *ret, Error *e) {
+        _cleanup_(export_target_done)
+                ExportTarget t = { .shown = path, .fd = -EBADF, .force = force };
+        int r;
+
+        if (streq(path, "-"))
+                r = open_output(&t, e);
+        else {
+                t.path = strdup(path);
+                r = t.path ? open_file(&t, e) : error_oom(e);
+        }
+        if (r < 0)
+                return r;
+        *ret = t;
+        t = (ExportTarget){ .fd = -EBADF };
+        return 0;
+}
+
+/* Gives what has no name one that can be renamed. */
+static int link_temporary(ExportTarget *t) {
+        char buffer[FD_PATH_MAX];
+
+        t->temporary = temporary_path(t->path);
+        if (!t->temporary)
+                return -ENOMEM;
+        return linkat(AT_FDCWD, fd_path(t->fd, buffer), AT_FDCWD, t->temporary, AT_SYMLINK_FOLLOW) <
+                               0
+                       ? -errno
+                       : 0;
+}
+
+int export_target_commit(ExportTarget *t, bool sync, Error *e) {
+        int r = 0;
+
+        if (sync && fsync(t->fd) < 0 && errno != EINVAL && errno != EROFS)
+                return error_set(e, errno, "cannot write '%s' to the disk: %m", t->shown);
+        if (!t->path)
+                return 0;
+        if (!t->temporary)
+                r = link_temporary(t);
+        if (r >= 0 && renameat2(AT_FDCWD, t->temporary, AT_FDCWD, t->path,
+                                t->force ? 0 : RENAME_NOREPLACE) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_set(e, r,
+                                 r == -EEXIST ? "'%s' exists already" : "cannot name '%s': %m",
+                                 t->path);
+        free(t->temporary);
+        t->temporary = NULL;
+        return 0;
+}
+
+void export_target_done(ExportTarget *t) {
+        if (t->temporary)
+                (void) unlink(t->temporary);
+        free(t->temporary);
+        free(t->path);
+        (void) fd_close(t->fd);
+        *t = (ExportTarget){ .fd = -EBADF };
+}
