@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #include "app/report.h"
 #include "base/home.h"
@@ -44,8 +45,12 @@ int main(int argc, char *argv[]) {
         (void) setenv("SKEP_NSS_MYMACHINES", "0", true);
         (void) umask(0022);
         r = manager_init(&manager, report_set_level, &e);
+        const bool has_bus = manager.daemon.bus;
         if (r >= 0)
                 r = daemon_run(&manager.daemon, BUS_MACHINE1_NAME, &e);
         manager_done(&manager);
-        return r < 0 ? report_error(&e) : EXIT_SUCCESS;
+        if (r < 0)
+                (void) report_error(&e);
+        /* A session need not have a bus, and to try again does not get it one. */
+        return r >= 0 ? EXIT_SUCCESS : home_is_user() && !has_bus ? EX_UNAVAILABLE : EXIT_FAILURE;
 }

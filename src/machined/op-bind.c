@@ -2,6 +2,7 @@
 /* Files and folders of the host that running machines are shown, and no longer shown. */
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/path.h"
 #include "machined/bind.h"
 #include "machined/op.h"
@@ -41,6 +42,10 @@ static int authorize(Manager *m, const Machine *machine, sd_bus_message *call, c
 
 static int start(Manager *m, const OperationKind *kind, Machine *machine,
                  const BindRequest *request, sd_bus_message *call, Error *e) {
+        if (home_is_user())
+                return error_set(e, EOPNOTSUPP,
+                                 "the registry of a user has no right to mount from the host into "
+                                 "machines");
         return operation_start(m, kind, call, machine, request, &request->target.pidfd, 1, e);
 }
 
@@ -142,5 +147,7 @@ int op_list_binds(Manager *m, Machine *machine, sd_bus_message *call, Error *e) 
         if (r >= 0)
                 r = op_authorize(m, call, BUS_MACHINE1_NAME ".inspect-machines", machine,
                                  "list_binds", POLKIT_NOBODY, e);
-        return r <= 0 ? r : start(m, &kind, machine, &request, call, e);
+        return r <= 0 ? r
+                      : operation_start(m, &kind, call, machine, &request, &request.target.pidfd, 1,
+                                        e);
 }
