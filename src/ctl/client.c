@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "base/home.h"
+
 #define NO_LIMIT  UINT64_MAX
 #define LOOK_USEC 200000
 
@@ -73,6 +75,9 @@ int client_connect(Ctl *c, Error *e) {
 
 /* What somebody who reads the error should try; NULL = nothing. */
 static const char *hint(const sd_bus_error *error, const char *destination) {
+        static const char no_template
+                [] = "machines are started by root alone, so there is no template for users: "
+                     "write a unit of your own, or \"skep start\" an image of the system";
         static const struct {
                 const char *error, *destination, *hint;
         } hints[] = {
@@ -102,6 +107,9 @@ static const char *hint(const sd_bus_error *error, const char *destination) {
                   "\"skep list-transfers\" shows what is under way" },
         };
 
+        if (home_is_user() && streq_ptr(destination, BUS_SYSTEMD1_NAME) &&
+            sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
+                return no_template;
         for (size_t i = 0; i < ELEMENTSOF(hints); i++)
                 if (streq(hints[i].error, error->name) &&
                     (!hints[i].destination || streq_ptr(hints[i].destination, destination)))

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/confine.h"
+#include "base/home.h"
 #include "base/mount-child.h"
 #include "base/path.h"
 #include "image/disk-root.h"
@@ -66,8 +67,11 @@ static int work(void *userdata, Error *e) {
 }
 
 int fresh_image(const char *path, ImageType type, const char *hostname, Error *e) {
+        if (home_is_user())
+                return error_set(
+                        e, EOPNOTSUPP,
+                        "'%s' has to be mounted to reset the system in it, which takes root", path);
         Job job = { .path = path, .type = type, .hostname = hostname, .parent = getpid() };
         int r = mount_child(work, &job, NULL, e);
-
         return r < 0 ? error_wrap(e, r, "resetting the system in '%s'", path) : 0;
 }

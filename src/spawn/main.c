@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* skep-spawn: runs one machine. Reads what it is to be, starts it, and stays until it has ended; what
  * that takes is in the other rooms. */
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "app/help.h"
@@ -148,6 +149,10 @@ int main(int argc, char **argv) {
                 status = r < 0 ? EXIT_SETUP : 0;
         } else if (r >= 0)
                 r = start(&engine, &status, &e);
+        /* Of what the kernel is asked first, a user only sees that something is denied. */
+        if ((r == -EACCES || r == -EPERM) && getauxval(AT_EUID) != 0 && !spec.attach && !spec.join)
+                (void) error_wrap(
+                        &e, r, "machines are started by root alone (\"skep start\" asks for that)");
         if (r < 0)
                 (void) report_error(&e);
         engine.notes.n = 0;

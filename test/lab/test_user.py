@@ -124,6 +124,18 @@ def test_what_is_done_to_it(alice, box):
     assert out(alice, "systemctl --user is-active box || :") != "active"
 
 
+def test_what_is_seen_of_it(alice, box):
+    """Commands, numbers, processes and where it came from are had without any right; what takes one says so."""
+    done = as_alice(alice, "skep --user exec box sh -c 'hostname; exit 4'", check=False)
+    assert (done.returncode, done.stdout) == (4, "inside\n"), done.stderr
+    assert int(out(alice, "skep --user stats --once -o json box").split('"cpu":')[1].split(",")[0]) > 0
+    assert out(alice, "skep --user top box --no-legend").split()[0] == "1"
+    assert out(alice, "skep --user binds box") == "No binds."
+    for command in (f"bind box {HOME} /mnt", "unbind box /mnt"):
+        done = as_alice(alice, f"skep --user {command}", check=False)
+        assert done.returncode == 1 and "the registry of a user has no right to mount" in done.stderr, done.stderr
+
+
 def test_scope_in_the_users_systemd(alice):
     as_alice(alice, "systemd-run --user --quiet --unit=raw sleep 10001")
     pid = out(alice, "systemctl --user show -P MainPID raw")
@@ -153,7 +165,13 @@ def test_images_of_a_user(alice):
     listed = out(alice, "skep --user list-images --no-legend").split("\n")
     assert [line.split()[0] for line in listed] == ["img", "second"]
     assert out(alice, "skep --user show-image -P Path img") == f"{POOL}/img"
-    as_alice(alice, "skep --user clone img copy && skep --user rename copy moved")
+    as_alice(alice, "skep --user clone --fresh img new")
+    assert alice.read(f"{POOL}/new/etc/hostname") == "new\n"
+    assert alice.out(f"stat -c %U {POOL}/new/etc/hostname") == "alice"
+    as_alice(alice, f"skep --user remove new; mkdir -p {POOL}/st.mstack/rw {POOL}/st.mstack/layer@1/etc")
+    done = as_alice(alice, "skep --user clone --fresh st other", check=False)
+    assert done.returncode == 1 and "takes root" in done.stderr
+    as_alice(alice, "skep --user remove st; skep --user clone img copy && skep --user rename copy moved")
     assert alice.read(f"{POOL}/moved/etc/hostname") == "one\n"
     assert alice.out(f"cd {HOME}/.config/systemd/nspawn && echo *") == "img.nspawn moved.nspawn"
     assert "one" in out(alice, "skep --user image-status moved")
@@ -162,6 +180,18 @@ def test_images_of_a_user(alice):
     assert alice.out("ls /var/lib/machines/systems -d") == "/var/lib/machines/systems"
     # Locks are the user's, and nothing was left where the system's are.
     assert alice.out("ls -d /run/user/1000/systemd/nspawn/locks")
+
+
+def test_machines_are_started_by_root(alice):
+    """A user is told so, whatever way was taken."""
+    as_alice(alice, f"mkdir -p {POOL}/mine/usr")
+    for command in ("skep-spawn -M mine true", f"skep-spawn -D {POOL}/mine -a --private-users=no --register=no true"):
+        done = as_alice(alice, command, check=False)
+        assert done.returncode == 125 and "machines are started by root alone" in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    done = as_alice(alice, "skep --user start mine", check=False)
+    assert done.returncode == 1 and "there is no template for users" in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_enabling_is_the_users_systemds(alice):
@@ -188,3 +218,19 @@ def test_the_socket_is_the_users(alice, box):
     call = '{"method":"io.systemd.Machine.List","parameters":{"name":"box","acquireMetadata":"graceful"}}'
     text = out(alice, f"python3 -c '{ask}' {path} '{call}'")
     assert '"name":"box"' in text and f'"leader":{{"pid":{box}' in text and "[10,4,0,2]" in text
+
+
+def test_session_without_a_bus(alice):
+    """There the registry cannot be, and does not try for ever."""
+    lab = alice
+    lab.run("useradd -u 1001 -m bob; mkdir -p ~bob/.config/systemd/user; "
+            "ln -s /dev/null ~bob/.config/systemd/user/dbus.socket; chown -R bob: ~bob/.config; loginctl enable-linger bob")
+    lab.wait_for("systemctl is-active user@1001.service", timeout=30)
+    bob = "setpriv --reuid=1001 --regid=1001 --clear-groups env HOME=/home/bob XDG_RUNTIME_DIR=/run/user/1001 "
+    lab.run(bob + "systemctl --user start skep-machined", check=False)
+    lab.run(bob + "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); "
+            's.connect("/run/user/1001/systemd/machine/io.systemd.Machine"); print(s.recv(1))\'', check=False)
+    show = bob + "systemctl --user show -P NRestarts -P ActiveState skep-machined"
+    lab.wait_for(show, text="failed")
+    assert lab.out(show).split() == ["0", "failed"]
+    assert "cannot connect to the user's bus" in lab.out("journalctl -q -b --no-pager _UID=1001")
