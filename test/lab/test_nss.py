@@ -9,13 +9,13 @@ LAB_SUITES = ("trixie",)
 # systemd's own machine manager is there at first.
 LAB_REPLACE = False
 
-LIBRARY = "src/nss/libnss_mymachines.so.2"
+LIBRARY = "usr/lib/x86_64-linux-gnu/libnss_mymachines.so.2"
 
 
 @pytest.fixture(scope="module")
 def web(lab):
     """A machine with an address of each protocol, known to nsswitch.conf."""
-    lab.copy_in(str(build.build_dir() / LIBRARY), "/usr/lib/x86_64-linux-gnu/libnss_mymachines.so.2")
+    lab.copy_in(str(build.installed() / LIBRARY), "/usr/lib/x86_64-linux-gnu/libnss_mymachines.so.2")
     lab.run("sed -i 's/^hosts:.*/hosts: files mymachines dns/' /etc/nsswitch.conf")
     lab.add_machine("web", "trixie-guest")
     lab.write("/etc/systemd/nspawn/web.nspawn", "[Network]\nAddress=auto\n")

@@ -7,9 +7,10 @@ SKEP_FUZZ_SECONDS is how long (default 6), SKEP_FUZZ_SEED what it goes by (defau
 import os
 import random
 
-from skeplib import TOP, build
+from skeplib import TOP, build, builder
 
-LAB_SUITES = ("bookworm",)
+# The daemon is the one that was built for this host.
+LAB_SUITES = ("trixie" if builder.newer_than_labs() else "bookworm",)
 
 HERE = "/run/busfuzz"
 DAEMON = "/run/busfuzz/skep-machined"

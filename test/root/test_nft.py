@@ -70,10 +70,11 @@ def test_all_or_nothing(network):
     ("add element inet t s { lo }", ENOENT, "nft: No such file or directory"),
     ("list table inet t", ENOENT, "nft: No such file or directory"),
     ("add rule inet t c drop", ENOENT, "nft: Could not process rule: No such file or directory"),
-    ("nonsense", EINVAL, "nft: syntax error, unexpected newline, expecting string"),
+    ("nonsense", EINVAL, "nft: syntax error, unexpected newline, "),
 ])
 def test_what_it_refuses(network, commands, code, sentence):
-    assert nft(network, commands)[:2] == (code, sentence)
+    status, said = nft(network, commands)[:2]
+    assert status == code and said.startswith(sentence)
 
 
 def test_it_opens_no_file(network, scratch):

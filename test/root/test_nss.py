@@ -2,15 +2,19 @@
 """Names of machines for all programs: libnss_mymachines.so.2 in a real process, over against machine managers
 that answer, and against what is none."""
 
+import atexit
 import base64
 import contextlib
 import errno
+import functools
 import json
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -154,6 +158,15 @@ def system(tmp_path):
     subprocess.run(["umount", "-l", "/run/systemd"], check=True)
 
 
+@functools.lru_cache(maxsize=None)
+def module():
+    """The module where everybody can read it: a checkout may be in a folder of root's."""
+    where = tempfile.TemporaryDirectory(prefix="skep-nss-")
+    atexit.register(where.cleanup)
+    os.chmod(where.name, 0o755)
+    return shutil.copy((build.build_dir() / LIBRARY).resolve(), where.name)
+
+
 def sanitizers(library):
     """What has to be in a process first, where the module has it."""
     lines = subprocess.run(["ldd", library], capture_output=True, text=True, check=True).stdout
@@ -161,9 +174,9 @@ def sanitizers(library):
 
 
 def environment(runtime):
-    library = (build.build_dir() / LIBRARY).resolve()
+    library = module()
     preload = sanitizers(library) if os.environ.get("SKEP_SANITIZED") else []
-    return {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(library.parent),
+    return {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": os.path.dirname(library),
             "XDG_RUNTIME_DIR": str(runtime.directory.parent) if runtime else "/nowhere",
             # What others leave is not ours to tell of.
             **({"LD_PRELOAD": ":".join(preload), "ASAN_OPTIONS": "detect_leaks=0"} if preload else {})}
@@ -438,7 +451,7 @@ print(json.dumps(results))
 def called(runtime, *arguments):
     """What calls of the module itself return, made in a process of their own."""
     out = subprocess.run(["sh", "-c", '"$@"; exit $?', "sh", "/usr/bin/python3", "-c", CALLER,
-                          (build.build_dir() / LIBRARY).resolve(), *arguments],
+                          module(), *arguments],
                          env=environment(runtime), capture_output=True, text=True, timeout=30,
                          check=False)
     assert out.returncode == 0, out.stderr

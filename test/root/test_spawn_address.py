@@ -49,7 +49,8 @@ def state():
     files = sorted(str(p) for p in RUN.rglob("*") if p.is_file())
     tables = sh("nft", "list", "tables").stdout
     return {"links": sorted(n for _, n in socket.if_nameindex()), "addresses": ip("-o addr show scope global"),
-            "routes": ip("route") + ip("-6 route show proto static"), "tables": tables,
+            # (A bridge without a port is down now, or in a moment.)
+            "routes": ip("route").replace(" linkdown", "") + ip("-6 route show proto static"), "tables": tables,
             "forwarding": forwarding, "files": files}
 
 

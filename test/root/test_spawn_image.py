@@ -291,7 +291,8 @@ def test_large_sectors(spawn, scratch, system, attached):
 def test_image_made_by_systemd_repart(spawn, scratch, system, no_loops):
     definitions = scratch / "repart.d"
     definitions.mkdir()
-    (definitions / "10-root.conf").write_text("[Partition]\nType=root\nFormat=squashfs\nCopyFiles=/:/\n")
+    (definitions / "10-root.conf").write_text("[Partition]\nType=root\nFormat=squashfs\nCopyFiles=/:/\n"
+                                           "SizeMinBytes=32M\n")
     (definitions / "20-home.conf").write_text("[Partition]\nType=home\nFormat=ext4\nSizeMinBytes=16M\n")
     (definitions / "30-swap.conf").write_text("[Partition]\nType=swap\nSizeMinBytes=8M\n")
     image = scratch / "disk.raw"
