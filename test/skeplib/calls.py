@@ -53,9 +53,9 @@ def sh(run, keep=None):
     return {"do": "shell", "run": run, "keep": keep}
 
 
-def gone(machine):
+def gone(machine, patience=5):
     """Wait until a machine is gone."""
-    return {"do": "wait", "member": "MachineRemoved", "machine": machine}
+    return {"do": "wait", "member": "MachineRemoved", "machine": machine, "patience": patience}
 
 
 def _shown(value):

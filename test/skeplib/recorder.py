@@ -37,8 +37,8 @@ def plain(value):
     return value
 
 
-def perform(bus, step):
-    """One call on a connection. Return: what came of it."""
+def perform(bus, step, held=None):
+    """One call on a connection; descriptors that come are kept in @held, if that is wanted. Return: what came of it."""
     flags = wire.INTERACTIVE if step.get("interactive") else 0
     reply = bus.call(NAME, step["path"], step["interface"], step["member"], step["types"], step["args"],
                      flags, timeout=60)
@@ -47,7 +47,10 @@ def perform(bus, step):
         record.update(error=reply.error, text=reply.body[0] if reply.body else "")
     else:
         record.update(types=reply.types, body=plain(reply.body))
-    reply.close()
+    if step.get("hold") and held is not None:
+        held.append(reply)
+    else:
+        reply.close()
     return record
 
 
@@ -78,7 +81,7 @@ class Recorder:
     """Goes through the steps; values that a step keeps are known to those after it as "$NAME"."""
 
     def __init__(self):
-        self.known, self.signals = {}, []
+        self.known, self.signals, self.held = {}, [], []
         self.bus = wire.Bus()
         self.bus.match(f"type='signal',sender='{NAME}'")
         self.bus.match("type='signal',member='PropertiesChanged'")
@@ -101,7 +104,7 @@ class Recorder:
     def call(self, step):
         step = {**step, "args": self._filled(step["args"])}
         if step["user"] == "root":
-            record = perform(self.bus, step)
+            record = perform(self.bus, step, self.held)
             record["before"] = [m.member for m in self.bus.signals if m.member == "MachineNew"]
             self._take_signals()
         else:
@@ -124,9 +127,17 @@ class Recorder:
             self.known[step["keep"]] = int(out) if out.isdecimal() else out
         return {}
 
+    def look(self, step):
+        """What a command prints, as if it were the answer to a call."""
+        done = subprocess.run(["bash", "-c", step["run"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+        while self.held:
+            self.held.pop().close()
+        return {"body": [[[line] for line in done.stdout.splitlines()]]}
+
     def wait(self, step):
         """Wait until the signal came that is wanted, if it did not come before."""
-        end = time.monotonic() + 5
+        end = time.monotonic() + step.get("patience", 5)
         wanted = [MANAGER, step["member"], step["machine"]]
         while not any([s[0], s[1], s[2][0]] == wanted for s in self.signals if s[2]):
             if time.monotonic() > end:
@@ -136,7 +147,7 @@ class Recorder:
         return {}
 
     def go(self, steps):
-        does = {"call": self.call, "shell": self.shell, "wait": self.wait}
+        does = {"call": self.call, "shell": self.shell, "look": self.look, "wait": self.wait}
         records = [does[step["do"]](step) for step in steps]
         self._take_signals()
         return {"records": records, "known": self.known, "signals": self.signals}

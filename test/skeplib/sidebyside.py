@@ -8,6 +8,7 @@ import re
 
 from . import TOP
 from . import calls
+from . import guestcalls
 
 DOCUMENT = TOP / "docs/machine1-compat.md"
 HERE = "/run/side-by-side"
@@ -37,6 +38,8 @@ def record(lab, steps):
     for step, answer in zip(steps, got["records"]):
         if step["do"] == "wait":
             rows[f"end of {step['machine']}"] = {"error": answer.get("missing"), "body": None, "asked": [], "new": None}
+        if step["do"] == "look":
+            rows[step["title"]] = {"error": None, "body": answer["body"], "asked": [], "new": None}
         if step["do"] != "call":
             continue
         name = calls.title(step)
@@ -99,12 +102,19 @@ def _signals(signals):
     return told
 
 
+def _record_all(lab):
+    prepare(lab)
+    rows, signals = record(lab, calls.STEPS)
+    guestcalls.prepare(lab)
+    more_rows, more_signals = record(lab, guestcalls.STEPS)
+    assert not rows.keys() & more_rows.keys()
+    return {**rows, **more_rows}, {**more_signals, **signals}
+
+
 def both(theirs, ours):
     """Record in two labs at the same time. Return: {title: (what theirs did, what ours did)} of all differences."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(prepare, (theirs, ours)))
-        (their_rows, their_signals), (our_rows, our_signals) = pool.map(
-            lambda lab: record(lab, calls.STEPS), (theirs, ours))
+        (their_rows, their_signals), (our_rows, our_signals) = pool.map(_record_all, (theirs, ours))
     found = {}
     for name, their in their_rows.items():
         _differ(found, name, their, our_rows[name])
