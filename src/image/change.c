@@ -220,6 +220,18 @@ int image_reserve_name(const char *name, ImageLock **ret, Error *e) {
         return r > 0 ? error_set(e, EEXIST, "there is an image '%s' already", name) : r;
 }
 
+/* Hashes of a disk, and the like, lie beside the version that they are of. */
+static int plan_beside(Transaction *t, const Image *i, const char *hold, const char *entry,
+                       const char *new_name, Error *e) {
+        _cleanup_free_ char *now = place_of(i), *base = strdup(entry), *new = NULL;
+
+        if (!now || !base)
+                return error_oom(e);
+        base[strlen(base) - strlen(image_kind_suffix(i))] = '\0';
+        new = str_format("%s%s", new_name, base + strlen(i->name));
+        return new ? companions_rename_content(now, hold, base, new, t, e) : error_oom(e);
+}
+
 /* Versions carry the name of the image in their own. They have moved with the folder when it is their turn. */
 static int plan_versions(Transaction *t, const Image *i, const char *hold, const char *new_name,
                          Error *e) {
@@ -244,6 +256,7 @@ static int plan_versions(Transaction *t, const Image *i, const char *hold, const
                 step.is_immutable = is_immutable(now);
                 if (transaction_add(t, &step) < 0)
                         return error_oom(e);
+                r = plan_beside(t, i, hold, *entry, new_name, e);
         }
         return r;
 }

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -21,6 +22,7 @@
 #include "image/lock.h"
 #include "image/mstack.h"
 #include "image/pool.h"
+#include "image/root-hash.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
 
@@ -145,6 +147,21 @@ static int clone_layer(Clone *c, const char *new_name, Error *e) {
         return c->tree_fd < 0 ? c->tree_fd : make_fresh(c, new_name, IMAGE_MSTACK, e);
 }
 
+/* Root hashes may be with the file rather than beside it; without them the copy would be less than the original. */
+static int copy_hashes(int from, int to) {
+        static const char *const names[] = { "user.verity.roothash", "user.verity.usrhash" };
+        char value[ROOT_HASH_TEXT_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                ssize_t n = fgetxattr(from, names[i], value, sizeof(value));
+                if (n < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
+                        continue;
+                if (n < 0 || fsetxattr(to, names[i], value, (size_t) n, 0) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
 static int clone_disk(Clone *c, const char *new_name, Error *e) {
         _cleanup_fd_ int from = open(c->image->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         _cleanup_fd_ int to = -EBADF;
@@ -160,6 +177,8 @@ static int clone_disk(Clone *c, const char *new_name, Error *e) {
                 return r;
 
         r = copy_file(from, to);
+        if (r >= 0)
+                r = copy_hashes(from, to);
         if (r < 0)
                 return error_set(e, r, "cannot copy '%s': %m", c->image->path);
         r = make_fresh(c, new_name, IMAGE_RAW, e);
@@ -189,14 +208,39 @@ static int hold_ready(Clone *c, Error *e) {
         return 0;
 }
 
+/* What describes the content lies beside that, which may be elsewhere than the name: a version, or behind a link.
+ * Return: 0 with the path of the image without ".raw" and the like; -ENOMEM. */
+static int content_place(const Image *i, char **ret_directory, char **ret_name) {
+        const char *last = path_last(i->path), *suffix = image_kind_suffix(i);
+        size_t n = strlen(last) - (str_has_suffix(last, suffix) ? strlen(suffix) : 0);
+
+        *ret_directory = strndup(i->path, (size_t) (last - i->path));
+        *ret_name = strndup(last, n);
+        return *ret_directory && *ret_name ? 0 : -ENOMEM;
+}
+
+static int copy_companions(Clone *c, const char *new_name, Error *e) {
+        _cleanup_free_ char *directory = NULL, *name = NULL;
+        const Image *i = c->image;
+        int r = companions_copy(i->directory, i->name, c->pool, new_name, 1U << COMPANION_SETTINGS,
+                                &c->transaction, e);
+
+        /* A layer on the original has other content. */
+        if (r < 0 || c->flags & IMAGE_CLONE_LAYER)
+                return r;
+        if (content_place(i, &directory, &name) < 0)
+                return error_oom(e);
+        return companions_copy(directory, name, c->pool, new_name, 1U << COMPANION_CONTENT,
+                               &c->transaction, e);
+}
+
 /* A directory that cannot be marked read-only is no failure of the copy, which is there. */
 static int commit(Clone *c, const char *new_name, const char *entry, Error *e) {
         _cleanup_free_ char *from = NULL, *to = path_join(c->pool, entry);
         int r = hold_ready(c, e);
 
         if (r >= 0 && c->image->directory)
-                r = companions_copy(c->image->directory, c->image->name, c->pool, new_name,
-                                    &c->transaction, e);
+                r = copy_companions(c, new_name, e);
         if (r < 0)
                 return r;
         from = path_join(c->pool, c->temporary);
@@ -215,13 +259,15 @@ static int commit(Clone *c, const char *new_name, const char *entry, Error *e) {
         return r;
 }
 
-/* Hashes of every byte beside the image would not be those of a copy that was changed. */
+/* Hashes of every byte would not be those of a copy that was changed. */
 static int check_unprotected(const Image *i, Error *e) {
         static const char *const suffixes[] = { ".verity", ".roothash" };
+        _cleanup_free_ char *directory = NULL, *name = NULL;
 
-        for (size_t k = 0; i->directory && k < ELEMENTSOF(suffixes); k++) {
-                _cleanup_free_ char *path = str_format("%s/%s%s", i->directory, i->name,
-                                                       suffixes[k]);
+        if (content_place(i, &directory, &name) < 0)
+                return error_oom(e);
+        for (size_t k = 0; k < ELEMENTSOF(suffixes); k++) {
+                _cleanup_free_ char *path = str_format("%s%s%s", directory, name, suffixes[k]);
                 struct stat st;
 
                 if (!path)
@@ -231,7 +277,11 @@ static int check_unprotected(const Image *i, Error *e) {
                                          "'%s' is protected by '%s', so a copy cannot be changed",
                                          i->path, path);
         }
-        return 0;
+        return getxattr(i->path, "user.verity.roothash", NULL, 0) >= 0
+                       ? error_set(e, EROFS,
+                                   "'%s' is protected by the root hash that it has with it",
+                                   i->path)
+                       : 0;
 }
 
 static int check(const Image *i, ImageFlags flags, Error *e) {

@@ -17,14 +17,13 @@
 /* Beside the image, called NAME plus one of these. */
 static const struct {
         const char *suffix;
-        bool is_setting; /* says how the image is to be run, but not what it is */
-        bool is_state;   /* of one machine, not to be had twice */
+        CompanionKind kind;
 } sidecars[] = {
-        { ".nspawn", true, false },        { DROP_INS, true, false },
-        { ".oci-config", false, false },   { ".roothash", false, false },
-        { ".roothash.p7s", false, false }, { ".usrhash", false, false },
-        { ".usrhash.p7s", false, false },  { ".verity", false, false },
-        { ".raw.tpmstate", false, true },  { ".raw.efinvramstate", false, true },
+        { ".nspawn", COMPANION_SETTINGS },      { DROP_INS, COMPANION_SETTINGS },
+        { ".oci-config", COMPANION_CONTENT },   { ".roothash", COMPANION_CONTENT },
+        { ".roothash.p7s", COMPANION_CONTENT }, { ".usrhash", COMPANION_CONTENT },
+        { ".usrhash.p7s", COMPANION_CONTENT },  { ".verity", COMPANION_CONTENT },
+        { ".raw.tpmstate", COMPANION_STATE },   { ".raw.efinvramstate", COMPANION_STATE },
 };
 
 /* Settings of the administrator, or of the user; /usr/lib/systemd/nspawn is never touched. */
@@ -53,6 +52,14 @@ static const char *const unit_forms[][2] = {
         { "", "" },
         { "", ".d" },
 };
+
+const char *companion_suffix(size_t rank, CompanionKind *ret_kind) {
+        if (rank >= ELEMENTSOF(sidecars))
+                return NULL;
+        if (ret_kind)
+                *ret_kind = sidecars[rank].kind;
+        return sidecars[rank].suffix;
+}
 
 bool companion_is_one(const char *entry) {
         for (size_t i = 0; i < ELEMENTSOF(sidecars); i++)
@@ -144,7 +151,7 @@ static int plan_all(Transaction *t, const char *directory, const char *name, con
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(sidecars) && r >= 0; i++)
-                if (!keep_settings || !sidecars[i].is_setting)
+                if (!keep_settings || sidecars[i].kind != COMPANION_SETTINGS)
                         r = plan_named(t, directory, name, new_name, sidecars[i].suffix, e);
         if (keep_settings)
                 return r;
@@ -225,13 +232,13 @@ static int copy_named(Transaction *t, const char *directory, const char *name, c
 }
 
 int companions_copy(const char *directory, const char *name, const char *to, const char *new_name,
-                    Transaction *t, Error *e) {
+                    unsigned kinds, Transaction *t, Error *e) {
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(sidecars) && r >= 0; i++)
-                if (!sidecars[i].is_state)
+                if (kinds & 1U << sidecars[i].kind)
                         r = copy_named(t, directory, name, to, new_name, sidecars[i].suffix, e);
-        for (size_t i = 0; i < SETTINGS_N && r >= 0; i++) {
+        for (size_t i = 0; i < SETTINGS_N && r >= 0 && kinds & 1U << COMPANION_SETTINGS; i++) {
                 _cleanup_free_ char *d = settings_directory(i);
 
                 if (!d)
@@ -241,6 +248,28 @@ int companions_copy(const char *directory, const char *name, const char *to, con
                         r = copy_named(t, d, name, d, new_name, DROP_INS, e);
         }
         return r;
+}
+
+int companions_rename_content(const char *now, const char *directory, const char *name,
+                              const char *new_name, Transaction *t, Error *e) {
+        for (size_t i = 0; i < ELEMENTSOF(sidecars); i++) {
+                _cleanup_free_ char *there = str_format("%s/%s%s", now, name, sidecars[i].suffix);
+                _cleanup_free_ char *from = str_format("%s/%s%s", directory, name,
+                                                       sidecars[i].suffix);
+                _cleanup_free_ char *to = str_format("%s/%s%s", directory, new_name,
+                                                     sidecars[i].suffix);
+                Step step = { .kind = STEP_MOVE, .from = from, .to = to };
+                struct stat st;
+
+                if (!there || !from || !to)
+                        return error_oom(e);
+                if (lstat(there, &st) < 0)
+                        continue;
+                step.inode = st.st_ino;
+                if (transaction_add(t, &step) < 0)
+                        return error_oom(e);
+        }
+        return 0;
 }
 
 void companions_sweep(void) {

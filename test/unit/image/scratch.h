@@ -3,6 +3,8 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +20,21 @@
         } while (0)
 
 static char scratch[64];
+
+/* A view of our own, where /etc/systemd and /run/systemd are empty. */
+static inline int scratch_view(void **state) {
+        if (geteuid() != 0)
+                return 0;
+        assert_int_equal(path_mkdirs("/etc/systemd", 0755), 0);
+        assert_int_equal(path_mkdirs("/run/systemd", 0755), 0);
+        assert_int_equal(unshare(CLONE_NEWNS), 0);
+        assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+        assert_int_equal(mount("tmpfs", "/tmp", "tmpfs", 0, NULL),
+                         0); /* where to sync costs nothing */
+        assert_int_equal(mount("tmpfs", "/etc/systemd", "tmpfs", 0, NULL), 0);
+        assert_int_equal(mount("tmpfs", "/run/systemd", "tmpfs", 0, NULL), 0);
+        return 0;
+}
 
 static inline int scratch_setup(void **state) {
         strcpy(scratch, "/tmp/skep-test-XXXXXX");

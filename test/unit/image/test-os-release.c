@@ -79,14 +79,14 @@ static void test_pretty_name(void **state) {
         }
 }
 
-static int open_tree(void) {
+static int open_scratch(void) {
         scratch_dir("etc");
         scratch_dir("usr/lib");
         return open(scratch, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 static void test_metadata(void **state) {
-        _cleanup_fd_ int fd = open_tree();
+        _cleanup_fd_ int fd = open_scratch();
         _cleanup_strv_ char **v = NULL, **info = NULL, **none = NULL;
         _cleanup_free_ char *name = NULL;
         Id128 id;
@@ -141,7 +141,7 @@ static void test_links_stay_inside(void **state) {
 }
 
 static void test_refused(void **state) {
-        _cleanup_fd_ int fd = open_tree();
+        _cleanup_fd_ int fd = open_scratch();
         _cleanup_strv_ char **v = NULL;
         _cleanup_free_ char *name = NULL;
         Error e = {};

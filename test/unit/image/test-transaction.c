@@ -4,10 +4,8 @@
 #include "image/transaction.h"
 
 #include <linux/fs.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -16,21 +14,6 @@
 #include "scratch.h"
 
 #define UNITS "/etc/systemd/system"
-
-/* A view of our own, where /etc/systemd and /run/systemd are empty. */
-static int view_setup(void **state) {
-        if (geteuid() != 0)
-                return 0;
-        assert_int_equal(path_mkdirs("/etc/systemd", 0755), 0);
-        assert_int_equal(path_mkdirs("/run/systemd", 0755), 0);
-        assert_int_equal(unshare(CLONE_NEWNS), 0);
-        assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-        assert_int_equal(mount("tmpfs", "/tmp", "tmpfs", 0, NULL),
-                         0); /* where to sync costs nothing */
-        assert_int_equal(mount("tmpfs", "/etc/systemd", "tmpfs", 0, NULL), 0);
-        assert_int_equal(mount("tmpfs", "/run/systemd", "tmpfs", 0, NULL), 0);
-        return 0;
-}
 
 static void put(const char *path, const char *text) {
         _cleanup_free_ char *parent = strndup(path, (size_t) (path_last(path) - path - 1));
@@ -421,5 +404,5 @@ int main(void) {
                 ROW(test_killed_removing),
                 ROW(test_killed_cloning),
         };
-        return cmocka_run_group_tests(tests, view_setup, NULL);
+        return cmocka_run_group_tests(tests, scratch_view, NULL);
 }
