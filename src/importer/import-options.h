@@ -19,6 +19,7 @@ typedef struct ImportOptions {
         unsigned max_ratio; /* 0 = none */
 
         /* of what pulls */
+        bool keep_download, settings, roothash, roothash_signature, verity;
         char *verify; /* NULL = by signature */
         char *netrc, *tls_ca, *tls_certificate,
                 *tls_key; /* files; NULL = credentials, if there are any */

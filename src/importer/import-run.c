@@ -59,6 +59,8 @@ static int commit(const ImportJob *job, Staging *staging, Error *e) {
 
         if (r >= 0)
                 r = lock_replaced(job, &lock, e);
+        if (r >= 0 && job->finish)
+                r = job->finish(job, staging, e);
         return r < 0 ? r : staging_commit(staging, &job->staging, e);
 }
 

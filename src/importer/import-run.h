@@ -22,7 +22,10 @@ struct ImportJob {
          * Return: 0; > 0 the number of a signal; -errno. */
         int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
                     Error *e);
-        void *context; /* of fill() */
+        /* What is still to be done when it is complete, before it is seen; may give it another name, by
+         * replacing staging->name. NULL = nothing. Return: 0 or -errno. */
+        int (*finish)(const ImportJob *job, Staging *staging, Error *e);
+        void *context; /* of both */
 };
 
 /** import_run() - import

@@ -14,6 +14,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
                 .class = (ImageClass) p->context->options->class,
                 .sync = p->context->options->sync,
                 .digest = pull_digest(p),
+                .ret_digest = &p->found,
                 .max_ratio = p->context->options->max_ratio,
         };
         _cleanup_fd_ int fd = -EBADF;
@@ -31,26 +32,5 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
 }
 
 int kind_pull_tar(char *const *args, void *context, Error *e) {
-        const KindContext *c = context;
-        _cleanup_(pull_done) Pull p;
-        _cleanup_free_ char *name = NULL, *root = NULL;
-        ImportJob job;
-        bool is_pool;
-        int r;
-
-        r = pull_init(&p, c, args[0], e);
-        if (r >= 0)
-                r = kind_choose_name(p.file, args[1], &name, e);
-        if (r >= 0)
-                r = kind_choose_root(c->options, &root, &is_pool, e);
-        if (r >= 0)
-                r = kind_start(c, p.shown, name, root, is_pool, &job, e);
-        if (r >= 0)
-                r = pull_prepare(&p, e);
-        if (r != 0)
-                return r;
-        job.unwrap = true;
-        job.fill = fill;
-        job.context = &p;
-        return pull_run(&p, &job, e);
+        return pull_run(context, "tar", args[0], args[1], fill, e);
 }

@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "importer/format.h"
 #include "importer/helper.h"
 #include "importer/url.h"
 
 #define PIPE_SIZE    (1024 * 1024)
 #define ATTEMPTS_MAX 3
+/* Of a kept image, until it is complete. */
+#define PLACEHOLDER ".skep-kept"
 
 static const char *const verify_names[] = {
         [PULL_VERIFY_NO] = "no",
@@ -45,6 +48,8 @@ int pull_init(Pull *p, const KindContext *c, const char *url, Error *e) {
         int r;
 
         *p = (Pull){ .context = c, .url = url, .cancel_fd = -EBADF, .download = DOWNLOAD_NULL };
+        for (size_t i = 0; i < PULL_SIDECARS_MAX; i++)
+                p->sidecars[i] = -EBADF;
         fetcher_init(&p->fetcher, &p->options, c->output, -EBADF);
         r = url_check(url, e);
         if (r >= 0)
@@ -79,6 +84,8 @@ void pull_done(Pull *p) {
         fetcher_done(&p->fetcher);
         download_done(&p->download);
         manifest_done(&p->manifest);
+        pull_sidecars_done(p);
+        kept_done(&p->kept);
         pull_secrets_done(&p->secrets);
         (void) fd_close(p->cancel_fd);
         free(p->shown);
@@ -89,13 +96,24 @@ const Digest *pull_digest(const Pull *p) {
         return p->verify == PULL_VERIFY_NO ? NULL : &p->expected;
 }
 
-int pull_prepare(Pull *p, Error *e) {
+static int find_digest(Pull *p, Error *e) {
         if (p->verify == PULL_VERIFY_NO || p->verify == PULL_VERIFY_DIGEST)
                 return 0;
-        output_phase(p->context->output, PHASE_FETCH);
         manifest_done(&p->manifest);
-        int r = manifest_pull(&p->fetcher, p->url, p->file, p->verify, &p->manifest, &p->expected,
-                              e);
+        return manifest_pull(&p->fetcher, p->url, p->file, p->verify, &p->manifest, &p->expected,
+                             e);
+}
+
+int pull_prepare(Pull *p, Error *e) {
+        _cleanup_free_ char *stem = str_format("%.*s", (int) format_strip_suffix(p->file), p->file);
+
+        if (!stem)
+                return error_oom(e);
+        output_phase(p->context->output, PHASE_FETCH);
+        pull_sidecars_done(p);
+        int r = find_digest(p, e);
+        if (r == 0)
+                r = pull_sidecars_fetch(p, stem, streq(p->kind, "raw"), e);
         return r < 0 ? error_wrap(e, r, "%s", p->shown) : r;
 }
 
@@ -120,6 +138,8 @@ static int open_pipe(int ret[static 2], Error *e) {
 
 static int open_stream(Pull *p, int dir_fd, int *ret_fd, Error *e) {
         const FetchRequest q = { .url = (char *) p->url,
+                                 .etag = p->kept.etag,
+                                 .modified = p->kept.modified,
                                  .limit = FETCH_SIZE_MAX,
                                  .is_pinned = p->verify != PULL_VERIFY_NO,
                                  .stays_secure = p->verify == PULL_VERIFY_NO };
@@ -180,6 +200,10 @@ static int take_result(Pull *p, int fd, int r, Error *e) {
         /* Who read may have failed because of the very thing that is told now. */
         Error why = {};
         int f = fetcher_wait(&p->fetcher, &result, &why);
+        if (f == 0 && result == FETCH_NOT_MODIFIED) {
+                p->is_kept = true;
+                return error_set(e, EALREADY, "it is there already");
+        }
         if (f == 0)
                 return r;
         if (f < 0) {
@@ -199,7 +223,14 @@ int pull_close(Pull *p, int fd, int r, Error *e) {
                 return r;
         o->tick = NULL;
         p->is_stale = false;
+        p->etag[0] = p->modified[0] = '\0';
         r = take_result(p, fd, r, e);
+        if (r == 0) {
+                (void) snprintf(p->etag, sizeof p->etag, "%.*s", (int) sizeof p->etag - 1,
+                                p->download.state->etag);
+                (void) snprintf(p->modified, sizeof p->modified, "%.*s",
+                                (int) sizeof p->modified - 1, p->download.state->modified);
+        }
         /* The rest of it is of no use, and neither is the process. */
         fetcher_done(&p->fetcher);
         if (r == -EBADMSG) {
@@ -212,7 +243,30 @@ int pull_close(Pull *p, int fd, int r, Error *e) {
         return r;
 }
 
-int pull_run(Pull *p, const ImportJob *job, Error *e) {
+/* A name that is taken is told before anything is fetched. */
+static int check_name(const ImportJob *job, Error *e) {
+        static const char *const forms[] = { "", ".raw", ".mstack" };
+
+        for (size_t i = 0; i < ELEMENTSOF(forms) && !job->staging.force; i++) {
+                _cleanup_free_ char *path = str_format("%s/%s%s", job->root, job->name, forms[i]);
+                if (!path)
+                        return error_oom(e);
+                if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                        return error_set(e, EEXIST, "an image '%s' exists already", job->name);
+        }
+        return 0;
+}
+
+/* Companions of an image that was not to be. */
+static void remove_placed(Pull *p, const ImportJob *job) {
+        _cleanup_fd_ int fd = open(job->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0 && !p->keeps)
+                pull_sidecars_remove(p, fd, job->name);
+}
+
+/* Imports, again if it has to be. */
+static int import(Pull *p, const ImportJob *job, Error *e) {
         for (int attempt = 1;; attempt++) {
                 Error why = {};
                 int r = import_run(job, p->context->output, &why);
@@ -226,4 +280,99 @@ int pull_run(Pull *p, const ImportJob *job, Error *e) {
                 if (r != 0)
                         return r;
         }
+}
+
+/* What is to be done before an image is seen: it gets its companions, and if it is to be kept, its name. */
+static int finish(const ImportJob *job, Staging *staging, Error *e) {
+        Pull *p = job->context;
+        int r;
+
+        if (p->keeps) {
+                char *name = kept_name(p->kind, &p->found);
+                if (!name)
+                        return error_oom(e);
+                free(staging->name);
+                staging->name = name;
+                r = str_replace(&p->kept.name, name) < 0 ? error_oom(e) : 0;
+                if (r >= 0 && faccessat(staging->pool_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0) {
+                        p->is_kept = true;
+                        return error_set(e, EALREADY, "it is there already");
+                }
+                if (r >= 0)
+                        r = kept_mark(staging->fd, p->url, p->etag, p->modified, e);
+                if (r < 0)
+                        return r;
+        }
+        return pull_sidecars_place(p, staging->pool_fd, staging->name,
+                                   job->staging.force || p->keeps, e);
+}
+
+/* Sees to it that there is a kept download. */
+static int keep(Pull *p, const ImportJob *job, Error *e) {
+        ImportJob keeping = *job;
+        int r = kept_find(job->root, p->kind, pull_digest(p), p->url, &p->kept, e);
+
+        if (r < 0)
+                return r;
+        if (r > 0 && p->verify != PULL_VERIFY_NO) {
+                output_note(p->context->output, LOG_INFO, "%s was downloaded before", p->shown);
+                return 0;
+        }
+        keeping.name = PLACEHOLDER;
+        keeping.lock_name = false;
+        keeping.staging.force = false;
+        keeping.staging.read_only = true;
+        r = import(p, &keeping, e);
+        if (r == -EALREADY && p->is_kept) {
+                output_note(p->context->output, LOG_INFO, "%s has not changed", p->shown);
+                return 0;
+        }
+        return r;
+}
+
+static int run(Pull *p, const ImportJob *job, bool is_nameless, Error *e) {
+        int r;
+
+        if (!p->keeps)
+                return import(p, job, e);
+        r = keep(p, job, e);
+        if (r == 0 && !is_nameless)
+                r = kept_use(job->root, &p->kept, job->name, job->staging.force,
+                             job->staging.read_only, p->context->output, e);
+        return r;
+}
+
+int pull_run(const KindContext *c, const char *kind, const char *url, const char *given,
+             int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
+                         Error *e),
+             Error *e) {
+        _cleanup_(pull_done) Pull p;
+        _cleanup_free_ char *name = NULL, *root = NULL;
+        bool is_pool, is_nameless = given && streq(given, "-");
+        ImportJob job;
+        int r;
+
+        r = pull_init(&p, c, url, e);
+        p.kind = kind;
+        p.keeps = c->options->keep_download || is_nameless;
+        if (r >= 0)
+                r = kind_choose_name(p.file, is_nameless ? NULL : given, &name, e);
+        if (r >= 0)
+                r = kind_choose_root(c->options, &root, &is_pool, e);
+        if (r >= 0)
+                r = kind_start(c, p.shown, name, root, is_pool, &job, e);
+        if (r >= 0 && !is_nameless)
+                r = check_name(&job, e);
+        if (r >= 0)
+                r = pull_prepare(&p, e);
+        if (r != 0)
+                return r;
+        job.unwrap = streq(kind, "tar");
+        job.fill = fill;
+        job.finish = finish;
+        job.context = &p;
+        r = run(&p, &job, is_nameless, e);
+        if (r < 0)
+                remove_placed(&p, &job);
+        return r;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "importer/download.h"
+#include "importer/kept.h"
 #include "importer/kind.h"
 #include "importer/manifest.h"
 
@@ -17,6 +18,8 @@ int pull_secrets_read(const ImportOptions *o, PullSecrets *ret, Error *e);
 /** pull_secrets_done() - wipe them */
 void pull_secrets_done(PullSecrets *s);
 
+#define PULL_SIDECARS_MAX 6
+
 typedef struct Pull {
         const KindContext *context;
         const char *url;
@@ -29,6 +32,16 @@ typedef struct Pull {
         PullVerify verify;
         Digest expected; /* unless nothing is verified */
         Manifest manifest;
+        int sidecars[PULL_SIDECARS_MAX]; /* files in memory; -EBADF = there is none */
+        bool placed[PULL_SIDECARS_MAX];
+
+        /* What there is already of an earlier pull. */
+        const char *kind; /* "tar" or "raw" */
+        bool keeps;
+        Kept kept;
+        bool is_kept; /* that is what is on the server */
+        Digest found; /* of what came, and what the server calls it */
+        char etag[FETCH_ETAG_MAX], modified[FETCH_MODIFIED_MAX];
 
         /* Of the stream. */
         Download download;
@@ -42,7 +55,8 @@ int pull_init(Pull *p, const KindContext *c, const char *url, Error *e);
 void pull_done(Pull *p);
 /** pull_digest() - what is to come is verified by; NULL = nothing */
 const Digest *pull_digest(const Pull *p);
-/** pull_prepare() - find out which digest it must have. Return: 0; > 0 a signal's number; -errno. */
+/** pull_prepare() - find out which digest it must have, fetch what is beside it. Return: 0; > 0 a signal's number;
+ * -errno. */
 int pull_prepare(Pull *p, Error *e);
 
 /** pull_open() - begin to fetch
@@ -54,8 +68,23 @@ int pull_open(Pull *p, int dir_fd, int *ret_fd, uint64_t *ret_size, Error *e);
 /** pull_close() - what became of it
  * @fd:  as from pull_open(), still open
  * @r:   how reading went, which is what is returned if fetching went well
- * Return: 0; > 0 a signal's number; -errno. */
+ * Return: 0; > 0 a signal's number; -EALREADY what is kept is what is there; -errno. */
 int pull_close(Pull *p, int fd, int r, Error *e);
-/** pull_run() - import, again if it has to be
- * @import: of the job; its fill() uses the two functions above. Return: as import_run(). */
-int pull_run(Pull *p, const ImportJob *job, Error *e);
+/** pull_run() - pull an image from beginning to end
+ * @given: a name for the image; "-" = only keep the download; NULL = the one in the URL
+ * @fill:  of the import, uses the two functions above and sets p->found; its context is the Pull
+ * Return: as import_run(). */
+int pull_run(const KindContext *c, const char *kind, const char *url, const char *given,
+             int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
+                         Error *e),
+             Error *e);
+
+/** pull_sidecars_fetch() - fetch what is beside it
+ * @stem: the last component of the URL without what says how it is packed
+ * Return: 0; > 0 a signal's number; -errno. */
+int pull_sidecars_fetch(Pull *p, const char *stem, bool is_disk, Error *e);
+/** pull_sidecars_place() - put that beside an image. Return: 0; -EEXIST; -errno, nothing is left. */
+int pull_sidecars_place(Pull *p, int dir_fd, const char *name, bool force, Error *e);
+/** pull_sidecars_remove() - take it away again */
+void pull_sidecars_remove(Pull *p, int dir_fd, const char *name);
+void pull_sidecars_done(Pull *p);

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Downloads that are kept are there once, are not fetched again while they are the same, and go with `clean`; and
+what lies beside an image on the server is put beside it here."""
+
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+from skeplib import badweb, netns
+
+
+@pytest.fixture(autouse=True, scope="module")
+def network():
+    with netns.own_network():
+        yield
+
+
+@pytest.fixture
+def web():
+    server = badweb.Web()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def pool(scratch):
+    where = scratch / "pool"
+    where.mkdir()
+    yield where
+    subprocess.run(["chattr", "-R", "-i", where], check=False, stderr=subprocess.DEVNULL)
+
+
+def archive(text, size=0):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in (("data", text), ("filler", os.urandom(size))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+@pytest.fixture
+def command(program, pool):
+    def call(url, *options, name="web", verify="no"):
+        return [program("skep-import"), f"--image-root={pool}", "--retries=1", "--sync=no", f"--verify={verify}",
+                *options, "pull-tar", url, *([name] if name else [])]
+    return call
+
+
+@pytest.fixture
+def pull(command):
+    def call(url, *options, check=True, **more):
+        done = subprocess.run(command(url, *options, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+        assert not check or done.returncode == 0, done.stdout
+        return done
+    return call
+
+
+def kept(pool):
+    return [n for n in os.listdir(pool) if n.startswith(".tar-")]
+
+
+def read(pool, name):
+    """The file of an image: a tree, or a layer on one."""
+    if (pool / name).is_dir():
+        return (pool / name / "data").read_bytes()
+    stack = pool / f"{name}.mstack"
+    for layer in sorted(os.listdir(stack)):
+        if (stack / layer / "data").exists():
+            return (stack / layer / "data").read_bytes()
+    raise AssertionError(sorted(os.listdir(stack)))
+
+
+VALIDATORS = [{}, {"etag": None, "modified": "Tue, 15 Nov 1994 12:45:26 GMT"}, {"etag": 'W/"x"'}, {"etag": None}]
+
+
+@pytest.mark.parametrize("validators", VALIDATORS, ids=["tag", "date", "weak tag", "neither"])
+def test_again(web, pull, pool, validators):
+    """The second pull of the same fetches nothing, if the server can tell that it is the same; and keeps nothing
+    more in any case."""
+    data = archive(b"one", 200_000)
+    url = web.page("/a.tar", data, **validators)
+    for name in ("first", "second"):
+        pull(url, "--keep-download=yes", name=name)
+        assert read(pool, name) == b"one"
+    assert len(kept(pool)) == 1
+    if validators == {"etag": None}:
+        assert web.sent("/a.tar") == 2 * len(data)
+    else:
+        assert web.sent("/a.tar") == len(data)
+        assert [a.status for a in web.of("/a.tar")][-1] == 304
+
+    web.page("/a.tar", archive(b"two"), etag='"two"')
+    pull(url, "--keep-download=yes", "--force", name="second")
+    assert read(pool, "second") == b"two" and read(pool, "first") == b"one"
+    assert len(kept(pool)) == 2
+
+
+def test_by_digest(web, pull, pool):
+    """What is known by its digest is not even asked for."""
+    data = archive(b"one")
+    digest = hashlib.sha256(data).hexdigest()
+    url = web.page("/a.tar", data)
+    pull(url, "--keep-download=yes", verify=digest)
+    assert kept(pool) == [f".tar-{digest[:32]}"]
+    pull(web.page("/elsewhere.tar", data), "--keep-download=yes", verify=digest, name="second")
+    assert web.of("/elsewhere.tar") == [] and read(pool, "second") == b"one"
+
+
+def test_only_kept(web, pull, pool):
+    pull(web.page("/a.tar", archive(b"one")), name="-")
+    assert os.listdir(pool) == kept(pool) != []
+
+
+def test_forged_marks(web, pull, pool):
+    """An archive cannot say that it is from elsewhere."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in ("./", "inner/"):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            info.pax_headers = {"SCHILY.xattr.user.skep.url": web.url("/good.tar"),
+                                "SCHILY.xattr.user.skep.etag": '"one"'}
+            tar.addfile(info)
+        tar.addfile(tarfile.TarInfo("inner/etc"))
+    pull(web.page("/evil.tar", out.getvalue()), "--keep-download=yes", name="evil")
+    pull(web.page("/good.tar", archive(b"good")), "--keep-download=yes", name="good")
+    assert read(pool, "good") == b"good"
+
+
+def test_settings(web, pull, pool):
+    url = web.page("/a.tar.gz", archive(b"one"))
+    web.page("/a.nspawn", b"[Exec]\nBoot=no\n")
+    pull(url, name=None)
+    assert (pool / "a.nspawn").read_bytes() == b"[Exec]\nBoot=no\n"
+    assert (pool / "a.nspawn").stat().st_mode & 0o777 == 0o444
+    pull(url, "--settings=no", name="second")
+    pull(url, "--keep-download=yes", name="third")
+    assert not (pool / "second.nspawn").exists() and (pool / "third.nspawn").exists()
+    # One that is there is not replaced unless that is asked for, and then nothing is.
+    (pool / "fourth.nspawn").write_text("mine")
+    assert pull(url, name="fourth", check=False).returncode == 1
+    assert not (pool / "fourth").exists() and (pool / "fourth.nspawn").read_text() == "mine"
+
+
+def test_settings_are_verified(web, pull, pool):
+    data, settings = archive(b"one"), b"[Exec]\n"
+    url = web.page("/a.tar", data)
+    web.page("/a.nspawn", settings)
+    sums = f"{hashlib.sha256(data).hexdigest()}  a.tar\n"
+    web.page("/SHA256SUMS", sums.encode())
+    pull(url, verify="checksum", name="unlisted")
+    assert not (pool / "unlisted.nspawn").exists()
+    web.page("/SHA256SUMS", (sums + f"{hashlib.sha256(settings).hexdigest()}  a.nspawn\n").encode())
+    pull(url, verify="checksum", name="listed")
+    assert (pool / "listed.nspawn").exists()
+    web.page("/a.nspawn", b"[Exec]\nPrivateUsers=no\n")
+    assert pull(url, verify="checksum", name="wrong", check=False).returncode == 1
+    del web.pages["/a.nspawn"]
+    assert pull(url, verify="checksum", name="taken-away", check=False).returncode == 1
+    assert not any("wrong" in n or "taken" in n for n in os.listdir(pool))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["canceled", "killed"])
+def test_gone_on_with_later(web, command, pull, pool, how):
+    """Another pull goes on where one was stopped; a third that runs meanwhile does not disturb."""
+    data = archive(b"one", 20_000_000)
+    url = web.page("/a.tar", data, stall=0.3)
+    with subprocess.Popen(command(url), stderr=subprocess.DEVNULL) as first:
+        while web.sent("/a.tar") < 12_000_000:
+            time.sleep(0.01)
+            assert first.poll() is None
+        first.send_signal(how)
+    sent = web.sent("/a.tar")
+    assert any(n.startswith(".skep-part.") for n in os.listdir(pool))
+    web.pages["/a.tar"].stall = None
+    pull(url)
+    assert read(pool, "web") == b"one"
+    assert web.sent("/a.tar") < len(data) * 1.2 + (sent > len(data)) * len(data)
+    assert os.listdir(pool) == ["web"]
+
+
+def test_sweep(program, web, pull, pool):
+    """Parts that nobody goes on with are removed when they are old, and by `clean` at once."""
+    url = web.page("/a.tar", archive(b"one", 1_000_000), cut=[500_000] * 9)
+    pull(url, "--retries=0", "--connections=1", check=False)
+    web.pages["/a.tar"].status = [404] * 9
+    assert pull(url, check=False).returncode == 1
