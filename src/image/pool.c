@@ -15,6 +15,7 @@
 #include "image/quota-group.h"
 #include "image/quota.h"
 #include "image/subvolume.h"
+#include "image/partial.h"
 #include "image/temporary.h"
 #include "image/transaction.h"
 
@@ -95,6 +96,13 @@ int pool_open(Error *e) {
                 return error_set(e, r, "cannot make the pool '%s': %m", path);
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? error_set(e, errno, "cannot open the pool '%s': %m", path) : fd;
+}
+
+int pool_sweep_partials(Error *e) {
+        _cleanup_free_ char *path = NULL;
+        int r = pool_path(&path, e);
+
+        return r < 0 ? r : MIN(partials_sweep(path, 0, e), 0);
 }
 
 int pool_recover(Error *e) {

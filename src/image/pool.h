@@ -23,6 +23,8 @@ int pool_recover(Error *e);
 /** pool_sweep() - remove what the killed left over that is of no use: copies that were never complete, images half
  * removed. May take long. Return: 0; the first -errno after having tried all. */
 int pool_sweep(Error *e);
+/** pool_sweep_partials() - remove what was downloaded in part and nobody goes on with now. Return: as above. */
+int pool_sweep_partials(Error *e);
 /** pool_find() - look for an image by name
  * Return: 1 found; 0 no such image, @ret untouched; -EINVAL a name that no image can have; -errno. */
 int pool_find(const char *name, Image **ret, Error *e);

@@ -10,8 +10,15 @@
 #include "app/report.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "image/partial.h"
 #include "image/temporary.h"
 #include "importer/kind.h"
+
+static int sweep_directory(const char *path, Error *e) {
+        int r = temporary_sweep(path, e);
+
+        return r < 0 ? r : partials_sweep(path, PARTIAL_AGE_USEC, e);
+}
 
 /* Everything in one directory, or in those of all classes. */
 static int verb_sweep(char *const *args, void *context, Error *e) {
@@ -19,12 +26,12 @@ static int verb_sweep(char *const *args, void *context, Error *e) {
         int r = 0;
 
         if (o->image_root)
-                r = temporary_sweep(o->image_root, e);
+                r = sweep_directory(o->image_root, e);
         for (int class = 0; class < _IMAGE_CLASS_MAX && !o->image_root && r >= 0; class ++) {
                 _cleanup_free_ char *directory = NULL;
                 r = image_class_directory((ImageClass) class, &directory, e);
                 if (r >= 0)
-                        r = temporary_sweep(directory, e);
+                        r = sweep_directory(directory, e);
         }
         return r < 0 ? r : 0;
 }

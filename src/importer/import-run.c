@@ -11,6 +11,7 @@
 
 #include "base/path.h"
 #include "image/lock.h"
+#include "image/partial.h"
 #include "image/temporary.h"
 #include "importer/helper.h"
 #include "importer/unwrap.h"
@@ -93,6 +94,8 @@ static int sweep(const ImportJob *job, Output *o, Error *e) {
         if (r > 0)
                 output_note(o, LOG_NOTICE, "%d unfinished images of earlier imports were removed",
                             r);
+        if (r >= 0)
+                r = partials_sweep(job->root, PARTIAL_AGE_USEC, e);
         return r;
 }
 

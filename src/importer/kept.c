@@ -71,9 +71,12 @@ static int read_marks(int dir_fd, const char *entry, const char *url, Kept *ret)
         return r < 0 ? r : 1;
 }
 
-static int look_at(int dir_fd, const char *entry, size_t n, const char *wanted, const char *url, Kept *ret) {
+static int look_at(int dir_fd, const char *entry, size_t n, const char *wanted, const char *url,
+                   Kept *ret) {
         _cleanup_(kept_done) Kept k = { .name = strndup(entry, n) };
-        int r = !k.name ? -ENOMEM : wanted ? streq(k.name, wanted) : read_marks(dir_fd, entry, url, &k);
+        int r = !k.name  ? -ENOMEM
+                : wanted ? streq(k.name, wanted)
+                         : read_marks(dir_fd, entry, url, &k);
 
         if (r > 0) {
                 *ret = k;
@@ -119,7 +122,8 @@ static bool can_share(const char *root) {
         return a >= 0 && b >= 0 && pwrite(a, "x", 1, 0) == 1 && ioctl(b, FICLONE, a) >= 0;
 }
 
-static int clone(const Image *i, const char *root, const char *name, bool read_only, Output *o, Error *e) {
+static int clone(const Image *i, const char *root, const char *name, bool read_only, Output *o,
+                 Error *e) {
         bool shares = can_share(root);
         int r;
 
@@ -129,13 +133,13 @@ static int clone(const Image *i, const char *root, const char *name, bool read_o
                         return r;
         }
         if (!shares && i->type != IMAGE_SUBVOLUME)
-                output_note(o, LOG_NOTICE, "'%s' is copied: the file system of %s cannot share data",
-                            name, root);
+                output_note(o, LOG_NOTICE,
+                            "'%s' is copied: the file system of %s cannot share data", name, root);
         return image_clone(i, name, read_only ? IMAGE_CLONE_READ_ONLY : 0, e);
 }
 
-int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only, Output *o,
-             Error *e) {
+int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only,
+             Output *o, Error *e) {
         _cleanup_image_ Image *kept = NULL, *old = NULL;
         int r = 0;
 

@@ -8,7 +8,7 @@
 #include "importer/output.h"
 
 typedef struct Kept {
-        char *name; /* of the image */
+        char *name;            /* of the image */
         char *etag, *modified; /* NULL = none */
 } Kept;
 
@@ -31,5 +31,5 @@ int kept_mark(int fd, const char *url, const char *etag, const char *modified, E
  * read-only image a copy, which is told.
  * @root: the directory of both
  * Return: 0; -EEXIST; -EBUSY; -errno. */
-int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only, Output *o,
-             Error *e);
+int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only,
+             Output *o, Error *e);

@@ -16,13 +16,16 @@ static const struct {
         const char *suffix;
         size_t option; /* offset of a bool */
         uint64_t max;
-        bool is_of_trees, is_of_disks, is_of_machines; /* what it goes with; the last: with nothing else */
+        bool is_of_trees, is_of_disks,
+                is_of_machines; /* what it goes with; the last: with nothing else */
 } kinds[] = {
         { ".nspawn", offsetof(ImportOptions, settings), 1 << 20, true, true, true },
         { ".roothash", offsetof(ImportOptions, roothash), 1 << 20, false, true, false },
-        { ".roothash.p7s", offsetof(ImportOptions, roothash_signature), 1 << 20, false, true, false },
+        { ".roothash.p7s", offsetof(ImportOptions, roothash_signature), 1 << 20, false, true,
+          false },
         { ".usrhash", offsetof(ImportOptions, roothash), 1 << 20, false, true, false },
-        { ".usrhash.p7s", offsetof(ImportOptions, roothash_signature), 1 << 20, false, true, false },
+        { ".usrhash.p7s", offsetof(ImportOptions, roothash_signature), 1 << 20, false, true,
+          false },
         { ".verity", offsetof(ImportOptions, verity), UINT64_C(16) << 30, false, true, false },
 };
 
@@ -42,7 +45,8 @@ static int check_digest(int fd, const Digest *expected, Error *e) {
         EVP_MD_CTX *c = EVP_MD_CTX_new();
         ssize_t n = 0;
         bool ok = buffer && c &&
-                  EVP_DigestInit_ex(c, expected->type == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256(),
+                  EVP_DigestInit_ex(c,
+                                    expected->type == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256(),
                                     NULL) == 1;
 
         for (off_t at = 0; ok && (n = pread(fd, buffer, 65536, at)) > 0; at += n)
@@ -52,7 +56,8 @@ static int check_digest(int fd, const Digest *expected, Error *e) {
         if (!ok)
                 return error_set(e, EIO, "cannot compute a %s", digest_name(expected->type));
         if (!digest_is_equal(&found, expected))
-                return error_set(e, EBADMSG, "its %s is not the expected one", digest_name(expected->type));
+                return error_set(e, EBADMSG, "its %s is not the expected one",
+                                 digest_name(expected->type));
         return 0;
 }
 
@@ -138,7 +143,9 @@ int pull_sidecars_place(Pull *p, int dir_fd, const char *name, bool force, Error
 
 void pull_sidecars_remove(Pull *p, int dir_fd, const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
-                _cleanup_free_ char *entry = p->placed[i] ? str_format("%s%s", name, kinds[i].suffix) : NULL;
+                _cleanup_free_ char *entry = p->placed[i]
+                                                     ? str_format("%s%s", name, kinds[i].suffix)
+                                                     : NULL;
                 if (entry)
                         (void) unlinkat(dir_fd, entry, 0);
                 p->placed[i] = false;

@@ -357,6 +357,8 @@ static int work_clean(const void *arg, const WorkerOut *out, Error *e) {
                         r = clean_one(images.items[i], c, &removed, &units, e);
         if (r >= 0 && !c->dry_run)
                 (void) pool_sweep(NULL);
+        if (r >= 0 && !c->dry_run)
+                (void) pool_sweep_partials(NULL);
         return r < 0 ? r : answer(out, units, &removed);
 }
 

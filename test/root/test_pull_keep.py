@@ -188,9 +188,37 @@ def test_gone_on_with_later(web, command, pull, pool, how):
     assert os.listdir(pool) == ["web"]
 
 
+def parts(pool):
+    return sorted(n for n in os.listdir(pool) if n.startswith(".skep-part."))
+
+
 def test_sweep(program, web, pull, pool):
-    """Parts that nobody goes on with are removed when they are old, and by `clean` at once."""
-    url = web.page("/a.tar", archive(b"one", 1_000_000), cut=[500_000] * 9)
-    pull(url, "--retries=0", "--connections=1", check=False)
-    web.pages["/a.tar"].status = [404] * 9
-    assert pull(url, check=False).returncode == 1
+    """What was begun stays for who goes on with it, and is removed when nobody did for long."""
+    url = web.page("/a.tar", archive(b"one", 1_000_000), cut=[500_000], status=[])
+    web.pages["/a.tar"].cut += [0] * 9
+    assert pull(url, "--retries=0", "--connections=1", check=False).returncode == 1
+    assert len(parts(pool)) == 2
+    subprocess.run([program("skep-import"), f"--image-root={pool}", "sweep"], check=True)
+    assert len(parts(pool)) == 2
+    for name in parts(pool):
+        os.utime(pool / name, (0, 0))
+    subprocess.run([program("skep-import"), f"--image-root={pool}", "sweep"], check=True)
+    assert parts(pool) == []
+
+
+@pytest.mark.parametrize("harm", ["state", "bytes", "both", "longer"])
+def test_harmed_part(web, pull, pool, harm):
+    """What was begun is believed as far as it makes sense; with a digest, nothing else becomes an image."""
+    data = archive(b"one", 1_000_000)
+    url = web.page("/a.tar", data, cut=[500_000] + [0] * 9)
+    assert pull(url, "--retries=0", "--connections=1", check=False).returncode == 1
+    content, state = (pool / n for n in parts(pool))
+    if harm in ("state", "both"):
+        state.write_bytes(os.urandom(70_000))
+    if harm in ("bytes", "both"):
+        content.write_bytes(content.read_bytes()[:300_000])
+    if harm == "longer":
+        content.write_bytes(content.read_bytes()[:400_000] + b"x" * 1_000_000)
+    web.pages["/a.tar"].cut = []
+    pull(url, verify=hashlib.sha256(data).hexdigest())
+    assert read(pool, "web") == b"one" and os.listdir(pool) == ["web"]
