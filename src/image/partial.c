@@ -82,7 +82,8 @@ int partials_sweep(const char *directory, uint64_t age_usec, Error *e) {
         for (struct dirent *d; (d = readdir(dir));) {
                 if (!is_own(d->d_name))
                         continue;
-                _cleanup_free_ char *name = strndup(d->d_name, strlen(PARTIAL_PREFIX) + PARTIAL_DIGITS);
+                _cleanup_free_ char *name = strndup(d->d_name,
+                                                    strlen(PARTIAL_PREFIX) + PARTIAL_DIGITS);
                 int r = name ? sweep_one(dirfd(dir), name, age_usec) : -ENOMEM;
                 if (r < 0 && failed == 0)
                         failed = error_set(e, r, "cannot remove '%s/%s': %m", directory, d->d_name);
