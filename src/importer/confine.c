@@ -250,8 +250,6 @@ int confine_filter(Error *e) {
                 CALL(exit_group),
         };
 #undef CALL
-        int r = confine_calls(calls, ELEMENTSOF(calls), e);
-
-        return r < 0 ? r : 0;
+        return confine_calls(calls, ELEMENTSOF(calls), e);
 }
 #endif

@@ -24,7 +24,8 @@ int confine_copier(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
 int confine_packer(int source_fd, int *ret_source_fd, Error *e);
 /** confine_filter() - let only those system calls through that any of these needs, threads and memory included:
  * no socket, no program, no mount, no name space, no other process
- * To be called after one of the above, before threads are started. Return: 0 or -errno. */
+ * To be called after one of the above, before threads are started.
+ * Return: 1 it is so; 0 there is no filter in this build; -errno. */
 int confine_filter(Error *e);
 /** confine_sync() - write the file system to the disk that a directory from the above is on
  * @place: where that is, for errors. Return: 0 or -errno. */

@@ -61,8 +61,8 @@ static int archive_error(SinkTar *s, Error *e) {
         if (archive_errno(s->archive) == ECANCELED)
                 return error_set(e, ECANCELED, "given up");
         if (archive_format(s->archive) == 0)
-                return error_set(e, EBADMSG, "this is not a tar archive");
-        return error_set(e, EBADMSG, "the tar data is damaged near byte %llu: %s",
+                return error_set(e, EBADMSG, "this is neither a tar nor a cpio archive");
+        return error_set(e, EBADMSG, "the archive is damaged near byte %llu: %s",
                          (unsigned long long) s->offset, strempty(clean));
 }
 
@@ -106,6 +106,8 @@ static int write_content(SinkTar *s, int fd, uint64_t size, Error *e) {
                         return archive_error(s, e);
                 if (n == 0)
                         continue;
+                if (offset < 0 || (uint64_t) offset + n > size)
+                        return error_set(e, EBADMSG, "its content goes beyond its size");
                 r = reserve(s, n, e);
                 if (r >= 0)
                         r = write_at(s, fd, data, n, offset, offset != at, e);
@@ -225,6 +227,27 @@ static int add_next(SinkTar *s, struct archive_entry *entry, Error *e) {
         return 0;
 }
 
+/* That there is an end mark. The one of cpio is an entry, without which libarchive does not come here. */
+static int check_end(const SinkTar *s, Error *e) {
+        bool tar = (archive_format(s->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
+
+        for (size_t i = 0; tar && i < sizeof s->tail; i++)
+                if (s->tail[i])
+                        return error_set(e, EBADMSG,
+                                         "the archive is cut off: it has no end mark after its %llu"
+                                         " bytes of tar data",
+                                         (unsigned long long) s->offset);
+        return 0;
+}
+
+/* Of what makes no sense in the header before an entry, libarchive says that it is passed over: names, sizes and
+ * owners. Other warnings, as of names that are no UTF-8, are none to us. */
+static bool is_malformed(const SinkTar *s) {
+        const char *text = strempty(archive_error_string(s->archive));
+
+        return str_skip_prefix(text, "Ignoring malformed") || str_skip_prefix(text, "Rejecting ");
+}
+
 static int unpack(SinkTar *s, Error *e) {
         struct archive_entry *entry;
         uint64_t n = 0;
@@ -234,7 +257,7 @@ static int unpack(SinkTar *s, Error *e) {
                 r = archive_read_next_header(s->archive, &entry);
                 if (r == ARCHIVE_EOF)
                         break;
-                if (r < ARCHIVE_WARN)
+                if (r < ARCHIVE_WARN || (r == ARCHIVE_WARN && is_malformed(s)))
                         return archive_error(s, e);
                 r = add_next(s, entry, e);
                 if (r < 0)
@@ -243,12 +266,9 @@ static int unpack(SinkTar *s, Error *e) {
 
         if (n == 0)
                 return error_set(e, ENODATA, "the archive has no entries");
-        for (size_t i = 0; i < sizeof s->tail; i++)
-                if (s->tail[i])
-                        return error_set(e, EBADMSG,
-                                         "the archive is cut off: it has no end mark after its %llu"
-                                         " bytes of tar data",
-                                         (unsigned long long) s->offset);
+        r = check_end(s, e);
+        if (r < 0)
+                return r;
         return name_full_disk(s, tree_finish(s->tree, e), e);
 }
 
@@ -257,6 +277,7 @@ static int open_archive(SinkTar *s, Error *e) {
         if (!s->archive)
                 return error_oom(e);
         if (archive_read_support_format_tar(s->archive) < ARCHIVE_WARN ||
+            archive_read_support_format_cpio(s->archive) < ARCHIVE_WARN ||
             archive_read_set_option(s->archive, "tar", "read_concatenated_archives", "1") <
                     ARCHIVE_WARN)
                 return archive_error(s, e);

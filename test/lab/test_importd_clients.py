@@ -152,7 +152,7 @@ def test_bad_archive(lab, scratch, small, how):
     """One sentence, and nothing left."""
     data = {"cut": small[:-9], "noise": b"x" * 4000,
             "dot-dot": archives.write(scratch / "x", [file("../x", b"")]).read_bytes()}[how]
-    words = {"cut": "cut off", "noise": "not a tar archive", "dot-dot": "'..'"}[how]
+    words = {"cut": "cut off", "noise": "neither a tar nor a cpio archive", "dot-dot": "'..'"}[how]
     status, out = Slow(lab, "bad").finish(data)
     assert status != 0 and words in out, out
     assert pool(lab) == []

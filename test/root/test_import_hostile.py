@@ -145,6 +145,141 @@ def test_control_characters_are_not_printed(attack, place):
     assert "\x1b" not in said and "\\x1b" in said
 
 
+def header(name=b"f", size=b"00000000000\0", mode=b"0000644\0", uid=b"0000000\0", kind=b"0", mtime=b"00000000000\0",
+           link=b"", device=b"0000001\0", magic=b"ustar\x0000", rest=bytes(167)):
+    """A header of 512 bytes with any bytes in its fields, and the right checksum."""
+    raw = bytearray(name.ljust(100, b"\0") + mode + uid + b"0000000\0" + size + mtime + b" " * 8 + kind
+                    + link.ljust(100, b"\0") + magic + bytes(64) + device * 2 + rest)
+    assert len(raw) == 512
+    raw[148:156] = b"%06o\0 " % sum(raw)
+    return bytes(raw)
+
+
+def binary(number, width):
+    """A number as GNU tar writes those that do not fit: negative ones, too."""
+    return (number & ((1 << (8 * width)) - 1) | 1 << (8 * width - 1)).to_bytes(width, "big")
+
+
+def pax(text, kind=b"x"):
+    """A header of that kind with these bytes as its records."""
+    return header(b"pax", b"%011o\0" % len(text), kind=kind) + text + bytes(-len(text) % 512)
+
+
+def record(key, value):
+    """One record of such a header."""
+    n = len(key) + len(value) + 3
+    while len(b"%d" % n) + len(key) + len(value) + 3 != n:
+        n += 1
+    return b"%d %s=%s\n" % (n, key, value)
+
+
+BROKEN = {
+    "negative-size": header(size=binary(-1, 12)),
+    "huge-size": header(size=binary(2 ** 62, 12)) + b"x" * 512,
+    "size-beyond-64-bits": header(size=binary(2 ** 80, 12)),
+    "negative-uid": header(uid=binary(-1, 8)),
+    "uid-beyond-32-bits": header(uid=binary(2 ** 40, 8)),
+    "uid-of-nobody-at-all": header(uid=binary(2 ** 32 - 1, 8)),
+    "pax-uid-negative": pax(record(b"uid", b"-1")) + header(),
+    "pax-uid-huge": pax(record(b"uid", b"9" * 30)) + header(),
+    "pax-size-negative": pax(record(b"size", b"-5")) + header(),
+    "pax-size-huge": pax(record(b"size", b"9223372036854775807")) + header() + b"x" * 512,
+    "pax-length-lies": pax(b"99999 path=x\n") + header(),
+    "pax-length-overflows": pax(b"99999999999999999999999 path=x\n") + header(),
+    "pax-length-negative": pax(b"-5 path=x\n") + header(),
+    "pax-length-zero": pax(b"0 path=x\n") + header(),
+    "pax-without-end": pax(b"12 path=abcdefgh") + header(),
+    "pax-path-out": pax(record(b"path", b"../canary/new")) + header(),
+    "pax-path-absolute": pax(record(b"path", b"/canary/new")) + header(),
+    "pax-link-out": pax(record(b"linkpath", b"../canary/file")) + header(kind=b"1", link=b"x"),
+    "pax-huge": header(b"pax", b"77777777777\0", kind=b"x") + b"x" * 4096,
+    "pax-sparse-map-lies": pax(record(b"GNU.sparse.major", b"1") + record(b"GNU.sparse.minor", b"0")
+                               + record(b"GNU.sparse.realsize", b"10")) + header(size=b"00000001000\0")
+    + b"99999999999999999999\n".ljust(512, b"0"),
+    "pax-sparse-overlap": pax(record(b"GNU.sparse.size", b"100") + record(b"GNU.sparse.numblocks", b"2")
+                              + record(b"GNU.sparse.map", b"50,60,0,9223372036854775807")) + header(),
+    "gnu-long-name-huge": header(b"././@LongLink", b"77777777777\0", kind=b"L") + b"x" * 4096,
+    "gnu-long-name-out": header(b"././@LongLink", b"00000000016\0", kind=b"L") + b"../canary/new\0".ljust(512, b"\0")
+    + header(),
+    "gnu-sparse-beyond": header(kind=b"S", size=b"00000000001\0", magic=b"ustar  \0", rest=bytes(41) + (
+        b"77777777777\0" * 2 + bytes(73) + b"00000000200\0").ljust(126, b"\0")) + b"x" * 512,
+    "gnu-sparse-backwards": header(kind=b"S", size=b"00000000002\0", magic=b"ustar  \0", rest=bytes(41) + (
+        b"00000000100\x0000000000001\x0000000000010\x0000000000001\0" + bytes(49)
+        + b"00000000200\0").ljust(126, b"\0")) + b"x" * 512,
+    "no-name": header(name=b""),
+    "checksum": header()[:148] + b"000000\0 " + header()[156:],
+    "pax-global-path": pax(record(b"path", b"../canary/new"), b"g") + header(),
+    "cpio-out": b"07070100000001000081a4000000000000000000000001000000000000000100000000000000000000000000000000"
+                b"0000000e00000000../canary/new\0x\0\0\0",
+    "cpio-size": b"07070100000001000081a400000000000000000000000100000000fffffffffffffff0000000000000000000000000"
+                 b"0000000200000000f\0",
+    "cpio-name": b"07070100000001000081a4000000000000000000000001000000000000000100000000000000000000000000000000"
+                 b"ffffffff00000000f\0",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_numbers(attack, place, name):
+    """Lengths, sizes and owners that no archiver writes: refused, or harmless; quick, and never a crash."""
+    (place / "x.tar").write_bytes(BROKEN[name] + bytes(1024))
+    start = time.monotonic()
+    web, said = attack(place / "x.tar", "--sync=no")
+    assert "was killed by" not in said
+    assert time.monotonic() - start < 10
+    if name.startswith("pax-length") or name == "pax-without-end":
+        assert web is None and "damaged" in said, "what was in it is not passed over"
+    if web is not None:
+        found = archives.describe(web)
+        assert all(0 <= v[1] < 2 ** 32 - 1 and (v[5] or 0) < 2 ** 20 for v in found.values()), found
+
+
+CLASSES = ["machine", "portable", "sysext", "confext"]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_class(attack, place, kind):
+    """What removes files of the host, and what gives rights on it, is for machines alone; disks are for nobody."""
+    web, said = attack(archives.write(place / "x.tar", [
+        directory("usr/bin", mode=0o2755), file("usr/bin/su", b"x", mode=0o4755), file("usr/bin/wall", b"x", mode=0o2755),
+        hardlink("usr/bin/su2", "usr/bin/su"), archives.node("usr/gone", "c", 0, 0), archives.node("null", "c", 1, 3),
+        archives.node("sda", "b", 8, 0), archives.node("mem", "c", 1, 1), archives.node("kvm", "c", 10, 232),
+        file("caps", b"x", pax_headers={"SCHILY.xattr.user.overlay.opaque": "y", "SCHILY.xattr.user.note": "n",
+                                        "SCHILY.xattr.trusted.overlay.opaque": "y"}),
+        file(".wh.file", b""), file(".wh..wh..opq", b""),
+    ]), f"--class={kind}")
+    assert web is not None, said
+    machine = kind == "machine"
+    assert (web / "usr/bin/su").stat().st_mode & 0o7777 == (web / "usr/bin/su2").stat().st_mode & 0o7777 \
+        == (0o4755 if machine else 0o755)
+    assert (web / "usr/bin/wall").stat().st_mode & 0o7777 == (0o2755 if machine else 0o755)
+    assert (web / "usr/gone").exists() == (web / "null").exists() == machine
+    assert not any((web / n).exists() for n in ("sda", "mem", "kvm"))
+    assert sorted(os.listxattr(web / "caps")) == ["user.note"] + ["user.overlay.opaque"] * machine
+    assert (web / ".wh.file").exists(), "it is a name like any other outside of layers"
+
+
+@pytest.mark.parametrize("form", ["newc", "odc", "crc", "bin"])
+def test_cpio(attack, place, form):
+    """cpio is taken as well; links to what is outside, names that lead out and missing ends are not."""
+    tree = place / "tree"
+    (tree / "d").mkdir(parents=True)
+    (tree / "d/f").write_bytes(b"content")
+    os.chown(tree / "d/f", 7, 8)
+    os.link(tree / "d/f", tree / "hard")
+    (tree / "sym").symlink_to("d/f")
+    os.mkfifo(tree / "fifo")
+    data = subprocess.run(["sh", "-c", 'find . -depth | cpio --quiet -o -H "$0"', form], cwd=tree,
+                          stdout=subprocess.PIPE, check=True).stdout
+    (place / "cut").write_bytes(data[:data.rindex(b"TRAILER")])
+    assert attack(place / "cut")[0] is None
+    (place / "x").write_bytes(data)
+    web, said = attack(place / "x")
+    assert web is not None, said
+    assert archives.describe(web, nanoseconds=False).keys() == archives.describe(tree).keys()
+    assert (web / "d/f").read_bytes() == b"content" and (web / "d/f").stat().st_uid == 7
+    assert (web / "hard").samefile(web / "d/f") and os.readlink(web / "sym") == "d/f"
+
+
 @pytest.mark.parametrize("pack", [["gzip", "-9"], ["xz", "-1"], ["zstd", "-1"], ["bzip2", "-1"]],
                          ids=lambda p: p[0])
 def test_ratio(attack, place, pack):
@@ -257,7 +392,7 @@ def test_cut_off(attack, place, whole, packed, cut):
     (place / "x").write_bytes(archives.pack(whole, packed)[:cut])
     web, said = attack(place / "x")
     assert web is None
-    assert any(w in said for w in ("cut off", "damaged near byte", "not a tar archive")), said
+    assert any(w in said for w in ("cut off", "damaged near byte", "neither a tar nor a cpio archive")), said
 
 
 @pytest.mark.parametrize("packed", archives.PACKERS)
@@ -277,10 +412,10 @@ def test_corrupt(attack, place, whole, packed, at):
 
 
 @pytest.mark.parametrize("data, words", [
-    (b"", "is empty"), (b"x", "not a tar archive"), (b"PK\x03\x04" + bytes(2000), "not a tar archive"),
-    (os.urandom(5000), "not a tar archive"), (bytes(10240), "no entries"),
+    (b"", "is empty"), (b"x", "neither a tar nor a cpio archive"), (b"PK\x03\x04" + bytes(2000), "neither a tar nor a cpio archive"),
+    (os.urandom(5000), "neither a tar nor a cpio archive"), (bytes(10240), "no entries"),
     (b"\x1f\x8b", "cut off"), (b"\x02\x21\x4c\x18" + bytes(500), "not supported"),
-    (b"#!/bin/sh\nexit 0\n" * 500, "not a tar archive"),
+    (b"#!/bin/sh\nexit 0\n" * 500, "neither a tar nor a cpio archive"),
 ], ids=["empty", "one-byte", "zip", "noise", "zeros", "gzip-magic", "lz4", "script"])
 def test_no_archive(attack, place, data, words):
     (place / "x").write_bytes(data)
@@ -292,7 +427,7 @@ def test_gzip_of_gzip(attack, place):
     """Packed once means unpacked once."""
     inner = archives.write(place / "inner", [file("a", b"1")], "gz").read_bytes()
     (place / "x").write_bytes(archives.pack(inner, "gz"))
-    assert "not a tar archive" in attack(place / "x")[1]
+    assert "neither a tar nor a cpio archive" in attack(place / "x")[1]
 
 
 def test_xz_with_huge_dictionary(attack, place):

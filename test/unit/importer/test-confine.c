@@ -7,19 +7,28 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/path.h"
 #include "importer/confine.h"
 
 typedef struct Place {
         char *base;
-        int base_fd, target_fd;
+        int base_fd, target_fd, source_fd;
 } Place;
 
 static int make_place(void **state) {
@@ -34,6 +43,11 @@ static int make_place(void **state) {
             file_write(p->base_fd, "outside/file", "x", O_CREAT, 0600) < 0)
                 return -1;
         p->target_fd = openat(p->base_fd, "target", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (mkdirat(p->base_fd, "source", 0700) < 0 ||
+            file_write(p->base_fd, "source/file", "x", O_CREAT, 0600) < 0 ||
+            file_write(p->base_fd, "other", "x", O_CREAT, 0600) < 0)
+                return -1;
+        p->source_fd = openat(p->base_fd, "source", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         *state = p;
         return 0;
 }
@@ -41,6 +55,7 @@ static int make_place(void **state) {
 static int remove_place(void **state) {
         Place *p = *state;
 
+        (void) close(p->source_fd);
         (void) close(p->target_fd);
         (void) close(p->base_fd);
         (void) path_remove_tree(AT_FDCWD, p->base);
@@ -154,8 +169,201 @@ static const struct {
         { "execute", try_execute, false, true },
 };
 
+/* What the filter keeps away, whatever capabilities and mounts there are. */
+
+static int try_socket(const Place *p, int fd) {
+        return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int try_local_socket(const Place *p, int fd) {
+        int pair[2];
+
+        return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+}
+
+static int try_name_space(const Place *p, int fd) {
+        return unshare(CLONE_NEWUSER);
+}
+
+static int try_fork(const Place *p, int fd) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(0);
+        return pid;
+}
+
+static int try_signal(const Place *p, int fd) {
+        return kill(getppid(), 0);
+}
+
+static int try_trace(const Place *p, int fd) {
+        return (int) ptrace(PTRACE_SEIZE, getppid(), NULL, NULL);
+}
+
+static int try_read_memory(const Place *p, int fd) {
+        char byte;
+        struct iovec own = { &byte, 1 }, others = { (void *) p, 1 };
+
+        return (int) process_vm_readv(getppid(), &own, 1, &others, 1, 0);
+}
+
+static int try_code(const Place *p, int fd) {
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                    0) == MAP_FAILED
+                       ? -1
+                       : 0;
+}
+
+static int try_handle(const Place *p, int fd) {
+        struct {
+                struct file_handle head;
+                char bytes[128];
+        } handle = { .head = { .handle_bytes = 128 } };
+        int mount;
+
+        return name_to_handle_at(fd, "", &handle.head, &mount, AT_EMPTY_PATH);
+}
+
+static int try_terminal(const Place *p, int fd) {
+        char c = 'x';
+
+        return ioctl(STDIN_FILENO, TIOCSTI, &c) < 0 && errno == EPERM ? -1 : 0;
+}
+
+static int try_limits(const Place *p, int fd) {
+        return setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 100, 100 });
+}
+
+static int try_change_root(const Place *p, int fd) {
+        return chroot("/");
+}
+
+static void *nothing(void *context) {
+        return context;
+}
+
+static int try_thread(const Place *p, int fd) {
+        pthread_t thread;
+
+        return pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0
+                       ? 0
+                       : -1;
+}
+
+/* And what the other two may do: the copier also reads, the packer reads alone. */
+
+static int try_read_source(const Place *p, int fd) {
+        return openat(p->source_fd, "file", O_RDONLY | O_CLOEXEC);
+}
+
+static int try_write_source(const Place *p, int fd) {
+        return openat(p->source_fd, "file", O_WRONLY | O_CLOEXEC);
+}
+
+static int try_create_in_source(const Place *p, int fd) {
+        return openat(p->source_fd, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static int try_change_source(const Place *p, int fd) {
+        return fchmodat(p->source_fd, "file", 0777, 0);
+}
+
+static int try_above_source(const Place *p, int fd) {
+        return openat(p->source_fd, "../other", O_RDONLY | O_CLOEXEC);
+}
+
 /* Exit statuses of the child. */
 enum { COULD, COULD_NOT, NOT_CONFINED };
+
+typedef enum Role { UNPACKER = 1 << 0, COPIER = 1 << 1, PACKER = 1 << 2, ALL = 7 } Role;
+
+static const struct {
+        const char *name;
+        int (*try)(const Place *p, int fd);
+        Role who;
+        bool allowed;
+} filtered[] = {
+        { "unpack", try_unpack, UNPACKER | COPIER, true },
+        { "unpack", try_unpack, PACKER, false },
+        { "thread", try_thread, ALL, true },
+        { "read the source", try_read_source, COPIER | PACKER, true },
+        { "write to the source", try_write_source, COPIER | PACKER, false },
+        { "create in the source", try_create_in_source, COPIER | PACKER, false },
+        { "change the source", try_change_source, COPIER | PACKER, false },
+        { "above the source", try_above_source, COPIER | PACKER, false },
+        { "create", try_create, ALL, false },
+        { "read", try_read, ALL, false },
+        { "execute", try_execute, ALL, false },
+        { "mount", try_mount, ALL, false },
+        { "socket", try_socket, ALL, false },
+        { "local socket", try_local_socket, ALL, false },
+        { "name space", try_name_space, ALL, false },
+        { "fork", try_fork, ALL, false },
+        { "signal", try_signal, ALL, false },
+        { "trace", try_trace, ALL, false },
+        { "read memory", try_read_memory, ALL, false },
+        { "code", try_code, ALL, false },
+        { "handle", try_handle, ALL, false },
+        { "terminal", try_terminal, ALL, false },
+        { "limits", try_limits, ALL, false },
+        { "change the root", try_change_root, ALL, false },
+};
+
+_noreturn_ static void run_filtered(Place p, size_t i, Role role) {
+        int source_fd = p.source_fd, fd = -EBADF, r;
+
+        (void) umask(0);
+        r = role == UNPACKER ? confine_unpacker(p.target_fd, &fd, NULL)
+            : role == COPIER ? confine_copier(source_fd, p.target_fd, &p.source_fd, &fd, NULL)
+                             : confine_packer(source_fd, &p.source_fd, NULL);
+        if (role == PACKER)
+                fd = p.target_fd;
+        _exit(r < 0 || confine_filter(NULL) < 0 ? NOT_CONFINED
+              : filtered[i].try(&p, fd) >= 0    ? COULD
+                                                : COULD_NOT);
+}
+
+/* Whether there is a filter in this build. */
+static bool has_filter(void) {
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0)
+                _exit(confine_privileges(NULL) >= 0 && confine_filter(NULL) > 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WEXITSTATUS(status);
+}
+
+static bool has_landlock(void) {
+        return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2;
+}
+
+/* Each role tries each thing, confined as it is when it handles foreign bytes. */
+static void misbehaving(void **state) {
+        const Place *p = *state;
+
+        if (geteuid() != 0 || !has_landlock() || !has_filter())
+                skip();
+        for (size_t i = 0; i < ELEMENTSOF(filtered); i++)
+                for (Role role = UNPACKER; role <= PACKER; role <<= 1) {
+                        int status;
+
+                        if (!(filtered[i].who & role))
+                                continue;
+                        (void) unlinkat(p->target_fd, "d/link", 0);
+                        (void) unlinkat(p->target_fd, "d", AT_REMOVEDIR);
+                        (void) unlinkat(p->target_fd, "new", 0);
+                        pid_t pid = fork();
+                        if (pid == 0)
+                                run_filtered(*p, i, role);
+                        assert_true(pid > 0);
+                        assert_int_equal(waitpid(pid, &status, 0), pid);
+                        assert_true(WIFEXITED(status));
+                        CHECK_EQ(WEXITSTATUS(status), filtered[i].allowed ? COULD : COULD_NOT,
+                                 "%s (role %d)", filtered[i].name, role);
+                }
+}
 
 _noreturn_ static void run_attempt(const Place *p, size_t i) {
         _cleanup_fd_ int fd = -EBADF;
@@ -167,10 +375,6 @@ _noreturn_ static void run_attempt(const Place *p, size_t i) {
                 _exit(NOT_CONFINED);
         }
         _exit(attempts[i].try(p, fd) >= 0 ? COULD : COULD_NOT);
-}
-
-static bool has_landlock(void) {
-        return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2;
 }
 
 static void confined(void **state) {
@@ -229,6 +433,7 @@ static void no_network(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(confined, make_place, remove_place),
+                cmocka_unit_test_setup_teardown(misbehaving, make_place, remove_place),
                 cmocka_unit_test_setup_teardown(no_network, make_place, remove_place),
         };
 
