@@ -19,14 +19,13 @@ int import_bus_check_reveal(ImportManager *m, sd_bus_message *msg) {
 static int append_image(sd_bus_message *reply, ImageClass class, const Image *i, bool reveals) {
         if (!reveals)
                 return sd_bus_message_append(reply, "(ssssbtttttt)", image_class_name(class),
-                                             i->name, image_type_name(i->type), "", 0, UINT64_MAX,
-                                             UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                             i->name, image_type_name(i->type), "", 0, UINT64_C(0),
+                                             UINT64_C(0), UINT64_MAX, UINT64_MAX, UINT64_MAX,
                                              UINT64_MAX);
         return sd_bus_message_append(reply, "(ssssbtttttt)", image_class_name(class), i->name,
                                      image_type_name(i->type), i->path, (int) i->read_only,
-                                     i->crtime_usec ? i->crtime_usec : UINT64_MAX,
-                                     i->mtime_usec ? i->mtime_usec : UINT64_MAX, i->usage,
-                                     i->usage_exclusive, i->limit, i->limit_exclusive);
+                                     i->crtime_usec, i->mtime_usec, i->usage, i->usage_exclusive,
+                                     i->limit, i->limit_exclusive);
 }
 
 static int append_machines(sd_bus_message *reply, bool reveals) {
@@ -34,7 +33,7 @@ static int append_machines(sd_bus_message *reply, bool reveals) {
         int r = pool_list(&list, NULL);
 
         for (size_t i = 0; i < list.n && r >= 0; i++)
-                if (!image_is_hidden(list.items[i]) && !image_is_host(list.items[i]))
+                if (!image_is_hidden(list.items[i]) || image_is_host(list.items[i]))
                         r = append_image(reply, IMAGE_CLASS_MACHINE, list.items[i], reveals);
         return r;
 }

@@ -9,32 +9,32 @@ static const char *const types[] = { "", "raw", "tar", "fs", NULL };
 static const char *const classes[] = { "", "machine", "portable", "sysext", "confext", NULL };
 
 /* Parameters of all that starts something */
-typedef struct StartIn {
+typedef struct StartWords {
         char *remote, *local, *verify, *format, *image_root;
         int type, class;
         bool force, read_only, keep_download, interactive;
         JsonUnsigned fd;
-} StartIn;
+} StartWords;
 
 #define STRING_ROW(row_name, field)                                                                \
-        { .name = (row_name), .kind = &json_string_kind, .at = offsetof(StartIn, field) }
+        { .name = (row_name), .kind = &json_string_kind, .at = offsetof(StartWords, field) }
 #define BOOL_ROW(row_name, field)                                                                  \
-        { .name = (row_name), .kind = &json_bool_kind, .at = offsetof(StartIn, field) }
+        { .name = (row_name), .kind = &json_bool_kind, .at = offsetof(StartWords, field) }
 #define TYPE_ROW                                                                                   \
         {                                                                                          \
-                .name = "type", .kind = &json_choice_kind, .at = offsetof(StartIn, type),          \
+                .name = "type", .kind = &json_choice_kind, .at = offsetof(StartWords, type),       \
                 .names = types, .required = true                                                   \
         }
 #define CLASS_ROW(is_required)                                                                     \
         {                                                                                          \
-                .name = "class", .kind = &json_choice_kind, .at = offsetof(StartIn, class),        \
+                .name = "class", .kind = &json_choice_kind, .at = offsetof(StartWords, class),     \
                 .names = classes, .required = (is_required)                                        \
         }
 #define INTERACTIVE_ROW BOOL_ROW("allowInteractiveAuthentication", interactive)
 #define FD_ROW                                                                                     \
         {                                                                                          \
                 .name = "fileDescriptor", .kind = &json_unsigned_kind,                             \
-                .at = offsetof(StartIn, fd), .max = UINT8_MAX, .required = true                    \
+                .at = offsetof(StartWords, fd), .max = UINT8_MAX, .required = true                 \
         }
 
 static const JsonRow pull_rows[] = {
@@ -49,7 +49,7 @@ static const JsonRow pull_rows[] = {
         STRING_ROW("imageRoot", image_root),
         INTERACTIVE_ROW,
 };
-static const JsonShape pull_shape = { pull_rows, ELEMENTSOF(pull_rows), sizeof(StartIn), NULL };
+static const JsonShape pull_shape = { pull_rows, ELEMENTSOF(pull_rows), sizeof(StartWords), NULL };
 
 static const JsonRow import_rows[] = {
         FD_ROW,
@@ -61,7 +61,7 @@ static const JsonRow import_rows[] = {
         STRING_ROW("imageRoot", image_root),
         INTERACTIVE_ROW,
 };
-static const JsonShape import_shape = { import_rows, ELEMENTSOF(import_rows), sizeof(StartIn),
+static const JsonShape import_shape = { import_rows, ELEMENTSOF(import_rows), sizeof(StartWords),
                                         NULL };
 
 static const JsonRow export_rows[] = {
@@ -73,7 +73,7 @@ static const JsonRow export_rows[] = {
         STRING_ROW("imageRoot", image_root),
         INTERACTIVE_ROW,
 };
-static const JsonShape export_shape = { export_rows, ELEMENTSOF(export_rows), sizeof(StartIn),
+static const JsonShape export_shape = { export_rows, ELEMENTSOF(export_rows), sizeof(StartWords),
                                         NULL };
 
 static int on_started(ImportClient *c, sd_bus_message *reply, int r, Error *e) {
@@ -86,7 +86,7 @@ static int on_started(ImportClient *c, sd_bus_message *reply, int r, Error *e) {
                      : import_client_follow(c, id, e);
 }
 
-static int append_words(sd_bus_message *call, const char *way, const StartIn *in) {
+static int append_words(sd_bus_message *call, const char *way, const StartWords *in) {
         _cleanup_free_ char *type = str_format("%s-%s", way, types[in->type]);
         const char *const words[][2] = {
                 { "Type", type },
@@ -106,7 +106,7 @@ static int append_words(sd_bus_message *call, const char *way, const StartIn *in
 }
 
 /* @fd: -EBADF = there is none */
-static int start(VarlinkLink *link, const char *way, const StartIn *in, int fd, Error *e) {
+static int start(VarlinkLink *link, const char *way, const StartWords *in, int fd, Error *e) {
         uint64_t flags = (in->force ? TRANSFER_FORCE : 0) |
                          (in->read_only ? TRANSFER_READ_ONLY : 0) |
                          (in->keep_download ? TRANSFER_KEEP_DOWNLOAD : 0);
@@ -134,7 +134,7 @@ static int start(VarlinkLink *link, const char *way, const StartIn *in, int fd, 
 }
 
 static int pull(VarlinkLink *link, void *parameters, Error *e) {
-        const StartIn *in = parameters;
+        const StartWords *in = parameters;
 
         if (!in->remote)
                 return varlink_invalid(link, "remote", "it is not said");
@@ -143,7 +143,7 @@ static int pull(VarlinkLink *link, void *parameters, Error *e) {
         return start(link, "pull", in, -EBADF, e);
 }
 
-static int start_with_fd(VarlinkLink *link, const char *way, const StartIn *in, Error *e) {
+static int start_with_fd(VarlinkLink *link, const char *way, const StartWords *in, Error *e) {
         _cleanup_fd_ int fd = varlink_take_fd(link, in->fd.value);
 
         if (fd < 0)
@@ -156,7 +156,7 @@ static int import(VarlinkLink *link, void *parameters, Error *e) {
 }
 
 static int export(VarlinkLink *link, void *parameters, Error *e) {
-        const StartIn *in = parameters;
+        const StartWords *in = parameters;
 
         if (streq(types[in->type], "fs"))
                 return varlink_invalid(link, "type", "neither tar nor raw");
@@ -417,7 +417,7 @@ static const char skep_description[] =
         "  imageRoot: ?string,\n"
         "  allowInteractiveAuthentication: ?bool\n"
         ") -> " STREAM
-        "# Writes an image to a descriptor, uncompressed or as xz, gzip, bzip2 or zstd\n"
+        "# Writes an image to a descriptor, uncompressed or as xz, gzip, bzip2, zstd or lz4\n"
         "method Export(\n"
         "  local: ?string,\n"
         "  fileDescriptor: int,\n"

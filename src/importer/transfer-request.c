@@ -11,7 +11,7 @@
 #include "importer/url.h"
 
 static const char *const verify_modes[] = { "no", "checksum", "signature" };
-static const char *const formats[] = { "uncompressed", "xz", "gzip", "bzip2", "zstd" };
+static const char *const formats[] = { "uncompressed", "xz", "gzip", "bzip2", "zstd", "lz4" };
 
 static bool is_empty(const char *s) {
         return !s || !*s;
@@ -94,7 +94,7 @@ static int check_mode(const TransferRequest *r, mode_t mode, Error *e) {
         if (r->kind == TRANSFER_IMPORT_FS)
                 return S_ISDIR(mode) ? 0 : error_set(e, ENOTDIR, "the descriptor is no directory");
         if (S_ISDIR(mode))
-                return error_set(e, EISDIR, "the descriptor is a directory");
+                return error_set(e, EINVAL, "the descriptor is a directory");
         if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
                 return error_set(e, EINVAL,
                                  "the descriptor is neither a file nor a pipe nor a socket");

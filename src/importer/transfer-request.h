@@ -28,7 +28,7 @@ int transfer_request_copy(const TransferRequest *r, TransferRequest *ret);
  * Return: 0 or -EINVAL with the cause in @e. */
 int transfer_request_check(const TransferRequest *r, Error *e);
 /** transfer_request_check_fd() - whether a descriptor is good for it: open the right way, and of a file, a pipe
- * or a socket, or of a directory where one is imported. Return: 0; -EINVAL, -ENOTDIR, -EISDIR. */
+ * or a socket, or of a directory where one is imported. Return: 0; -EINVAL, -ENOTDIR. */
 int transfer_request_check_fd(const TransferRequest *r, int fd, Error *e);
 /** transfer_request_shown_remote() - the URL as strangers may see it: without a password
  * Return: a new string; NULL = out of memory. */

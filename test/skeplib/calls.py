@@ -3,8 +3,13 @@
 good arguments and bad ones, of root and of others. A step is what recorder.py takes; title() is how
 docs/machine1-compat.md calls it."""
 
+from . import TOP
+
+DOCUMENT = TOP / "docs/machine1-compat.md"
 NAME = "org.freedesktop.machine1"
 PATH = "/org/freedesktop/machine1"
+# The signal that tells of what a call has made.
+NEW = "MachineNew"
 
 # Who calls, and what the rule of polkit (RULES) says to them; nobody is left to the defaults.
 ALLOWED, DENIED, NOBODY = "games", "news", "nobody"
@@ -58,9 +63,10 @@ def gone(machine, patience=5):
     return {"do": "wait", "member": "MachineRemoved", "machine": machine, "patience": patience}
 
 
-def _shown(value):
+def shown(value):
+    """An argument, as a document has it."""
     if isinstance(value, list):
-        return "[" + ", ".join(_shown(v) for v in value) + "]"
+        return "[" + ", ".join(shown(v) for v in value) + "]"
     if isinstance(value, str):
         return f"PID of {value[1:]}" if value.startswith("$") else '"' + value.replace("\n", "\\n") + '"'
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
@@ -71,7 +77,7 @@ def title(step):
     kind = step["path"][len(PATH) + 1:].partition("/")[0]
     what = {"": "", "machine": f"machine {step['of']}: ", "image": f"image {step['of']}: "}[kind]
     words = f"property {step['property']}" if "property" in step else \
-        f"{step['member']}({', '.join(_shown(a) for a in step['args'])})"
+        f"{step['member']}({', '.join(shown(a) for a in step['args'])})"
     who = "" if step["user"] == "root" else step["user"] + ": "
     return (f"{who}{what}{words}" + (", interactive" if step.get("interactive") else "")
             + (f", {step['when']}" if "when" in step else ""))

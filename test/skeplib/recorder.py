@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs in a lab, beside wire.py: goes through a list of steps (skeplib.sidebyside makes it), and writes down what each
 call on the bus was answered with and which signals came. Steps come as JSON on standard input, the record goes to
-standard output."""
+standard output. Arguments: the service, and the signal by which it tells of something new."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import time
 
 import wire
 
-NAME = "org.freedesktop.machine1"
+NAME, NEW = sys.argv[1:]
 MANAGER = NAME + ".Manager"
 
 
@@ -91,7 +91,15 @@ class Recorder:
             return self.known[value[1:]]
         if isinstance(value, list):
             return [self._filled(v) for v in value]
+        if isinstance(value, dict):
+            return os.open(value["open"], value["flags"] | os.O_CLOEXEC, 0o600)
         return value
+
+    def _named(self, text):
+        """A text in which values stand as @NAME@."""
+        for name, value in self.known.items():
+            text = text.replace(f"@{name}@", str(value))
+        return text
 
     def _take_signals(self):
         owner = self.bus.call(*wire.BUS, "GetNameOwner", "s", [NAME])
@@ -102,10 +110,10 @@ class Recorder:
         return found
 
     def call(self, step):
-        step = {**step, "args": self._filled(step["args"])}
+        step = {**step, "args": self._filled(step["args"]), "path": self._named(step["path"])}
         if step["user"] == "root":
             record = perform(self.bus, step, self.held)
-            record["before"] = [m.member for m in self.bus.signals if m.member == "MachineNew"]
+            record["before"] = [m.member for m in self.bus.signals if m.member == NEW]
             self._take_signals()
         else:
             record = perform_as(step["user"], step)
@@ -115,9 +123,7 @@ class Recorder:
         return record
 
     def shell(self, step):
-        run = step["run"]
-        for name, value in self.known.items():
-            run = run.replace(f"@{name}@", str(value))
+        run = self._named(step["run"])
         done = subprocess.run(["bash", "-ec", run], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, check=False, timeout=90)
         if done.returncode:
@@ -138,7 +144,7 @@ class Recorder:
     def wait(self, step):
         """Wait until the signal came that is wanted, if it did not come before."""
         end = time.monotonic() + step.get("patience", 5)
-        wanted = [MANAGER, step["member"], step["machine"]]
+        wanted = [MANAGER, step["member"], self._filled(step["machine"])]
         while not any([s[0], s[1], s[2][0]] == wanted for s in self.signals if s[2]):
             if time.monotonic() > end:
                 return {"missing": "not gone"}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two daemons, one list of calls: goes through it in a lab, makes what came comparable, and holds the differences
-against the table in docs/machine1-compat.md."""
+against the table in a document. What is called is a subject's: the modules calls and import_calls are such."""
 
 import concurrent.futures
 import json
@@ -10,17 +10,18 @@ from . import TOP
 from . import calls
 from . import guestcalls
 
-DOCUMENT = TOP / "docs/machine1-compat.md"
 HERE = "/run/side-by-side"
+# More steps of a subject, with preparations of their own.
+PARTS = {calls.NAME: [guestcalls]}
 
 # Properties whose values are others in each run.
 _TIMES = ("Timestamp", "TimestampMonotonic", "CreationTimestamp", "ModificationTimestamp")
 _NUMBERS = ("LeaderPIDFDId", "SupervisorPIDFDId")
 
 
-def prepare(lab):
+def prepare(lab, subject):
     """Make a lab ready: the rules of polkit, and the programs of the recorder."""
-    lab.write("/etc/polkit-1/rules.d/10-side-by-side.rules", calls.RULES)
+    lab.write("/etc/polkit-1/rules.d/10-side-by-side.rules", subject.RULES)
     # Or it keeps what a rule says to itself.
     lab.run("sed -i 's/--no-debug//; s/--log-level=[a-z]*//' /usr/lib/systemd/system/polkit.service; "
             "systemctl daemon-reload; systemctl stop polkit")
@@ -28,21 +29,21 @@ def prepare(lab):
         lab.write(f"{HERE}/{part}.py", (TOP / f"test/skeplib/{part}.py").read_text(encoding="utf-8"))
 
 
-def record(lab, steps):
+def record(lab, subject, steps):
     """Go through the steps in a lab. Return: {title: what came of it}, and the signals by machine."""
-    done = lab.run(["python3", f"{HERE}/recorder.py"], input=json.dumps(steps), timeout=240)
+    done = lab.run(["python3", f"{HERE}/recorder.py", subject.NAME, subject.NEW], input=json.dumps(steps), timeout=240)
     got = json.loads(done.stdout)
     asked = _asked(lab)
     known = {value: "$" + name for name, value in got["known"].items() if isinstance(value, int)}
     rows = {}
     for step, answer in zip(steps, got["records"]):
         if step["do"] == "wait":
-            rows[f"end of {step['machine']}"] = {"error": answer.get("missing"), "body": None, "asked": [], "new": None}
+            rows[f"end of {step['machine'].lstrip('$')}"] = {"error": answer.get("missing"), "body": None, "asked": [], "new": None}
         if step["do"] == "look":
             rows[step["title"]] = {"error": None, "body": answer["body"], "asked": [], "new": None}
         if step["do"] != "call":
             continue
-        name = calls.title(step)
+        name = subject.title(step)
         assert name not in rows, f"two calls are called {name}"
         assert "broken" not in answer, (name, answer)
         questions = asked.get(answer.get("pid"), [])
@@ -50,7 +51,7 @@ def record(lab, steps):
                       "body": _comparable(step, answer.get("body"), known),
                       "asked": _comparable(step, questions, known),
                       "new": _comparable(step, answer.get("before"), known)}
-    return rows, _signals(got["signals"])
+    return rows, _signals(got["signals"], subject, known)
 
 
 def _asked(lab):
@@ -80,7 +81,7 @@ def _comparable(step, value, known):
     if isinstance(value, dict):
         return {k: _comparable(step, v, known) for k, v in value.items()}
     if isinstance(value, str):
-        value = re.sub(r"/pts/\d+", "/pts/N", value)
+        value = re.sub(r"/pts/\d+|/transfer/_\d+", lambda m: m[0].rstrip("0123456789") + "N", value)
     if isinstance(value, int) and not isinstance(value, bool):
         if value in known:
             return known[value]
@@ -91,30 +92,34 @@ def _comparable(step, value, known):
     return value
 
 
-def _signals(signals):
+def _signals(signals, subject, known):
     """{machine or interface: what was told of it, in its order}"""
     told = {}
     for interface, member, body in signals:
-        if interface == calls.NAME + ".Manager":
-            told.setdefault(body[0], []).append(member)
+        if interface == subject.NAME + ".Manager":
+            name = body[0] if isinstance(body[0], str) else known.get(body[0], "others")
+            told.setdefault(name.lstrip("$"), []).append(" ".join([member, *body[2:]]))
         else:
             told.setdefault(f"signal {interface}.{member}", ["sent"])
     return told
 
 
-def _record_all(lab):
-    prepare(lab)
-    rows, signals = record(lab, calls.STEPS)
-    guestcalls.prepare(lab)
-    more_rows, more_signals = record(lab, guestcalls.STEPS)
-    assert not rows.keys() & more_rows.keys()
-    return {**rows, **more_rows}, {**more_signals, **signals}
+def _record_all(lab, subject):
+    prepare(lab, subject)
+    rows, signals = record(lab, subject, subject.STEPS)
+    for part in PARTS.get(subject.NAME, ()):
+        part.prepare(lab)
+        more_rows, more_signals = record(lab, subject, part.STEPS)
+        assert not rows.keys() & more_rows.keys()
+        rows, signals = {**rows, **more_rows}, {**more_signals, **signals}
+    return rows, signals
 
 
-def both(theirs, ours):
+def both(theirs, ours, subject=calls):
     """Record in two labs at the same time. Return: {title: (what theirs did, what ours did)} of all differences."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        (their_rows, their_signals), (our_rows, our_signals) = pool.map(_record_all, (theirs, ours))
+        (their_rows, their_signals), (our_rows, our_signals) = pool.map(lambda lab: _record_all(lab, subject),
+                                                                        (theirs, ours))
     found = {}
     for name, their in their_rows.items():
         _differ(found, name, their, our_rows[name])
@@ -145,16 +150,16 @@ def _differ(found, name, their, our):
     elif their["body"] != our["body"]:
         found[name] = tuple(_short(v) for v in _apart(their["body"], our["body"]))
     elif their["new"] != our["new"]:
-        found[f"order of {name}"] = tuple("MachineNew before the reply" if row["new"] else "after" for row in
+        found[f"order of {name}"] = tuple(f"{row['new'][0]} before the reply" if row["new"] else "after" for row in
                                           (their, our))
     if their["asked"] != our["asked"]:
         found[f"question of {name}"] = tuple(", ".join(row["asked"]) or "none" for row in (their, our))
 
 
-def documented():
+def documented(subject=calls):
     """[(call, releases, theirs, ours, reason)] of the table in the document."""
     rows = []
-    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+    for line in subject.DOCUMENT.read_text(encoding="utf-8").splitlines():
         cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) == 5 and cells[0].startswith("`"):
             rows.append([cells[0].strip("`"), cells[1].split(", "), *(c.strip("`") for c in cells[2:])])

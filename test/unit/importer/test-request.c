@@ -72,7 +72,7 @@ static void descriptors(void **state) {
         } cases[] = {
                 { TRANSFER_IMPORT_TAR, "/proc/self/exe", O_RDONLY, 0 },
                 { TRANSFER_IMPORT_TAR, "/proc/self/exe", O_PATH, -EINVAL },
-                { TRANSFER_IMPORT_TAR, "/tmp", O_RDONLY, -EISDIR },
+                { TRANSFER_IMPORT_TAR, "/tmp", O_RDONLY, -EINVAL },
                 { TRANSFER_IMPORT_TAR, "/dev/null", O_RDONLY, -EINVAL },
                 { TRANSFER_IMPORT_FS, "/tmp", O_RDONLY, 0 },
                 { TRANSFER_IMPORT_FS, "/proc/self/exe", O_RDONLY, -ENOTDIR },
