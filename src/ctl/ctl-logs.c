@@ -35,6 +35,7 @@ typedef struct Logs {
         size_t n_seen;
         LogEntry *last; /* the last lines of the past, where their number is limited */
         size_t n_last;
+        JournalTime before; /* the entry that was printed last */
 } Logs;
 
 static void logs_done(Logs *l) {
@@ -137,7 +138,11 @@ static int add_files(Logs *l, const LogRequest *q, Error *e) {
 
 static int print(Logs *l, LogEntry entry, Error *e) {
         Ctl *c = l->c;
-        int r = buf_puts(&c->out, entry.text);
+
+        if (streq(l->request.mode, "short-delta"))
+                journal_put_delta(entry.text, entry.n, &l->before, &entry.at);
+        l->before = entry.at;
+        int r = buf_append(&c->out, entry.text, entry.n);
 
         free(entry.text);
         if (r < 0)
@@ -170,7 +175,7 @@ static LogSource *earliest(Logs *l) {
         for (size_t i = 0; i < l->n_sources; i++) {
                 LogSource *s = l->sources + i;
 
-                if (s->next.text && (!found || s->next.realtime < found->next.realtime))
+                if (s->next.text && (!found || s->next.at.realtime < found->next.at.realtime))
                         found = s;
         }
         return found;
@@ -323,6 +328,10 @@ static int check_options(Ctl *c, Logs *l, Error *e) {
                 l->request.mode = o->json == CTL_JSON_PRETTY ? "json-pretty" : "json";
         if (o->since && when_parse(o->since, now_realtime_usec(), &l->request.since_usec) < 0)
                 return error_set(e, EINVAL, "--since: '%.60s' is no point in time", o->since);
+        if (o->until && when_parse(o->until, now_realtime_usec(), &l->request.until_usec) < 0)
+                return error_set(e, EINVAL, "--until: '%.60s' is no point in time", o->until);
+        if (o->until && o->follow)
+                return error_set(e, EINVAL, "--until and --follow do not go together");
         if (o->lines == UINT_MAX && o->follow && !o->since)
                 l->request.lines = FOLLOW_TAIL;
         return 0;

@@ -26,6 +26,8 @@ static int wait_again(Ctl *c, const char *name, const char *until, Error *e) {
 
 static int wait_one(Ctl *c, const char *name, Error *e) {
         const char *until = c->o.until ? c->o.until : "ready";
+        if (!streq(until, "ready") && !streq(until, "gone"))
+                return error_set(e, EINVAL, "--until: '%.60s' is none of ready, gone", until);
         int r = wait_again(c, name, until, e);
 
         if (r == -ERR_NO_SUCH_MACHINE && streq(until, "gone")) {

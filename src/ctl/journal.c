@@ -10,10 +10,10 @@
 
 #include "app/table.h"
 #include "base/home.h"
-#include "base/json.h"
 
 #define MESSAGE_MAX  4096 /* bytes shown of one field */
 #define USEC_PER_SEC UINT64_C(1000000)
+#define DELTA_WIDTH  16 /* " <    0.000123 >" */
 
 static sd_journal *journal_close(sd_journal *j) {
         if (j)
@@ -126,11 +126,7 @@ int journal_last_message(const char *unit, char **ret) {
         return r < 0 ? r : -ENODATA;
 }
 
-typedef struct Entry {
-        uint64_t realtime, monotonic;
-} Entry;
-
-static int put_time(const char *mode, const Entry *at, Buf *out) {
+static int put_time(const char *mode, const JournalTime *at, Buf *out) {
         static const struct {
                 const char *mode, *format;
                 bool micro, zone_after;
@@ -149,9 +145,10 @@ static int put_time(const char *mode, const Entry *at, Buf *out) {
         if (streq(mode, "short-unix"))
                 return buf_printf(out, "%" PRIu64 ".%06" PRIu64, at->realtime / USEC_PER_SEC,
                                   at->realtime % USEC_PER_SEC);
-        if (streq(mode, "short-monotonic"))
-                return buf_printf(out, "[%5" PRIu64 ".%06" PRIu64 "]", at->monotonic / USEC_PER_SEC,
-                                  at->monotonic % USEC_PER_SEC);
+        if (streq(mode, "short-monotonic") || streq(mode, "short-delta"))
+                return buf_printf(out, "[%5" PRIu64 ".%06" PRIu64 "%*s]",
+                                  at->monotonic / USEC_PER_SEC, at->monotonic % USEC_PER_SEC,
+                                  streq(mode, "short-delta") ? DELTA_WIDTH : 0, "");
         for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
                 if (!streq(forms[i].mode, mode) || !localtime_r(&t, &tm))
                         continue;
@@ -168,7 +165,7 @@ static int put_time(const char *mode, const Entry *at, Buf *out) {
 }
 
 /* "TIME HOST IDENTIFIER[PID]: MESSAGE", further lines of the message below its beginning. */
-static int put_short(sd_journal *j, const char *mode, const Entry *at, Buf *out) {
+static int put_short(sd_journal *j, const char *mode, const JournalTime *at, Buf *out) {
         _cleanup_free_ char *host = printable_field(j, "_HOSTNAME", false);
         _cleanup_free_ char *name = printable_field(j, "SYSLOG_IDENTIFIER", false);
         _cleanup_free_ char *pid = printable_field(j, "_PID", false);
@@ -211,74 +208,9 @@ static int put_short(sd_journal *j, const char *mode, const Entry *at, Buf *out)
         return r;
 }
 
-/* Text that is fit to be shown as a string, anything else as an array of bytes. */
-static int put_json_value(const char *s, size_t n, Buf *out) {
-        bool plain = str_is_utf8(s, n);
-        int r;
-
-        for (size_t i = 0; i < n && plain; i++)
-                plain = (unsigned char) s[i] >= ' ' || s[i] == '\n' || s[i] == '\t';
-        if (plain) {
-                _cleanup_free_ char *text = strndup(s, n);
-
-                return text ? json_puts(out, text) : -ENOMEM;
-        }
-        r = buf_puts(out, "[");
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = buf_printf(out, "%s%u", i > 0 ? "," : "", (unsigned char) s[i]);
-        return r < 0 ? r : buf_puts(out, "]");
-}
-
-static int put_json_field(const char *data, size_t n, bool pretty, Buf *out) {
-        const char *equals = memchr(data, '=', n);
-        _cleanup_free_ char *name = equals ? strndup(data, (size_t) (equals - data)) : NULL;
-        int r;
-
-        if (!equals)
-                return 0;
-        if (!name)
-                return -ENOMEM;
-        r = buf_puts(out, pretty ? ",\n\t" : ",");
-        if (r >= 0)
-                r = json_puts(out, name);
-        if (r >= 0)
-                r = buf_puts(out, pretty ? " : " : ":");
-        return r < 0 ? r : put_json_value(equals + 1, n - (size_t) (equals + 1 - data), out);
-}
-
-static int put_json(sd_journal *j, const char *mode, const Entry *at, Buf *out) {
-        _cleanup_free_ char *cursor = NULL;
-        bool pretty = streq(mode, "json-pretty");
-        const void *data;
-        size_t n;
-        int r = streq(mode, "json-seq")   ? buf_puts(out, "\x1e")
-                : streq(mode, "json-sse") ? buf_puts(out, "data: ")
-                                          : 0;
-
-        if (r >= 0)
-                r = sd_journal_get_cursor(j, &cursor);
-        if (r >= 0)
-                r = buf_printf(out,
-                               pretty ? "{\n\t\"__CURSOR\" : \"%s\",\n"
-                                        "\t\"__REALTIME_TIMESTAMP\" : \"%" PRIu64 "\",\n"
-                                        "\t\"__MONOTONIC_TIMESTAMP\" : \"%" PRIu64 "\""
-                                      : "{\"__CURSOR\":\"%s\","
-                                        "\"__REALTIME_TIMESTAMP\":\"%" PRIu64 "\","
-                                        "\"__MONOTONIC_TIMESTAMP\":\"%" PRIu64 "\"",
-                               cursor, at->realtime, at->monotonic);
-        sd_journal_restart_data(j);
-        while (r >= 0 && sd_journal_enumerate_data(j, &data, &n) > 0)
-                r = put_json_field(data, n, pretty, out);
-        if (r >= 0)
-                r = buf_puts(out, pretty ? "\n}\n" : "}\n");
-        if (r >= 0 && streq(mode, "json-sse"))
-                r = buf_puts(out, "\n");
-        return r;
-}
-
-static int put_entry(sd_journal *j, const char *mode, const Entry *at, Buf *out) {
-        if (str_skip_prefix(mode, "json"))
-                return put_json(j, mode, at, out);
+static int put_entry(sd_journal *j, const char *mode, const JournalTime *at, Buf *out) {
+        if (str_skip_prefix(mode, "json") || streq(mode, "verbose") || streq(mode, "export"))
+                return journal_put_fields(j, mode, at, out);
         if (streq(mode, "cat")) {
                 _cleanup_free_ char *message = printable_field(j, "MESSAGE", true);
 
@@ -287,36 +219,61 @@ static int put_entry(sd_journal *j, const char *mode, const Entry *at, Buf *out)
         return put_short(j, mode, at, out);
 }
 
-int journal_format_entry(sd_journal *j, const char *mode, Buf *out) {
-        Entry at = {};
-        int r = sd_journal_get_realtime_usec(j, &at.realtime);
+static int get_time(sd_journal *j, JournalTime *ret) {
+        *ret = (JournalTime){};
+        int r = sd_journal_get_realtime_usec(j, &ret->realtime);
 
-        if (r < 0)
-                return r;
-        (void) sd_journal_get_monotonic_usec(j, &at.monotonic, NULL);
-        return put_entry(j, mode ? mode : "short", &at, out);
+        if (r >= 0)
+                (void) sd_journal_get_monotonic_usec(j, &ret->monotonic, &ret->boot);
+        return r;
+}
+
+int journal_format_entry(sd_journal *j, const char *mode, JournalTime *ret_at, Buf *out) {
+        int r = get_time(j, ret_at);
+
+        return r < 0 ? r : put_entry(j, mode ? mode : "short", ret_at, out);
+}
+
+void journal_put_delta(char *text, size_t n, const JournalTime *before, const JournalTime *at) {
+        char delta[64];
+        const char *dot = memchr(text, '.', n);
+        size_t i = dot ? (size_t) (dot - text) + 1 + 6 : n;
+
+        if (text[0] != '[' || i + DELTA_WIDTH > n || before->realtime == 0 ||
+            at->monotonic < before->monotonic || !sd_id128_equal(before->boot, at->boot))
+                return;
+        uint64_t usec = at->monotonic - before->monotonic;
+        int k = snprintf(delta, sizeof delta, " <%5" PRIu64 ".%06" PRIu64 " >", usec / USEC_PER_SEC,
+                         usec % USEC_PER_SEC);
+        if (k == DELTA_WIDTH && strspn(text + i, " ") >= DELTA_WIDTH)
+                memcpy(text + i, delta, DELTA_WIDTH);
 }
 
 int journal_tail(const char *unit, const char *mode, unsigned lines, uint64_t since_usec, Buf *out,
                  Error *e) {
         _cleanup_(journal_closep) sd_journal *j = NULL;
+        JournalTime before = {};
         int n = 0, r;
 
+        if (!mode)
+                mode = "short";
         if (lines == 0)
                 return 0;
         r = open_unit(unit, &j);
         if (r >= 0)
                 r = sd_journal_previous_skip(j, lines);
         for (; r > 0; r = sd_journal_next(j)) {
-                Entry at = {};
+                size_t start = out->n;
+                JournalTime at;
 
-                if (sd_journal_get_realtime_usec(j, &at.realtime) < 0 ||
-                    sd_journal_get_monotonic_usec(j, &at.monotonic, NULL) < 0 ||
-                    at.monotonic < since_usec)
+                if (get_time(j, &at) < 0 || at.monotonic < since_usec)
                         continue;
-                r = put_entry(j, mode ? mode : "short", &at, out);
+                r = put_entry(j, mode, &at, out);
                 if (r < 0)
                         break;
+                if (streq(mode, "short-delta"))
+                        journal_put_delta(out->p + start, out->n - start, &before, &at);
+                before = at;
                 n++;
         }
         return r < 0 ? error_set(e, r, "cannot read the journal of %s: %m", unit) : n;

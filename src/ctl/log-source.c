@@ -26,15 +26,20 @@
 #define CHUNK     (64 * 1024)
 
 typedef struct Head {
-        uint64_t realtime;
+        JournalTime at;
         uint64_t n;
 } Head;
 
-static int tell(int fd, uint64_t realtime, const char *text, size_t n) {
-        const Head h = { realtime, n };
+static int tell(int fd, const JournalTime *at, const char *text, size_t n) {
+        const Head h = { *at, n };
         int r = fd_write_all(fd, &h, sizeof h);
 
         return r < 0 || n == 0 ? r : fd_write_all(fd, text, n);
+}
+
+static int seek_end(sd_journal *j, const LogRequest *q) {
+        return q->until_usec > 0 ? sd_journal_seek_realtime_usec(j, q->until_usec + 1)
+                                 : sd_journal_seek_tail(j);
 }
 
 /* Go to where the telling begins: behind what is not wanted. Return: as sd_journal_next(). */
@@ -52,7 +57,7 @@ static int begin(sd_journal *j, const LogRequest *q) {
                                       : sd_journal_seek_head(j);
                 return r < 0 ? r : sd_journal_next(j);
         }
-        r = sd_journal_seek_tail(j);
+        r = seek_end(j, q);
         if (r >= 0)
                 r = sd_journal_previous_skip(j, q->lines);
         while (r > 0 && q->since_usec > 0 && sd_journal_get_realtime_usec(j, &at) >= 0 &&
@@ -68,19 +73,19 @@ static int run(sd_journal *j, const LogRequest *q, bool has_events, int out) {
         for (bool is_current = false; r >= 0;) {
                 for (; r > 0; r = sd_journal_next(j)) {
                         _cleanup_(buf_done) Buf text = {};
-                        uint64_t realtime;
+                        JournalTime at;
 
-                        if (sd_journal_get_realtime_usec(j, &realtime) < 0)
-                                continue;
-                        r = journal_format_entry(j, q->mode, &text);
+                        r = journal_format_entry(j, q->mode, &at, &text);
+                        if (r >= 0 && q->until_usec > 0 && at.realtime > q->until_usec)
+                                return 0;
                         if (r >= 0 && text.n > 0 && text.n <= LOG_ENTRY_MAX)
-                                r = tell(out, realtime, text.p, text.n);
+                                r = tell(out, &at, text.p, text.n);
                         if (r < 0)
                                 return r;
                 }
                 if (r < 0 || !q->follow)
                         return r;
-                if (!is_current && (r = tell(out, UINT64_MAX, NULL, 0)) < 0)
+                if (!is_current && (r = tell(out, &(JournalTime){}, NULL, 0)) < 0)
                         return r;
                 is_current = true;
                 if (has_events)
@@ -215,7 +220,7 @@ static int read_files(const int *fds, size_t n, const LogRequest *q, int out) {
 }
 
 /* Return: 0 in the child, with the end of a pipe in @ret_out; the PID in the parent; -errno. */
-static pid_t start(LogSource *ret, int *ret_out, Error *e) {
+static pid_t start(const LogRequest *q, LogSource *ret, int *ret_out, Error *e) {
         int pipes[2];
 
         if (pipe2(pipes, O_CLOEXEC) < 0)
@@ -236,13 +241,13 @@ static pid_t start(LogSource *ret, int *ret_out, Error *e) {
         }
         (void) close(pipes[1]);
         (void) fd_set_nonblock(pipes[0], true);
-        *ret = (LogSource){ .pid = pid, .fd = pipes[0] };
+        *ret = (LogSource){ .pid = pid, .fd = pipes[0], .is_binary = streq(q->mode, "export") };
         return pid;
 }
 
 int log_source_open_units(char *const *units, const LogRequest *q, LogSource *ret, Error *e) {
         int out;
-        pid_t pid = start(ret, &out, e);
+        pid_t pid = start(q, ret, &out, e);
 
         if (pid == 0)
                 _exit(read_units(units, q, out) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -253,7 +258,7 @@ int log_source_open_files(const int *fds, size_t n, const LogRequest *q, LogSour
         int out;
 
         assert_se(n > 0 && n <= LOG_SOURCE_FILES_MAX);
-        pid_t pid = start(ret, &out, e);
+        pid_t pid = start(q, ret, &out, e);
         if (pid == 0) {
                 int keep[LOG_SOURCE_FILES_MAX + 1];
 
@@ -289,11 +294,12 @@ static int take_record(LogSource *s) {
         if (h.n == 0)
                 s->is_current = true;
         else {
-                s->next.realtime = h.realtime;
-                s->next.text = strndup(s->pending.p + sizeof h, (size_t) h.n);
+                s->next = (LogEntry){ h.at, malloc((size_t) h.n), (size_t) h.n };
                 if (!s->next.text)
                         return -ENOMEM;
-                make_harmless(s->next.text, strlen(s->next.text));
+                memcpy(s->next.text, s->pending.p + sizeof h, s->next.n);
+                if (!s->is_binary)
+                        make_harmless(s->next.text, s->next.n);
         }
         s->pending.n -= sizeof h + (size_t) h.n;
         memmove(s->pending.p, s->pending.p + sizeof h + h.n, s->pending.n);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "ctl/journal.h"
 
 #define LOG_SOURCE_FILES_MAX 256
 #define LOG_ENTRY_MAX        (256 * 1024)
@@ -16,18 +17,21 @@ typedef struct LogRequest {
         const char *mode;    /* as journal_tail() has them */
         unsigned lines;      /* the last ones only; UINT_MAX = all */
         uint64_t since_usec; /* µs since 1970; 0 = all */
+        uint64_t until_usec; /* the same; 0 = all */
         bool follow;
 } LogRequest;
 
 typedef struct LogEntry {
-        uint64_t realtime; /* µs since 1970 */
-        char *text;        /* formatted, with its newline */
+        JournalTime at;
+        char *text; /* formatted, with its newline */
+        size_t n;   /* bytes of it; in "export" they need not be text */
 } LogEntry;
 
 typedef struct LogSource {
         pid_t pid;
         int fd;          /* what the process tells; -EBADF = it has ended */
         Buf pending;     /* of a record that is not complete */
+        bool is_binary;  /* what it tells is for programs */
         LogEntry next;   /* text NULL = there is none yet */
         bool is_current; /* what was there before is told; from here on it comes as it happens */
 } LogSource;

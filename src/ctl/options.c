@@ -194,8 +194,9 @@ const Setting ctl_settings[] = {
           .letter = 'o',
           .metavar = "MODE",
           .help = "How to show the journal; the json modes are for tables too",
-          .complete = "short short-full short-iso short-iso-precise short-precise short-monotonic "
-                      "short-unix with-unit cat json json-pretty json-seq json-sse help",
+          .complete =
+                  "short short-full short-iso short-iso-precise short-precise short-monotonic "
+                  "short-delta short-unix verbose export with-unit cat json json-pretty json-seq json-sse help",
           .parse = option_word,
           AT(output) },
         { .flag = "signal",
@@ -247,10 +248,10 @@ const Setting ctl_settings[] = {
           .parse = setting_unsigned,
           AT(interval) },
         { .flag = "until",
-          .metavar = "STATE",
-          .help = "What wait waits for: ready (the default) or gone",
+          .metavar = "STATE|TIME",
+          .help = "What wait waits for: ready (the default) or gone; with logs: nothing newer than this time",
           .complete = "ready gone",
-          .parse = option_word,
+          .parse = setting_string,
           AT(until) },
         { .flag = "timeout",
           .metavar = "TIME",
@@ -377,6 +378,11 @@ int ctl_options_finish(CtlOptions *o, Error *e) {
                         o->json = (int) modes[i].json;
                         o->journal_json = true;
                 }
+        /* Bytes of a machine's choice would drive the terminal. */
+        if (streq_ptr(o->output, "export") && isatty(STDOUT_FILENO))
+                return error_set(
+                        e, EINVAL,
+                        "--output=export is for files and programs, and this is a terminal");
         if (o->signal_word && !streq(o->signal_word, "list") &&
             parse_signal(o->signal_word, &o->signal) < 0)
                 return error_set(e, EINVAL,
