@@ -261,6 +261,17 @@ int fd_close_range_except(const int *keep, size_t n) {
         return close_range(from, ~0u, 0) < 0 ? -errno : 0;
 }
 
+int fd_unshare_except(const int *keep, size_t n) {
+        int last = 2;
+
+        for (size_t i = 0; i < n; i++)
+                last = MAX(last, keep[i]);
+        /* The kernel does not even copy what is behind. */
+        if (close_range((unsigned) last + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
+                return -errno;
+        return fd_close_range_except(keep, n);
+}
+
 const char *fd_path(int fd, char buffer[static FD_PATH_MAX]) {
         (void) snprintf(buffer, FD_PATH_MAX, "/proc/self/fd/%d", fd);
         return buffer;

@@ -58,6 +58,9 @@ int fd_wait(int fd, short events, uint64_t timeout_usec);
 /** fd_close_range_except() - close all descriptors from 3 up but the @n in @keep.
  * Return: 0 or -errno. */
 int fd_close_range_except(const int *keep, size_t n);
+/** fd_unshare_except() - the same in a process made with CLONE_FILES, whose maker keeps all of them
+ * Return: 0; -errno, and they may still be shared: nothing must be closed then. */
+int fd_unshare_except(const int *keep, size_t n);
 /** fd_path() - "/proc/self/fd/N" in a buffer of the caller's */
 #define FD_PATH_MAX (sizeof("/proc/self/fd/") + 11)
 const char *fd_path(int fd, char buffer[static FD_PATH_MAX]);

@@ -2,6 +2,7 @@
 /* The life of machines in the daemon, see manager.h. Decodes no calls: that is for op-*.c. */
 #include "machined/manager.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <syslog.h>
 #include <systemd/sd-id128.h>
@@ -25,6 +26,9 @@
 /* After the watches of the bus, so that calls that came before an exit still find the machine. */
 #define PRIORITY_EXIT (SD_EVENT_PRIORITY_NORMAL + 10)
 
+/* Numbers below are for descriptors that come and go: calls, workers, the loop. */
+#define LOW_FDS 512
+
 static MachineEdge *edge_free(MachineEdge *edge) {
         if (!edge)
                 return NULL;
@@ -47,12 +51,24 @@ static int on_leader_exit(sd_event_source *source, int fd, uint32_t events, void
         return 0;
 }
 
+/* Out of the way of what workers are lent, see operation.c. */
+static void move_up(MachineProcess *p) {
+        int fd = p->fd < 0 ? -1 : fcntl(p->fd, F_DUPFD_CLOEXEC, LOW_FDS);
+
+        if (fd < 0)
+                return;
+        (void) close(p->fd);
+        p->fd = fd;
+}
+
 static int edge_attach(Manager *m, Machine *machine) {
         MachineEdge *edge = calloc(1, sizeof *edge);
         int r = 0;
 
         if (!edge)
                 return -ENOMEM;
+        move_up(&machine->leader);
+        move_up(&machine->supervisor);
         edge->manager = m;
         edge->machine = machine;
         machine->edge = edge;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Workers, see operation.h. A worker is a fork, not a program of its own: it starts in a fraction of a
- * millisecond and knows all that the daemon knew. It has none of the daemon's descriptors. */
+ * millisecond and knows all that the daemon knew. It soon has none of the daemon's descriptors. */
 #include "machined/operation.h"
 
 #include <fcntl.h>
@@ -43,13 +43,27 @@ struct Operation {
         int sock;
         int text;
         int pidfd;
+        /* Of the worker, which has our descriptors and not copies of them until it has made itself some: till
+         * it is heard of, none of these may become another's number. */
+        bool is_apart;
+        int theirs; /* its end of the socket */
+        int lent[KEEP_FDS_MAX];
         sd_event_source *input, *exit, *timeout;
         OperationResult result;
 };
 
+/* It has said something, or has ended. */
+static void set_apart(Operation *o) {
+        o->is_apart = true;
+        o->theirs = fd_close(o->theirs);
+        for (size_t i = 0; i < KEEP_FDS_MAX; i++)
+                o->lent[i] = fd_close(o->lent[i]);
+}
+
 static Operation *operation_free(Operation *o) {
         if (!o)
                 return NULL;
+        set_apart(o);
         sd_event_source_disable_unref(o->input);
         sd_event_source_disable_unref(o->exit);
         sd_event_source_disable_unref(o->timeout);
@@ -86,7 +100,8 @@ static void answered(Operation *o) {
         o->timeout = sd_event_source_disable_unref(o->timeout);
         o->input = sd_event_source_disable_unref(o->input);
         o->sock = fd_close(o->sock);
-        o->text = fd_close(o->text);
+        if (o->is_apart)
+                o->text = fd_close(o->text);
         /* Ours would keep the peers of a session from seeing that the caller has closed its own. */
         for (size_t i = 0; i < OPERATION_FDS_MAX; i++)
                 o->result.fds[i] = fd_close(o->result.fds[i]);
@@ -176,6 +191,7 @@ static int on_worker_input(sd_event_source *source, int fd, uint32_t events, voi
                         ended_without_result(o, r);
                         break;
                 }
+                set_apart(o);
                 if (take_message(o, &m))
                         break;
         }
@@ -208,10 +224,29 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* What it has from us under its own numbers again, and nothing else. */
+static int take_descriptors(const Operation *o, const int *keep_fds, size_t n_keep) {
+        int keep[KEEP_FDS_MAX + 2] = { o->theirs, o->text };
+
+        for (size_t i = 0; i < n_keep; i++)
+                keep[i + 2] = o->lent[i];
+        int r = fd_unshare_except(keep, n_keep + 2);
+        /* What is closed now would be the daemon's. */
+        if (r < 0)
+                _exit(EXIT_FAILURE);
+        for (size_t i = 0; i < n_keep; i++) {
+                if (o->lent[i] < 0)
+                        continue;
+                if (dup3(o->lent[i], keep_fds[i], O_CLOEXEC) < 0)
+                        return -errno;
+                (void) close(o->lent[i]);
+        }
+        return 0;
+}
+
 static _noreturn_ void run_worker(const Operation *o, const void *arg, const int *keep_fds,
-                                  size_t n_keep, int sock) {
-        const WorkerOut out = { .sock = sock, .text = o->text };
-        int keep[KEEP_FDS_MAX + 2];
+                                  size_t n_keep) {
+        const WorkerOut out = { .sock = o->theirs, .text = o->text };
         Error e = {};
         sigset_t none;
 
@@ -219,20 +254,15 @@ static _noreturn_ void run_worker(const Operation *o, const void *arg, const int
         (void) prctl(PR_SET_DUMPABLE, 0);
         if (!o->kind->is_session)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int r = take_descriptors(o, keep_fds, n_keep);
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
-
-        keep[0] = sock;
-        keep[1] = o->text;
-        for (size_t i = 0; i < n_keep; i++)
-                keep[i + 2] = keep_fds[i];
-        int r = fd_close_range_except(keep, n_keep + 2);
         if (r >= 0)
                 r = o->kind->work(arg, &out, &e);
         if (r < 0) {
                 if (!error_is_set(&e))
                         (void) error_set(&e, r, "%s: %m", o->kind->what);
-                (void) handshake_send_error(sock, &e);
+                (void) handshake_send_error(out.sock, &e);
                 _exit(EXIT_FAILURE);
         }
         if (!o->kind->is_session)
@@ -255,8 +285,21 @@ static int watch(Operation *o) {
         return r;
 }
 
+/* Low numbers, and our own whatever becomes of those that they are copies of. */
+static int lend(Operation *o, const int *keep_fds, size_t n_keep) {
+        for (size_t i = 0; i < n_keep; i++) {
+                if (keep_fds[i] < 0)
+                        continue;
+                o->lent[i] = fcntl(keep_fds[i], F_DUPFD_CLOEXEC, 3);
+                if (o->lent[i] < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
 static int start(Operation *o, const void *arg, const int *keep_fds, size_t n_keep) {
-        _cleanup_fd_ int theirs = -EBADF;
+        /* To copy and close two descriptors for each machine takes longer than what most workers do. */
+        struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
         int pair[2];
 
         o->text = memfd_create("skep-worker", MFD_CLOEXEC);
@@ -266,16 +309,18 @@ static int start(Operation *o, const void *arg, const int *keep_fds, size_t n_ke
         if (r < 0)
                 return r;
         o->sock = pair[0];
-        theirs = pair[1];
+        o->theirs = pair[1];
         r = fd_set_nonblock(o->sock, true);
+        if (r >= 0)
+                r = lend(o, keep_fds, n_keep);
         if (r < 0)
                 return r;
 
-        pid_t pid = fork();
+        pid_t pid = proc_clone3(&args);
         if (pid < 0)
-                return -errno;
+                return pid;
         if (pid == 0)
-                run_worker(o, arg, keep_fds, n_keep, theirs);
+                run_worker(o, arg, keep_fds, n_keep);
 
         /* Our own child that nobody has waited for yet: the PID is still its. */
         o->pid = pid;
@@ -309,7 +354,9 @@ static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call
         if (!o->subject)
                 return error_oom(e);
         o->uid = uid;
-        o->sock = o->text = o->pidfd = -EBADF;
+        o->sock = o->text = o->pidfd = o->theirs = -EBADF;
+        for (size_t i = 0; i < KEEP_FDS_MAX; i++)
+                o->lent[i] = -EBADF;
         for (size_t i = 0; i < OPERATION_FDS_MAX; i++)
                 o->result.fds[i] = -EBADF;
 

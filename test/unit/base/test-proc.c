@@ -70,6 +70,33 @@ static int clone_without_clone3(void) {
         return proc_clone3(&args) == -ENOSYS ? 0 : 4;
 }
 
+/* One that shares our descriptors takes none of them from us when it closes all but a few. */
+static void descriptors_are_parted(void **state) {
+        struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+        int fds[40], status = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                assert_return_code(fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC), errno);
+        const int keep[] = { fds[30], -EBADF, fds[3] };
+        pid_t pid = proc_clone3(&args);
+        if (pid == 0) {
+                int r = fd_unshare_except(keep, ELEMENTSOF(keep)), n = 0;
+
+                for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                        n += fcntl(fds[i], F_GETFD) >= 0;
+                _exit(r < 0                                                       ? 100
+                      : fcntl(fds[3], F_GETFD) < 0 || fcntl(fds[30], F_GETFD) < 0 ? 101
+                                                                                  : n);
+        }
+        assert_true(pid > 0);
+        CHECK_EQ(waitpid(pid, &status, 0), pid, "wait");
+        CHECK_EQ(WEXITSTATUS(status), 2, "what it has kept");
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                CHECK_EQ(fcntl(fds[i], F_GETFD) >= 0, true, "ours, %zu", i);
+                (void) close(fds[i]);
+        }
+}
+
 static void hidden_clone3(void **state) {
         int status;
         pid_t pid = fork();
@@ -213,6 +240,7 @@ static void handshake_hears_last_words(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pidfds),
+                cmocka_unit_test(descriptors_are_parted),
                 cmocka_unit_test(hidden_clone3),
                 cmocka_unit_test(taken_signals),
                 cmocka_unit_test(id_maps),
