@@ -169,16 +169,17 @@ static void test_versions(void **state) {
                 (void) snprintf(name, sizeof(name), "web.raw.v/web_%u.roothash", v);
                 scratch_file(name, v == 1 ? "one" : "two");
         }
-        assert_int_equal(setxattr(in_scratch("web.raw.v/web_2.raw"), "user.verity.usrhash", "ab", 2,
-                                  0),
-                         0);
+        /* Where the file system has attributes: in memory since Linux 6.6. */
+        const bool attributes = setxattr(in_scratch("web.raw.v/web_2.raw"), "user.verity.usrhash",
+                                         "ab", 2, 0) >= 0;
         web = get("web");
         CHECK_EQ(image_clone(web, "copy", 0, &e), 0, "%s", e.text);
         _cleanup_free_ char *text = NULL;
         assert_int_equal(file_read(AT_FDCWD, in_scratch("copy.roothash"), 64, &text, NULL), 0);
         assert_string_equal(text, "two");
         assert_true(scratch_has("copy.nspawn"));
-        assert_int_equal(getxattr(in_scratch("copy.raw"), "user.verity.usrhash", value, 16), 2);
+        assert_int_equal(getxattr(in_scratch("copy.raw"), "user.verity.usrhash", value, 16),
+                         attributes ? 2 : -1);
         assert_int_equal(image_clone(web, "fresh", IMAGE_CLONE_FRESH, &e), -EROFS);
 
         CHECK_EQ(image_rename(web, "new", NULL, &e), 0, "%s", e.text);
