@@ -261,6 +261,19 @@ static size_t assemble_call(const ConfineCall *c, struct sock_filter *out) {
         return ELEMENTSOF(plain);
 }
 
+/* Memory, and an end: no process of ours does without. */
+static const ConfineCall always[] = {
+        { .number = SYS_brk },          { .number = SYS_munmap },     { .number = SYS_mremap },
+        { .number = SYS_madvise },      { .number = SYS_mprotect },   { .number = SYS_getrandom },
+        { .number = SYS_rt_sigreturn }, { .number = SYS_exit_group },
+#ifdef SYS_mmap
+        { .number = SYS_mmap },
+#endif
+#ifdef SYS_mmap2
+        { .number = SYS_mmap2 },
+#endif
+};
+
 int confine_calls(const ConfineCall *calls, size_t n, Error *e) {
         const struct sock_filter head[] = {
                 LOAD(FIELD(arch)),
@@ -271,15 +284,15 @@ int confine_calls(const ConfineCall *calls, size_t n, Error *e) {
                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
                 RETURN(SECCOMP_RET_ERRNO | ENOSYS),
         };
-        _cleanup_free_ struct sock_filter *filter = calloc(ELEMENTSOF(head) + n * CALL_SIZE_MAX + 1,
-                                                           sizeof *filter);
+        const size_t room = ELEMENTSOF(head) + (ELEMENTSOF(always) + n) * CALL_SIZE_MAX + 1;
+        _cleanup_free_ struct sock_filter *filter = calloc(room, sizeof *filter);
         size_t used = ELEMENTSOF(head);
 
         if (!filter)
                 return error_oom(e);
         (void) memcpy(filter, head, sizeof head);
-        for (size_t i = 0; i < n; i++)
-                used += assemble_call(calls + i, filter + used);
+        for (size_t i = 0; i < ELEMENTSOF(always) + n; i++)
+                used += assemble_call(i < n ? calls + i : always + (i - n), filter + used);
         filter[used++] = (struct sock_filter) RETURN(DENIED);
 
         struct sock_fprog program = { .len = (unsigned short) used, .filter = filter };

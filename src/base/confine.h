@@ -33,7 +33,7 @@ typedef struct ConfineCall {
 
 /** confine_calls() - of the system calls only these are let through, others fail with EPERM
  *
- * Memory that can be executed cannot be had through mmap() and mprotect() either, and clone() makes threads
+ * What malloc() and the end of a process take need not be named. Memory that can be executed cannot be had through mmap() and mprotect() either, and clone() makes threads
  * alone. Does nothing in programs built with sanitizers, whose runtime needs more calls than ours.
  * Return: 1 it is so; 0 there is no filter in this build; -errno. */
 int confine_calls(const ConfineCall *calls, size_t n, Error *e);

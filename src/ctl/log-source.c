@@ -99,21 +99,11 @@ static int run(sd_journal *j, const LogRequest *q, bool has_events, int out) {
 
 /* What reading files that are open already takes. */
 static const ConfineCall calls[] = {
-        { SYS_read, 0 },       { SYS_write, 0 },         { SYS_pread64, 0 },
-        { SYS_lseek, 0 },      { SYS_close, 0 },         { SYS_munmap, 0 },
-        { SYS_mremap, 0 },     { SYS_madvise, 0 },       { SYS_brk, 0 },
-        { SYS_getrandom, 0 },  { SYS_exit_group, 0 },    { SYS_rt_sigreturn, 0 },
-        { SYS_mprotect, 0 },   { SYS_futex, 0 },         { SYS_fcntl, 0 },
-        { SYS_ppoll, 0 },      { SYS_clock_gettime, 0 }, { SYS_gettid, 0 },
-        { SYS_getpid, 0 },
+        { SYS_read, 0 },          { SYS_write, 0 },  { SYS_pread64, 0 }, { SYS_lseek, 0 },
+        { SYS_close, 0 },         { SYS_futex, 0 },  { SYS_fcntl, 0 },   { SYS_ppoll, 0 },
+        { SYS_clock_gettime, 0 }, { SYS_gettid, 0 }, { SYS_getpid, 0 },
 #ifdef SYS_poll
         { SYS_poll, 0 },
-#endif
-#ifdef SYS_mmap
-        { SYS_mmap, 0 },
-#endif
-#ifdef SYS_mmap2
-        { SYS_mmap2, 0 },
 #endif
 #ifdef SYS__llseek
         { SYS__llseek, 0 },

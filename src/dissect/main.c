@@ -24,20 +24,6 @@ static const ConfineCall calls[] = {
         { SYS_lseek, 0 },
         { SYS_close, 0 },
         { SYS_sendmsg, 0 },
-        { SYS_munmap, 0 },
-        { SYS_mremap, 0 },
-        { SYS_madvise, 0 },
-        { SYS_brk, 0 },
-        { SYS_getrandom, 0 }, /* malloc() */
-        { SYS_exit_group, 0 },
-        { SYS_rt_sigreturn, 0 },
-        { SYS_mprotect, 0 },
-#ifdef SYS_mmap
-        { SYS_mmap, 0 },
-#endif
-#ifdef SYS_mmap2
-        { SYS_mmap2, 0 },
-#endif
 #ifdef SYS__llseek
         { SYS__llseek, 0 },
 #endif

@@ -38,21 +38,7 @@ static const ConfineCall calls[] = {
         { SYS_write, 0 },
         { SYS_lseek, 0 },
         { SYS_close, 0 },
-        { SYS_mremap, 0 },
-        { SYS_munmap, 0 },
-        { SYS_mprotect, 0 },
-        { SYS_madvise, 0 },
-        { SYS_brk, 0 },
-        { SYS_getrandom, 0 },
         { SYS_clock_gettime, 0 },
-        { SYS_exit_group, 0 },
-        { SYS_rt_sigreturn, 0 },
-#ifdef SYS_mmap
-        { SYS_mmap, 0 },
-#endif
-#ifdef SYS_mmap2
-        { SYS_mmap2, 0 },
-#endif
 #ifdef SYS_poll
         { SYS_poll, 0 },
 #endif
