@@ -21,6 +21,18 @@ int fd_close(int fd) {
         return -EBADF;
 }
 
+DIR *dir_take(int fd) {
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d)
+                (void) fd_close(fd);
+        return d;
+}
+
+DIR *dir_open_again(int fd) {
+        return dir_take(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 ssize_t fd_read(int fd, void *data, size_t n) {
         size_t done = 0;
 

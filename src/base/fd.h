@@ -21,6 +21,14 @@ static inline DIR *dir_close(DIR *d) {
 DEFINE_CLEANUP(DIR *, dir_close)
 #define _cleanup_dir_ _cleanup_(dir_closep)
 
+/** dir_take() - list an open directory, which it takes: closed with it, and on failure
+ * @fd: may be negative, for what could not be opened and left errno; that is kept
+ * Return: NULL and errno. */
+DIR *dir_take(int fd);
+/** dir_open_again() - list a directory from its beginning, whatever becomes of the descriptor
+ * Return: NULL and errno. */
+DIR *dir_open_again(int fd);
+
 /** fd_read() - read up to @n bytes, past EINTR and short reads. Return: bytes read (less only at the
  * end) or -errno. */
 ssize_t fd_read(int fd, void *data, size_t n);

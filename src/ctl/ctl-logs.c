@@ -78,14 +78,11 @@ static void files_done(Files *f) {
 
 /* New journal files of one folder. They are opened in there, and only if they are files. */
 static int scan_folder(Logs *l, int dir_fd, Files *files) {
-        _cleanup_dir_ DIR *d = NULL;
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
+        int r = 0;
 
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                (void) fd_close(fd);
-                return 0;
-        }
-        for (struct dirent *de; r >= 0 && files->n < LOG_SOURCE_FILES_MAX && (de = readdir(d));) {
+        for (struct dirent *de;
+             d && r >= 0 && files->n < LOG_SOURCE_FILES_MAX && (de = readdir(d));) {
                 if (!str_has_suffix(de->d_name, ".journal") &&
                     !str_has_suffix(de->d_name, ".journal~"))
                         continue;

@@ -37,11 +37,9 @@ static int remove_matching(int tree_fd, const char *directory, const char *patte
 
         if (fd <= 0)
                 return fd;
-        _cleanup_dir_ DIR *d = fdopendir(fd);
-        if (!d) {
-                (void) fd_close(fd);
+        _cleanup_dir_ DIR *d = dir_take(fd);
+        if (!d)
                 return error_oom(e);
-        }
         while ((errno = 0, de = readdir(d))) {
                 struct stat st;
 

@@ -65,12 +65,9 @@ static bool leads_to(int stack_fd, const char *entry, const char *path) {
 /* The version that is the best now may be gone tomorrow. */
 static bool version_leads_to(int stack_fd, const char *entry, const char *path) {
         _cleanup_free_ char *folder = strndup(entry, strcspn(entry, "/"));
-        _cleanup_fd_ int fd = folder ? openat(stack_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                                     : -EBADF;
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_take(
+                folder ? openat(stack_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF);
 
-        if (d)
-                (void) TAKE_FD(fd);
         for (struct dirent *de; d && (de = readdir(d));)
                 if (de->d_name[0] != '.' && leads_to(dirfd(d), de->d_name, path))
                         return true;

@@ -208,12 +208,10 @@ static int add_entry(Mstack *m, int dir_fd, const char *name, Error *e) {
 
 int mstack_read(int dir_fd, Mstack *ret, Error *e) {
         _cleanup_(mstack_done) Mstack m = {};
-        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
         if (!d)
                 return error_set(e, errno, "cannot list the stack: %m");
-        (void) TAKE_FD(fd);
         for (;;) {
                 errno = 0;
                 struct dirent *de = readdir(d);
@@ -240,11 +238,8 @@ int mstack_read(int dir_fd, Mstack *ret, Error *e) {
 bool mstack_is_writable(int dir_fd) {
         static const char *const names[] = { "rw",       "rw.raw", "root",
                                              "root.raw", "root.v", "root.raw.v" };
-        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
-        if (d)
-                (void) TAKE_FD(fd);
         for (struct dirent *de; d && (de = readdir(d));) {
                 if (str_skip_prefix(de->d_name, "bind@"))
                         return true;

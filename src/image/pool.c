@@ -132,14 +132,12 @@ static int shut(const char *directory) {
 
 /* Copies that were ready, but never noted down to get their name. */
 static int sweep_held(int dir_fd) {
-        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
         struct dirent *de;
         int r = 0;
 
         if (!d)
                 return -errno;
-        (void) TAKE_FD(fd);
         while ((de = readdir(d)))
                 if (str_skip_prefix(de->d_name, TRANSACTION_HOLD)) {
                         int k = tree_remove(dir_fd, de->d_name);

@@ -62,13 +62,11 @@ static int set_project(int fd, uint32_t id, bool is_directory) {
 
 /* Gives a tree a project, its top last: what is not complete is not taken for done. Links and nodes hold no data. */
 static int set_tree(int dir_fd, uint32_t id, dev_t device, unsigned depth) {
-        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
         struct dirent *de;
 
         if (!d)
                 return -errno;
-        (void) TAKE_FD(fd);
         if (depth > DEPTH_MAX)
                 return -ELOOP;
         while ((errno = 0, de = readdir(d))) {

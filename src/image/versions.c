@@ -146,13 +146,11 @@ bool version_is_better(const Version *a, const Version *b) {
 /* Calls @each for the name of every version. Return: 0 or the first negative result. */
 static int for_each(int dir_fd, const char *name, const char *suffix,
                     int (*each)(const char *entry, Version *v, void *userdata), void *userdata) {
-        _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
         struct dirent *de;
 
         if (!d)
                 return -errno;
-        (void) TAKE_FD(fd);
         while ((errno = 0, de = readdir(d))) {
                 _cleanup_(version_done) Version v = {};
                 int r = version_parse(de->d_name, name, suffix, &v);

@@ -181,14 +181,10 @@ static int read_one(int dir_fd, const char *name, uint64_t leader, uint64_t star
 
 int bind_records_read(int dir_fd, uint64_t leader, uint64_t started, BindRecords *ret) {
         _cleanup_(bind_records_done) BindRecords all = {};
-        _cleanup_dir_ DIR *d = NULL;
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                int r = -errno;
-                (void) fd_close(fd);
-                return r;
-        }
+        if (!d)
+                return -errno;
         for (struct dirent *de; (de = readdir(d));) {
                 /* What is being written has a dot in front. */
                 if (de->d_name[0] == '.')

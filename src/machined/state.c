@@ -296,14 +296,10 @@ void state_remove(int dir_fd, const Machine *m) {
 
 int state_names(int dir_fd, char ***ret, Error *e) {
         _cleanup_strv_ char **names = NULL;
-        _cleanup_dir_ DIR *d = NULL;
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                int err = errno;
-                (void) fd_close(fd);
-                return error_set(e, err, "cannot read %s: %m", STATE_DIRECTORY);
-        }
+        if (!d)
+                return error_set(e, errno, "cannot read %s: %m", STATE_DIRECTORY);
         for (struct dirent *de; (de = readdir(d));)
                 if (hostname_is_valid(de->d_name) && strv_append(&names, de->d_name) < 0)
                         return error_oom(e);
@@ -312,14 +308,9 @@ int state_names(int dir_fd, char ***ret, Error *e) {
 }
 
 void state_sweep(int dir_fd) {
-        _cleanup_dir_ DIR *d = NULL;
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                (void) fd_close(fd);
-                return;
-        }
-        for (struct dirent *de; (de = readdir(d));) {
+        for (struct dirent *de; d && (de = readdir(d));) {
                 bool link = str_skip_prefix(de->d_name, "unit:");
                 if (str_skip_prefix(de->d_name, ".#") ||
                     (link && faccessat(dir_fd, de->d_name, F_OK, 0) < 0 && errno == ENOENT))
@@ -339,15 +330,10 @@ int state_load(int dir_fd, const char *name, Machine **ret, Error *e) {
 }
 
 void state_remove_name(int dir_fd, const char *name) {
-        _cleanup_dir_ DIR *d = NULL;
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
         (void) unlinkat(dir_fd, name, 0);
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                (void) fd_close(fd);
-                return;
-        }
-        for (struct dirent *de; (de = readdir(d));)
+        for (struct dirent *de; d && (de = readdir(d));)
                 if (str_skip_prefix(de->d_name, "unit:") &&
                     link_points_to(dir_fd, de->d_name, name))
                         (void) unlinkat(dir_fd, de->d_name, 0);

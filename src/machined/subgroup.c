@@ -56,11 +56,9 @@ static int sweep_group(Sweep *s, int fd, const char *group, unsigned level) {
         if (r < 0 && r != -EOPNOTSUPP)
                 return r;
 
-        int list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (list < 0 || !(d = fdopendir(list))) {
-                (void) fd_close(list);
+        d = dir_open_again(fd);
+        if (!d)
                 return -EIO;
-        }
         for (struct dirent *de; level < LEVELS_MAX && (de = readdir(d));) {
                 if (de->d_type != DT_DIR || *de->d_name == '.')
                         continue;

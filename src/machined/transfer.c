@@ -99,14 +99,10 @@ static int copy_any(const Transfer *t, int from_dir, const char *from, int to_di
                     unsigned depth, Error *e);
 
 static int copy_entries(const Transfer *t, int in, int out, unsigned depth, Error *e) {
-        _cleanup_dir_ DIR *d = NULL;
-        int fd = openat(in, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_dir_ DIR *d = dir_open_again(in);
 
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                int err = errno;
-                (void) fd_close(fd);
-                return error_set(e, err, "cannot read it: %m");
-        }
+        if (!d)
+                return error_set(e, errno, "cannot read it: %m");
         for (;;) {
                 errno = 0;
                 struct dirent *de = readdir(d);

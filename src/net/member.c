@@ -188,15 +188,11 @@ static int read_one(int lock_fd, const char *name, MemberList *l) {
 
 int member_read_all(int lock_fd, MemberList *ret, Error *e) {
         _cleanup_(member_list_done) MemberList l = {};
-        int fd = openat(lock_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_dir_ DIR *d = dir_open_again(lock_fd);
         int r = 0;
 
-        if (!d) {
-                r = -errno;
-                (void) fd_close(fd);
-                return error_set(e, r, "cannot read '%s': %m", FOLDER);
-        }
+        if (!d)
+                return error_set(e, errno, "cannot read '%s': %m", FOLDER);
         for (struct dirent *entry = readdir(d); entry && r >= 0; entry = readdir(d)) {
                 if (entry->d_name[0] != '.')
                         r = read_one(lock_fd, entry->d_name, &l);

@@ -149,17 +149,8 @@ int port_record_write(int dir_fd, const char *machine, const PortRecord *p, Erro
         return r < 0 ? error_set(e, r, "cannot write '" PORT_RECORD_DIR "/%s': %m", machine) : 0;
 }
 
-static DIR *open_list(int dir_fd) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-        if (!d)
-                (void) fd_close(fd);
-        return d;
-}
-
 void port_record_remove(int lock_fd, const char *machine) {
-        _cleanup_dir_ DIR *d = open_list(lock_fd);
+        _cleanup_dir_ DIR *d = dir_open_again(lock_fd);
 
         (void) unlinkat(lock_fd, machine, 0);
         for (struct dirent *entry = d ? readdir(d) : NULL; entry; entry = readdir(d))
@@ -168,7 +159,7 @@ void port_record_remove(int lock_fd, const char *machine) {
 }
 
 int port_record_each(int dir_fd, PortRecordEach each, void *data) {
-        _cleanup_dir_ DIR *d = open_list(dir_fd);
+        _cleanup_dir_ DIR *d = dir_open_again(dir_fd);
 
         if (!d)
                 return -errno;
