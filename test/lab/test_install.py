@@ -3,6 +3,8 @@
 
 import subprocess
 
+from skeplib import machine1
+
 LAB_SUITES = ("bookworm", "trixie")
 LAB_REPLACE = False
 
@@ -101,6 +103,30 @@ def test_machine_outlives_the_change(lab):
     finally:
         lab.run("machinectl terminate old", check=False)
         nspawn.wait(timeout=20)
+
+
+def test_debians_own_unit_with_our_registry(lab):
+    """systemd-nspawn@.service as its package has it."""
+    lab.add_machine("stock", lab.suite + "-guest")
+    take_over(lab)
+    try:
+        lab.run("machinectl start stock", timeout=60)
+        assert unit_of(lab, "systemd-nspawn@stock.service") == "systemd-nspawn@stock.service"
+        assert owner(lab, MACHINE1) == "skep-machined"
+        assert lab.out("machinectl list --no-legend").split()[:3] == ["stock", "container", "systemd-nspawn"]
+        told = dict(line.split("=", 1) for line in lab.out("skep show stock").splitlines())
+        assert told["Unit"] == "systemd-nspawn@stock.service" and told["RootDirectory"] == "/var/lib/machines/stock"
+        assert lab.out(f"readlink /proc/{told['Supervisor']}/exe") == "/usr/bin/systemd-nspawn"
+        assert machine1.get(lab, "stock", "NetworkInterfaces")
+        lab.wait_for("systemctl -M stock is-system-running | grep -E 'running|degraded'", timeout=60)
+        assert lab.out("skep exec stock /bin/sh -c 'echo $$ >/tmp/x; echo in'") == "in"
+        lab.run("machinectl poweroff stock")
+        lab.wait_for("! systemctl is-active systemd-nspawn@stock", timeout=60)
+        assert lab.out("systemctl is-failed systemd-nspawn@stock || :") == "inactive"
+        assert "stock" not in lab.out("machinectl list --no-legend") + lab.out("ls /run/systemd/machines")
+    finally:
+        lab.run("systemctl kill -s KILL systemd-nspawn@stock", check=False)
+        go_back(lab)
 
 
 def test_skep_spawn_beside_systemds_registry(lab):
