@@ -270,15 +270,19 @@ int import_front_init(ImportManager *m, Error *e) {
         m->front = calloc(1, sizeof *m->front);
         if (!m->front)
                 return error_oom(e);
-        int fd = varlink_place_listen(&place, n < 0 ? 0 : n, &m->front->is_ours, &why);
+        int n_given = MAX(n, 0);
+        int fd = varlink_place_listen(&place, n_given, &m->front->is_ours, &why);
         /* Everything else works without it. */
         if (fd < 0) {
                 report(LOG_WARNING, "%s", why.text);
                 return 0;
         }
         int r = varlink_server_new(m->daemon.event, &service, m, &m->front->server);
-        if (r >= 0)
+        while (r >= 0 && fd >= 0) {
                 r = varlink_server_listen(m->front->server, fd);
+                if (r >= 0)
+                        fd = varlink_place_next(&place, n_given, fd);
+        }
         if (r < 0) {
                 fd_close(fd);
                 return error_set(e, r, "cannot listen on %s: %m", place.path);

@@ -186,8 +186,11 @@ static int serve(Manager *m, size_t i, int n_given, Error *e) {
                 return 0;
         }
         int r = varlink_server_new(m->daemon.event, &places[i].service, m, &m->front->servers[i]);
-        if (r >= 0)
+        while (r >= 0 && fd >= 0) {
                 r = varlink_server_listen(m->front->servers[i], fd);
+                if (r >= 0)
+                        fd = varlink_place_next(&places[i].place, n_given, fd);
+        }
         if (r < 0) {
                 fd_close(fd);
                 return error_set(e, r, "cannot listen on %s: %m", places[i].place.path);

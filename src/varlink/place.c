@@ -81,9 +81,9 @@ static int make_socket(const VarlinkPlace *place, const char *path) {
         return TAKE_FD(fd);
 }
 
-/* Return: the socket of that path among those that systemd gave us; -ENOENT. */
-static int given_socket(const char *path, int n_given) {
-        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n_given; fd++)
+/* Return: the first socket of that path from @fd on among those that systemd gave us; -ENOENT. */
+static int given_socket(const char *path, int fd, int n_given) {
+        for (; fd < SD_LISTEN_FDS_START + n_given; fd++)
                 if (sd_is_socket_unix(fd, SOCK_STREAM, 1, path, 0) > 0)
                         return fd;
         return -ENOENT;
@@ -95,15 +95,22 @@ int varlink_place_listen(const VarlinkPlace *place, int n_given, bool *ret_is_ou
         *ret_is_ours = false;
         if (!path)
                 return error_oom(e);
-        int fd = given_socket(path, n_given);
-        /* Another daemon that was here in between has put its own in the place of it. */
+        int fd = given_socket(path, SD_LISTEN_FDS_START, n_given);
+        /* Another daemon that was here in between has put its own in the place of them. */
         if (fd >= 0 && !path_is_served(path))
-                fd = fd_close(fd);
+                for (; fd >= 0; fd = given_socket(path, SD_LISTEN_FDS_START, n_given))
+                        fd_close(fd);
         if (fd < 0) {
                 fd = make_socket(place, path);
                 *ret_is_ours = fd >= 0;
         }
         return fd < 0 ? error_set(e, fd, "cannot listen on %s: %m", path) : fd;
+}
+
+int varlink_place_next(const VarlinkPlace *place, int n_given, int fd) {
+        _cleanup_free_ char *path = home_run("%s", place->path);
+
+        return path ? given_socket(path, fd + 1, n_given) : -ENOMEM;
 }
 
 static void remove_below(const char *below) {
