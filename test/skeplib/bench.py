@@ -13,12 +13,13 @@ import tempfile
 import time
 
 from . import benches
+from . import benches_import
 from . import benches_machined
 from . import benches_oci
 from . import kernel
 
 
-GROUPS = ("oci", "machined")
+GROUPS = ("oci", "machined", "import", "export")
 SETTLE = 0.05    # seconds between two turns
 
 
@@ -78,12 +79,13 @@ def show(bench, rows, missing):
 
 
 def main():
-    known = {b.name: b for b in benches.BENCHES + benches_oci.BENCHES + benches_machined.BENCHES}
+    known = {b.name: b for b in benches.BENCHES + benches_oci.BENCHES + benches_machined.BENCHES
+             + benches_import.BENCHES}
     parser = argparse.ArgumentParser(
         prog="tools/bench", description="Compare skep with its peers in paired runs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="benches:\n" + "\n".join(f"  {b.name:10} {b.why}" for b in known.values()))
-    parser.add_argument("bench", nargs="*", metavar="BENCH", help="which (default: all); oci, machined: all of those")
+    parser.add_argument("bench", nargs="*", metavar="BENCH", help="which (default: all); oci, machined, import, export: all of those")
     parser.add_argument("--rounds", type=int, help="runs of each contender (default: by bench)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     args = parser.parse_args()

@@ -134,9 +134,9 @@ def _own_ids(folder):
     ]
 
 
-def _on_ext4(folder, name):
-    """A tree on a fresh ext4, which copies no file without its bytes."""
-    image = disks.file_system(folder / "disk", "ext4", trees.tree(name), 6144 * disks.MiB)
+def on_ext4(folder, name=None):
+    """A tree on a fresh ext4, which copies no file without its bytes; or nothing."""
+    image = disks.file_system(folder / "disk", "ext4", trees.tree(name) if name else None, 6144 * disks.MiB)
     where = folder / "ext4"
     where.mkdir()
     subprocess.run(["mount", "-o", "loop", image, where], check=True)
@@ -146,7 +146,7 @@ def _on_ext4(folder, name):
 
 
 def _ephemeral(folder):
-    tree = _on_ext4(folder, "bookworm-lab")
+    tree = on_ext4(folder, "bookworm-lab")
     skep = [build.program("skep-spawn"), "-q", "-D", tree, "--register=no"]
     nspawn = ["systemd-nspawn", "-q", "-D", tree, "--register=no", "--keep-unit"]
     return [
@@ -328,33 +328,6 @@ def _start(_folder):
     ]
 
 
-def _import(packed):
-    """Contenders that unpack a tree of some 240 MB, packed so, into memory."""
-    def contenders(folder):
-        archive = trees.tar("bookworm-lab", packed)
-        pool = folder / "pool"
-
-        def clear():
-            if pool.exists():
-                subprocess.run(["rm", "-rf", pool], check=True)
-            pool.mkdir()
-
-        plain = pool / "plain"
-        bsdtar = ["sh", "-c", 'mkdir "$1" && exec bsdtar -C "$1" --numeric-owner -xpf "$2"', "sh",
-                  plain, archive]
-        return [
-            Contender("skep-import", timed(
-                [build.program("skep-import"), "-q", "--sync=no", f"--image-root={pool}", "import-tar",
-                 archive, "x"], prepare=clear)),
-            Contender("systemd-import", timed(
-                ["/usr/lib/systemd/systemd-import", "--sync=no", f"--image-root={pool}", "tar",
-                 archive, "x"], prepare=clear)),
-            Contender("bsdtar", timed(bsdtar, prepare=clear)),
-        ]
-
-    return contenders
-
-
 BENCHES = (
     Bench("spawn", "a trivial command with the full default confinement", "ms", 25, _spawn, 4),
     Bench("spawn-own", "the same with user IDs and a network of its own", "ms", 25, _own_ids, 4),
@@ -365,9 +338,4 @@ BENCHES = (
           _crowds("memory")),
     Bench("memory", "what stays resident for one booted machine, PSS", "kB", 3, _memory),
     Bench("start", "a unit that boots a machine, until it is registered", "ms", 10, _start),
-    Bench("import-tar", "a tree of 240 MB from an archive that is not packed", "ms", 5,
-          _import("none")),
-    Bench("import-gz", "the same from gzip", "ms", 5, _import("gz")),
-    Bench("import-zst", "the same from zstd", "ms", 5, _import("zst")),
-    Bench("import-xz", "the same from xz", "ms", 3, _import("xz")),
 )
