@@ -75,6 +75,12 @@ int aide_start(Aide *a, const char *name, char *const *argv, const int *fds, siz
         args.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
         args.pidfd = (uint64_t) (uintptr_t) &pidfd;
         pid_t pid = proc_clone3(&args);
+        if (pid == -ENOSYS) {
+                /* Services that are kept from name spaces have no clone3(); clone() keeps what handles signals
+                 * until the aide is executed. */
+                args.flags = CLONE_PIDFD;
+                pid = proc_clone3(&args);
+        }
         if (pid == 0)
                 become(path, words, pair[1], fds, n_fds);
         (void) close(pair[1]);
