@@ -30,6 +30,20 @@ def own_network():
         os.close(home)
 
 
+@contextlib.contextmanager
+def network_of(pid):
+    """Moves this thread, and what it starts, to the network of a process for a while."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.setns(there, CLONE_NEWNET), "setns")
+        yield
+    finally:
+        _check(_libc.setns(home, CLONE_NEWNET), "setns")
+        os.close(home)
+        os.close(there)
+
+
 def ip(words):
     """Runs ip(8). Return: what it prints."""
     return subprocess.run(["ip", *words.split()], check=True, stdout=subprocess.PIPE, text=True).stdout
