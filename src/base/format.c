@@ -4,6 +4,7 @@
 #include "base/format.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <time.h>
 
 #define USEC_PER_SEC   UINT64_C(1000000)
@@ -131,6 +132,13 @@ const char *format_span(uint64_t usec, char text[static FORMAT_MAX]) {
         else
                 short_units(usec, 1000, "ms", 0, "", text);
         return text;
+}
+
+unsigned format_percent(uint64_t part, uint64_t whole) {
+        if (part == UINT64_MAX || whole == UINT64_MAX || whole == 0)
+                return UINT_MAX;
+        double percent = (double) part / (double) whole * 100;
+        return percent < (double) INT_MAX ? (unsigned) percent : (unsigned) INT_MAX;
 }
 
 uint64_t now_realtime_usec(void) {

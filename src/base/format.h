@@ -22,5 +22,8 @@ const char *format_relative(uint64_t realtime_usec, uint64_t now_realtime_usec,
 /** format_span() - a duration in at most two units: "0s", "850ms", "7s", "2min 5s", "3h", "1d 4h"
  * @usec: UINT64_MAX gives "infinity". Return: @text. */
 const char *format_span(uint64_t usec, char text[static FORMAT_MAX]);
+/** format_percent() - what per cent of @whole @part is, cut to a whole number
+ * Return: UINT_MAX if one of the two is UINT64_MAX, which says "unknown" or "none", or there is no whole. */
+unsigned format_percent(uint64_t part, uint64_t whole);
 /** now_realtime_usec() - CLOCK_REALTIME in µs */
 uint64_t now_realtime_usec(void);

@@ -44,6 +44,25 @@ int verb_list(char *const *args, void *context, Error *e) {
         return ctl_print_table(c, t, "machines", e);
 }
 
+/* What lies where images are, and is none: a row without what only images have. */
+static int add_others(Ctl *c, Table *t, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *path, *why;
+        int r = client_query(c, &peer_skep, "ListNonImages", &reply, e, NULL);
+
+        if (r < 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ss)", &path, &why)) > 0) {
+                r = table_add_text(t, path);
+                for (int i = 0; i < 5 && r >= 0; i++)
+                        r = table_add_empty(t);
+                if (r < 0 || table_add_text(t, why) < 0)
+                        return error_oom(e);
+        }
+        return r < 0 ? error_set(e, r, "cannot read the list of what is no image: %m") : 0;
+}
+
 int verb_list_images(char *const *args, void *context, Error *e) {
         static const TableColumn columns[] = {
                 { "name" },
@@ -52,7 +71,9 @@ int verb_list_images(char *const *args, void *context, Error *e) {
                 { "usage", .empty = "", .flags = TABLE_RIGHT },
                 { "created" },
                 { "modified" },
+                { "problem" },
         };
+        const size_t problem = 6;
         Ctl *c = context;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(table_freep) Table *t = NULL;
@@ -73,11 +94,18 @@ int verb_list_images(char *const *args, void *context, Error *e) {
                         continue;
                 if (table_add_text(t, name) < 0 || table_add_text(t, type) < 0 ||
                     table_add_bool(t, is_read_only) < 0 || table_add_size(t, usage) < 0 ||
-                    table_add_time(t, created) < 0 || table_add_time(t, modified) < 0)
+                    table_add_time(t, created) < 0 || table_add_time(t, modified) < 0 ||
+                    table_add_empty(t) < 0)
                         return error_oom(e);
         }
         if (r < 0)
                 return error_set(e, r, "cannot read the list of images: %m");
+        if (c->o.verbose)
+                r = add_others(c, t, e);
+        else
+                table_hide(t, problem);
+        if (r < 0)
+                return r;
         if (table_sort(t, 0) < 0)
                 return error_oom(e);
         c->wants_pager = true;

@@ -3,9 +3,11 @@
  * same keys in each. What is not known is null. */
 #include "ctl/ctl-status-json.h"
 
+#include <limits.h>
 #include <net/if.h>
 
 #include "app/json-write.h"
+#include "base/format.h"
 #include "base/parse.h"
 #include "base/proc.h"
 #include "ctl/machine-origin.h"
@@ -69,13 +71,31 @@ static int put_interfaces(const Ctl *c, const Properties *p, JsonWrite *w) {
         return r;
 }
 
-static int put_addresses(Ctl *c, const char *name, JsonWrite *w) {
+/* What holds on one link only has its number behind it, as far as it is known: if there is but one. */
+static int put_addresses(Ctl *c, const char *name, const Properties *p, JsonWrite *w) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *indices = properties_text(p, "NetworkInterfaces");
+        _cleanup_strv_ char **lines = NULL;
         _cleanup_free_ char *all = NULL;
+        uint32_t only = 0;
+        int r = 0;
 
+        if (indices && !strchr(indices, ' '))
+                (void) parse_u32(indices, &only);
         if (client_query(c, &peer_machine1, "GetMachineAddresses", &reply, NULL, "s", name) >= 0)
                 (void) client_addresses(reply, 0, "\n", &all);
-        return put_lines(w, "addresses", all);
+        if (all)
+                r = str_split(all, "\n", &lines);
+        json_write_key(w, "addresses");
+        json_write_open(w, '[');
+        STRV_FOREACH(line, lines) {
+                _cleanup_free_ char *scoped = only > 0 && str_skip_prefix(*line, "fe80:")
+                                                      ? str_format("%s%%%u", *line, only)
+                                                      : NULL;
+                json_write_text(w, scoped ? scoped : *line);
+        }
+        json_write_close(w, ']');
+        return r;
 }
 
 /* ID, version and full name; an object in any case, so that programs need not look twice. */
@@ -163,7 +183,7 @@ static int machine_object(Ctl *c, const char *name, const Properties *p, JsonWri
         if (r >= 0)
                 r = put_interfaces(c, p, w);
         if (r >= 0)
-                r = put_addresses(c, name, w);
+                r = put_addresses(c, name, p, w);
         if (r >= 0)
                 r = machine_ports(c, name, "\n", &ports);
         if (r >= 0)
@@ -198,6 +218,13 @@ static void put_inside(Ctl *c, const char *name, JsonWrite *w) {
         put_os(c, "GetImageOSRelease", name, w);
 }
 
+static void put_percent(JsonWrite *w, uint64_t usage, uint64_t limit) {
+        unsigned percent = format_percent(usage, limit);
+
+        json_write_member_number(w, "limit_used_percent",
+                                 percent == UINT_MAX ? UINT64_MAX : percent);
+}
+
 static int image_object(Ctl *c, const char *name, const Properties *p, JsonWrite *w) {
         static const struct {
                 const char *key, *property;
@@ -219,6 +246,8 @@ static int image_object(Ctl *c, const char *name, const Properties *p, JsonWrite
         for (size_t i = 0; i < ELEMENTSOF(sizes); i++)
                 json_write_member_number(w, sizes[i].key,
                                          properties_number(p, sizes[i].property, UINT64_MAX));
+        put_percent(w, properties_number(p, "Usage", UINT64_MAX),
+                    properties_number(p, "Limit", UINT64_MAX));
         json_write_close(w, '}');
         return 0;
 }
@@ -261,6 +290,8 @@ int status_json_pool(Ctl *c, const Properties *p, Error *e) {
         json_write_member_text(&w, "path", properties_text(p, "PoolPath"));
         json_write_member_number(&w, "usage", properties_number(p, "PoolUsage", UINT64_MAX));
         json_write_member_number(&w, "limit", properties_number(p, "PoolLimit", UINT64_MAX));
+        put_percent(&w, properties_number(p, "PoolUsage", UINT64_MAX),
+                    properties_number(p, "PoolLimit", UINT64_MAX));
         json_write_close(&w, '}');
         return json_write_finish(&w) < 0 ? error_oom(e) : 0;
 }

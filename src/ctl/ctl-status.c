@@ -321,6 +321,17 @@ static int size_line(Ctl *c, const char *label, uint64_t bytes, uint64_t exclusi
         return buf_printf(&c->out, "\t%8s: %s\n", label, format_bytes(bytes, text));
 }
 
+/* How much of a limit is used up, which the original leaves to the reader. */
+static int limit_line(Ctl *c, uint64_t usage, uint64_t limit, uint64_t exclusive) {
+        const unsigned percent = format_percent(usage, limit);
+
+        if (c->is_machinectl || percent == UINT_MAX)
+                return size_line(c, "Limit", limit, exclusive);
+        char text[FORMAT_MAX];
+        return buf_printf(&c->out, "\t%8s: %s (%u%% used)\n", "Limit", format_bytes(limit, text),
+                          percent);
+}
+
 static int image_lines(Ctl *c, const char *name, const Properties *p) {
         int r = buf_printf(&c->out, "%s%s\n", c->out.n > 0 ? "\n" : "", name);
 
@@ -341,8 +352,9 @@ static int image_lines(Ctl *c, const char *name, const Properties *p) {
                 r = size_line(c, "Usage", properties_number(p, "Usage", UINT64_MAX),
                               properties_number(p, "UsageExclusive", UINT64_MAX));
         return r < 0 ? r
-                     : size_line(c, "Limit", properties_number(p, "Limit", UINT64_MAX),
-                                 properties_number(p, "LimitExclusive", UINT64_MAX));
+                     : limit_line(c, properties_number(p, "Usage", UINT64_MAX),
+                                  properties_number(p, "Limit", UINT64_MAX),
+                                  properties_number(p, "LimitExclusive", UINT64_MAX));
 }
 
 static int image_status(Ctl *c, const char *name, Error *e) {
@@ -372,8 +384,8 @@ static int pool_status(Ctl *c, Error *e) {
                 r = size_line(c, "Usage", properties_number(&p, "PoolUsage", UINT64_MAX),
                               UINT64_MAX);
         if (r >= 0)
-                r = size_line(c, "Limit", properties_number(&p, "PoolLimit", UINT64_MAX),
-                              UINT64_MAX);
+                r = limit_line(c, properties_number(&p, "PoolUsage", UINT64_MAX),
+                               properties_number(&p, "PoolLimit", UINT64_MAX), UINT64_MAX);
         return r < 0 ? error_oom(e) : 0;
 }
 

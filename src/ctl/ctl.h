@@ -24,7 +24,7 @@ typedef struct CtlOptions {
         bool help, version;
         bool no_pager, no_legend, no_ask_password, quiet;
         bool user, system; /* whose machines: the user's, or the system's (the default) */
-        bool all, full, value, force, now, read_only, mkdir, wait, ephemeral;
+        bool all, full, verbose, value, force, now, read_only, mkdir, wait, ephemeral;
         bool dry_run, keep_settings, fresh, layer; /* how images are changed */
         char *host, *machine;                      /* where the daemon is; NULL = here */
         char **properties;                         /* -p; of -P as well */

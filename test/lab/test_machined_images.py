@@ -2,6 +2,7 @@
 """Images on the bus: listed, described, changed, removed."""
 
 import json
+import re
 
 import pytest
 
@@ -162,6 +163,18 @@ def test_what_was_left_is_cleared_away(lab):
 def test_why_no_image(lab):
     found = dict(steps(lab, "ListNonImages"))
     assert found.keys() == {POOL + "/file.txt"} and "'.raw'" in found[POOL + "/file.txt"]
+    rows = json.loads(lab.out("skep list-images --verbose -j"))
+    assert {r["name"]: r["problem"] for r in rows if r["problem"]} == found
+    assert all(r["type"] for r in rows if not r["problem"])
+    assert "PROBLEM" in lab.out("skep list-images --verbose") and "PROBLEM" not in lab.out("skep list-images")
+
+
+def test_how_much_of_a_limit_is_used(lab):
+    """In words and for programs; the size of a disk image is its limit."""
+    line = lab.out("skep image-status disk | grep Limit")
+    percent = json.loads(lab.out("skep image-status -j disk"))[0]["limit_used_percent"]
+    assert re.search(rf"Limit: \S+ \({percent}% used\)", line) and percent <= 100
+    assert "%" not in lab.out("machinectl image-status disk")
 
 
 def test_versions(lab):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/format.h"
 
+#include <limits.h>
 #include <time.h>
 
 #include "check.h"
@@ -112,12 +113,21 @@ static void test_span(void **state) {
                 CHECK_STR(format_span(rows[i].in, text), rows[i].out, "row %zu", i);
 }
 
+static void test_percent(void **state) {
+        CHECK_EQ(format_percent(0, 10), 0, "row");
+        CHECK_EQ(format_percent(1, 3), 33, "row");
+        CHECK_EQ(format_percent(30, 10), 300, "row");
+        CHECK_EQ(format_percent(UINT64_MAX - 1, 1), INT_MAX, "row");
+        CHECK_EQ(format_percent(UINT64_MAX, 10), UINT_MAX, "row");
+        CHECK_EQ(format_percent(1, UINT64_MAX), UINT_MAX, "row");
+        CHECK_EQ(format_percent(1, 0), UINT_MAX, "row");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_bytes),
-                cmocka_unit_test(test_timestamp),
-                cmocka_unit_test(test_relative),
-                cmocka_unit_test(test_span),
+                cmocka_unit_test(test_bytes),    cmocka_unit_test(test_timestamp),
+                cmocka_unit_test(test_relative), cmocka_unit_test(test_span),
+                cmocka_unit_test(test_percent),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
