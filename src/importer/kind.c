@@ -92,6 +92,7 @@ void kind_note_skipped(const TreeSkipped *s, Output *o) {
                 const char *what;
         } rows[] = {
                 { s->nodes, "device nodes were left out" },
+                { s->owners, "files and directories could not be given to their owners" },
                 { s->modes, "files lost their setuid or setgid bit" },
                 { s->xattrs, "extended attributes were left out" },
                 { s->acls,

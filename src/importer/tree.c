@@ -240,8 +240,11 @@ static int finish_by_name(Tree *t, int dir_fd, const char *name, const TreeMeta 
         const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, m->mtime };
 
         if ((m->uid != t->uid || m->gid != t->gid) &&
-            fchownat(dir_fd, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0)
-                return error_set(e, errno, "cannot give it to %u:%u: %m", m->uid, m->gid);
+            fchownat(dir_fd, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+                if (errno != EPERM || t->uid == 0)
+                        return error_set(e, errno, "cannot give it to %u:%u: %m", m->uid, m->gid);
+                t->skipped.owners++;
+        }
         if (utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
                 return error_set(e, errno, "cannot set its time: %m");
         for (size_t i = 0; i < m->n_xattrs; i++)
@@ -342,6 +345,10 @@ int tree_node(Tree *t, const char *path, mode_t type, dev_t device, const TreeMe
                 return dir_fd;
 
         while (mknodat(dir_fd, name, type | (m->mode & 0777), device) < 0) {
+                if (errno == EPERM && t->uid != 0) {
+                        t->skipped.nodes++;
+                        return 0;
+                }
                 if (errno != EEXIST)
                         return error_set(e, errno, "cannot make the node: %m");
                 r = make_room(dir_fd, name, false, e);

@@ -30,6 +30,7 @@ typedef struct TreeMeta {
 /* What was left out, for a note to the user. */
 typedef struct TreeSkipped {
         uint64_t nodes;  /* devices */
+        uint64_t owners; /* of what nobody but root could give away */
         uint64_t modes;  /* setuid and setgid */
         uint64_t xattrs; /* attributes of other name spaces, or that the file system cannot keep */
         uint64_t acls;   /* ACL entries with a name in place of a number */
