@@ -3,39 +3,18 @@
 
 import pytest
 
+from skeplib.session import HOME, as_alice, log_in, out
+
 LAB_SUITES = ("bookworm", "trixie")
 
-HOME = "/home/alice"
 POOL = f"{HOME}/.local/state/machines"
 RECORDS = "/run/user/1000/systemd/machines"
 MANAGER = ("org.freedesktop.machine1", "/org/freedesktop/machine1", "org.freedesktop.machine1.Manager")
 
-# What the package dbus-user-session has.
-DBUS = {
-    "dbus.socket": "[Socket]\nListenStream=%t/bus\n[Install]\nWantedBy=sockets.target\n",
-    "dbus.service": "[Unit]\nRequires=dbus.socket\n[Service]\nType=notify\nExecStart=/usr/bin/dbus-daemon "
-                    "--session --address=systemd: --nofork --nopidfile --systemd-activation\n",
-}
-
-
-def as_alice(lab, command, **options):
-    """A command of the user's, in a session of hers."""
-    return lab.run(["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", f"HOME={HOME}",
-                    "USER=alice", "XDG_RUNTIME_DIR=/run/user/1000", "sh", "-c", command], **options)
-
-
-def out(lab, command, **options):
-    return as_alice(lab, command, **options).stdout.rstrip("\n")
-
-
 @pytest.fixture(scope="module")
 def alice(lab):
     """A user whose systemd runs."""
-    for name, text in DBUS.items():
-        lab.write(f"/etc/systemd/user/{name}", text)
-    lab.run("systemctl --global enable dbus.socket; useradd -u 1000 -m alice; "
-            "loginctl enable-linger alice")
-    lab.wait_for("systemctl is-active user@1000.service", timeout=30)
+    log_in(lab)
     return lab
 
 

@@ -160,6 +160,7 @@ OTHERS = [
 ] + [
     call("ImportTar", "hsbb", fd(TAR), "games", False, False, user=ALLOWED, keep="games"), gone("games"),
     call("PullTar", "sssb", CLOSED, "games2", "no", False, user=ALLOWED, keep="games2"), gone("games2"),
+    call("ExportTar", "shs", "one", fd(OUT, WRITE), "", user=ALLOWED, keep="games3"), gone("games3"),
     call("ListImages", "st", "machine", 0), call("ListImages", "st", "sysext", 0), call("ListImages", "st", "cow", 0),
     call("ListImages", "st", "", 1), call("ListImages", "st", "machine", 0, user=NOBODY),
     call("CancelTransfer", "u", "$slow", user=ALLOWED), gone("slow"),
