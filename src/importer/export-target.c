@@ -107,6 +107,19 @@ int export_target_commit(ExportTarget *t, bool sync, Error *e) {
         return 0;
 }
 
+int export_target_write_digest(const ExportTarget *t, const Digest *d, Error *e) {
+        char digits[2 * DIGEST_SIZE_MAX + 1];
+        _cleanup_(buf_done) Buf b = {};
+        _cleanup_free_ char *path = str_format("%s.sha256", t->path);
+        int r = path ? buf_printf(&b, "%s *%s\n", digest_format(d, digits), path_last(t->path))
+                     : -ENOMEM;
+
+        if (r < 0)
+                return error_oom(e);
+        r = file_write_atomic(AT_FDCWD, path, b.p, b.n, FILE_MODE);
+        return r < 0 ? error_set(e, r, "cannot write '%s': %m", path) : 0;
+}
+
 void export_target_done(ExportTarget *t) {
         if (t->temporary)
                 (void) unlink(t->temporary);

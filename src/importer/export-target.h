@@ -2,7 +2,7 @@
 /* The file that an export goes to. It has no name until it is complete. */
 #pragma once
 
-#include "base/error.h"
+#include "importer/digest.h"
 
 typedef struct ExportTarget {
         const char *shown; /* for errors */
@@ -19,5 +19,9 @@ int export_target_open(const char *path, bool force, ExportTarget *ret, Error *e
  * @sync: write it to the disk first
  * Return: 0; -EEXIST; -errno. */
 int export_target_commit(ExportTarget *t, bool sync, Error *e);
+/** export_target_write_digest() - put a file beside it, FILE.sha256, that says what its digest is, as sha256sum and
+ * who pulls it understand it; one that is there is replaced
+ * Return: 0 or -errno. */
+int export_target_write_digest(const ExportTarget *t, const Digest *d, Error *e);
 /** export_target_done() - close it; what was not committed is gone */
 void export_target_done(ExportTarget *t);

@@ -157,6 +157,10 @@ const Setting import_settings[] = {
           .help = "How many processors to pack on, up to 8; 0 = all there are (default)",
           .parse = setting_unsigned,
           .at = offsetof(ImportOptions, threads) },
+        { .flag = "checksum",
+          .help = "Write a file beside what is exported, FILE.sha256, by which it can be verified",
+          .parse = setting_bool,
+          .at = offsetof(ImportOptions, checksum) },
         { .flag = "clamp-mtime",
           .metavar = "SECONDS",
           .help = "Say of what was changed later that it was changed then, in seconds since 1970 (default: "

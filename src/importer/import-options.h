@@ -28,6 +28,7 @@ typedef struct ImportOptions {
         int format;          /* Format; -1 = as the file is called */
         unsigned level;      /* UINT_MAX = the packing's own */
         unsigned threads;    /* 0 = as many as there are processors */
+        bool checksum;       /* beside the file */
         int64_t clamp_mtime; /* s since 1970; INT64_MAX = none */
 } ImportOptions;
 

@@ -20,6 +20,7 @@
 #include "importer/kind.h"
 #include "importer/sink-fd.h"
 #include "importer/tar-write.h"
+#include "importer/verify.h"
 
 typedef struct PackJob {
         int source_fd;
@@ -28,11 +29,13 @@ typedef struct PackJob {
         int level;
         unsigned threads;
         int64_t clamp_mtime;
+        bool checksum;
 } PackJob;
 
 typedef struct PackState {
         HelperState helper;
         TarWritten written;
+        Digest digest;
 } PackState;
 
 static int pack(void *context, HelperState *helper, Error *e) {
@@ -53,12 +56,14 @@ static int pack(void *context, HelperState *helper, Error *e) {
                 atomic_store(&helper->total, size);
         if (r >= 0)
                 r = sink_fd_new(job->target->fd, job->target->shown, &chain, e);
+        if (r >= 0 && job->checksum)
+                r = verify_new(NULL, &((PackState *) helper)->digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
                 r = compress_new(job->format, job->level, job->threads, TAKE_PTR(chain), &chain, e);
         return r < 0 ? r : tar_write(source, &options, chain, &((PackState *) helper)->written, e);
 }
 
-static int run_packer(PackJob *job, int cancel_fd, Output *o, Error *e) {
+static int run_packer(PackJob *job, int cancel_fd, Output *o, Digest *ret_digest, Error *e) {
         const int keep[] = { job->source_fd, job->target->fd };
         const Helper helper = {
                 .name = "the packer",
@@ -77,6 +82,7 @@ static int run_packer(PackJob *job, int cancel_fd, Output *o, Error *e) {
         if (r == 0 && state->written.sockets > 0)
                 output_note(o, LOG_NOTICE, "%llu sockets were left out: archives have none",
                             (unsigned long long) state->written.sockets);
+        *ret_digest = state->digest;
         helper_state_free(state, sizeof *state);
         return r;
 }
@@ -87,6 +93,9 @@ static int choose_format(const ImportOptions *o, const char *target, PackJob *re
         ret->level = o->level == UINT_MAX ? COMPRESS_LEVEL_DEFAULT : (int) MIN(o->level, 1000u);
         ret->threads = o->threads;
         ret->clamp_mtime = o->clamp_mtime;
+        ret->checksum = o->checksum;
+        if (o->checksum && streq(target, "-"))
+                return error_set(e, EINVAL, "--checksum needs a file that it can be put beside");
         return compress_check(ret->format, ret->level, e);
 }
 
@@ -154,11 +163,13 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
 
         job->source_fd = source_fd;
         job->target = &target;
-        r = run_packer(job, cancel_fd, c->output, e);
+        Digest digest;
+        r = run_packer(job, cancel_fd, c->output, &digest, e);
         if (r != 0)
                 return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : r;
         output_phase(c->output, PHASE_COMMIT);
-        return export_target_commit(&target, c->options->sync, e);
+        r = export_target_commit(&target, c->options->sync, e);
+        return r >= 0 && job->checksum ? export_target_write_digest(&target, &digest, e) : r;
 }
 
 int kind_export_tar(char *const *args, void *context, Error *e) {

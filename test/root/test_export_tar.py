@@ -137,6 +137,16 @@ def test_force_and_output(run, pool, scratch):
     assert sorted(os.listdir(scratch)) == ["pool", "there"]
 
 
+def test_checksum(run, pool, scratch):
+    """The file beside it is one that others verify it by."""
+    (pool / "web").mkdir()
+    run("export-tar", "--checksum", "web", scratch / "web.tar.zst")
+    assert sorted(os.listdir(scratch)) == ["pool", "web.tar.zst", "web.tar.zst.sha256"]
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "web.tar.zst.sha256"], cwd=scratch, check=True)
+    done = run("export-tar", "--checksum", "web", check=False)
+    assert done.returncode == 1 and "needs a file" in done.stderr and done.stdout == b""
+
+
 def test_full_disk(program, pool, scratch):
     """Nothing is left, and the message names the file."""
     (pool / "web").mkdir()
