@@ -49,16 +49,12 @@ static int start(Manager *m, const OperationKind *kind, Machine *machine,
         return operation_start(m, kind, call, machine, request, &request->target.pidfd, 1, e);
 }
 
-static int finish_empty(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_sent(sd_bus_reply_method_return(call, NULL), e);
-}
-
 static int work_bind(const void *arg, const WorkerOut *out, Error *e) {
         return bind_mount(arg, e);
 }
 
 int op_bind_mount(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
-        static const OperationKind kind = { "mounting into the machine", work_bind, finish_empty,
+        static const OperationKind kind = { "mounting into the machine", work_bind, op_finish_empty,
                                             MOUNT_USEC, false };
         BindRequest request = {};
         int read_only, make;
@@ -86,7 +82,7 @@ static int work_unbind(const void *arg, const WorkerOut *out, Error *e) {
 
 int op_unbind(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
         static const OperationKind kind = { "unmounting from the machine", work_unbind,
-                                            finish_empty, MOUNT_USEC, false };
+                                            op_finish_empty, MOUNT_USEC, false };
         BindRequest request = {};
         int r = op_read(call, e, "s", &request.destination);
 
@@ -113,29 +109,18 @@ static int work_list(const void *arg, const WorkerOut *out, Error *e) {
         return r < 0 ? r : operation_send_text(out, strempty(all.p), all.n);
 }
 
-static int append_bind(sd_bus_message *reply, const char *text) {
+static int append_bind(sd_bus_message *reply, const char *at, size_t n) {
         _cleanup_(bind_record_done) BindRecord b = {};
-        int r = bind_record_parse(text, &b);
+        int r = bind_record_parse(at, &b);
 
-        return r < 0 ? r
-                     : sd_bus_message_append(reply, "(ssbbt)", b.source, b.destination,
-                                             (int) b.read_only, (int) b.is_mapped, b.realtime);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "(ssbbt)", b.source, b.destination,
+                                          (int) b.read_only, (int) b.is_mapped, b.realtime);
+        return r < 0 ? r : (int) strlen(at) + 1;
 }
 
 static int finish_list(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssbbt)");
-        for (const char *s = result->text; r >= 0 && s < result->text + result->n_text;
-             s += strlen(s) + 1)
-                r = append_bind(reply, s);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        return op_reply_list(call, result, "(ssbbt)", append_bind, e);
 }
 
 int op_list_binds(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {

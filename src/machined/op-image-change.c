@@ -90,35 +90,38 @@ static void reload_units(sd_bus_message *call, const OperationResult *result) {
 
 static int finish_empty(sd_bus_message *call, const OperationResult *result, Error *e) {
         reload_units(call, result);
-        return op_sent(sd_bus_reply_method_return(call, NULL), e);
+        return op_finish_empty(call, result, e);
 }
 
-/* The next string of an answer; NULL = that was all. */
-static const char *next(const OperationResult *result, size_t *at) {
-        if (*at >= result->n_text)
-                return NULL;
-        const char *s = result->text + *at;
-        *at += strlen(s) + 1;
+/* Answers with a list of what comes behind that. */
+static int reply_list(sd_bus_message *call, const OperationResult *result, const char *contents,
+                      OpAppend append, Error *e) {
+        const OperationResult rest = { .text = result->text + MIN(result->n_text, (size_t) 1),
+                                       .n_text = result->n_text - MIN(result->n_text, (size_t) 1) };
+        int r = op_reply_list(call, &rest, contents, append, e);
+
+        reload_units(call, result);
+        return r;
+}
+
+/* The next string of an answer. What is not there is empty. */
+static const char *next(const char *at, size_t n, size_t *used) {
+        const char *s = *used < n ? at + *used : "";
+
+        *used += *used < n ? strlen(s) + 1 : 0;
         return s;
 }
 
-static int finish_steps(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
-        const char *kind;
+static int append_step(sd_bus_message *reply, const char *at, size_t n) {
+        size_t used = 0;
+        const char *kind = next(at, n, &used), *from = next(at, n, &used);
+        int r = sd_bus_message_append(reply, "(sss)", kind, from, next(at, n, &used));
 
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sss)");
-        for (size_t at = 1; r >= 0 && (kind = next(result, &at));) {
-                const char *from = next(result, &at), *to = next(result, &at);
-                r = sd_bus_message_append(reply, "(sss)", kind, strempty(from), strempty(to));
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        reload_units(call, result);
-        return op_sent(r, e);
+        return r < 0 ? r : (int) used;
+}
+
+static int finish_steps(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return reply_list(call, result, "(sss)", append_step, e);
 }
 
 static int put_string(Buf *b, const char *s) {
@@ -362,24 +365,19 @@ static int work_clean(const void *arg, const WorkerOut *out, Error *e) {
         return r < 0 ? r : answer(out, units, &removed);
 }
 
-static int finish_clean(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+static int append_removed(sd_bus_message *reply, const char *at, size_t n) {
         uint64_t usage;
-        int r = sd_bus_message_new_method_return(call, &reply);
+        size_t used = sizeof usage;
 
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(st)");
-        for (size_t at = 1; r >= 0 && at + sizeof usage < result->n_text;) {
-                memcpy(&usage, result->text + at, sizeof usage);
-                at += sizeof usage;
-                r = sd_bus_message_append(reply, "(st)", next(result, &at), usage);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        reload_units(call, result);
-        return op_sent(r, e);
+        if (n <= sizeof usage)
+                return 0;
+        memcpy(&usage, at, sizeof usage);
+        int r = sd_bus_message_append(reply, "(st)", next(at, n, &used), usage);
+        return r < 0 ? r : (int) used;
+}
+
+static int finish_clean(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return reply_list(call, result, "(st)", append_removed, e);
 }
 
 static int start_clean(Manager *m, const char *mode, uint64_t flags, sd_bus_message *call,
@@ -476,20 +474,16 @@ static int work_leftovers(const void *arg, const WorkerOut *out, Error *e) {
         return r < 0 ? r : answer(out, false, &b);
 }
 
-static int finish_leftovers(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
-        const char *path;
+static int append_leftover(sd_bus_message *reply, const char *at, size_t n) {
+        size_t used = 0;
+        const char *path = next(at, n, &used);
+        int r = sd_bus_message_append(reply, "(ss)", path, next(at, n, &used));
 
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ss)");
-        for (size_t at = 1; r >= 0 && (path = next(result, &at));)
-                r = sd_bus_message_append(reply, "(ss)", path, strempty(next(result, &at)));
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        return r < 0 ? r : (int) used;
+}
+
+static int finish_leftovers(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return reply_list(call, result, "(ss)", append_leftover, e);
 }
 
 int op_list_leftovers(Manager *m, sd_bus_message *call, Error *e) {

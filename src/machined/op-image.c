@@ -58,35 +58,25 @@ static int work_list(const void *arg, const WorkerOut *out, Error *e) {
         return r < 0 ? r : operation_send_text(out, b.p, b.n);
 }
 
-static int append_row(sd_bus_message *reply, const Row *row, const char *name) {
+static int append_row(sd_bus_message *reply, const char *at, size_t n) {
         _cleanup_free_ char *path = NULL;
-        int r = sd_bus_path_encode(BUS_MACHINE1_IMAGE, name, &path);
+        const char *name = at + sizeof(Row);
+        Row row;
 
-        return r < 0 ? r
-                     : sd_bus_message_append(reply, "(ssbttto)", name,
-                                             image_type_name((ImageType) row->type),
-                                             (int) row->read_only, row->crtime, row->mtime,
-                                             row->usage, path);
+        if (n <= sizeof row)
+                return 0;
+        memcpy(&row, at, sizeof row);
+        int r = sd_bus_path_encode(BUS_MACHINE1_IMAGE, name, &path);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "(ssbttto)", name,
+                                          image_type_name((ImageType) row.type),
+                                          (int) row.read_only, row.crtime, row.mtime, row.usage,
+                                          path);
+        return r < 0 ? r : (int) (sizeof row + strlen(name) + 1);
 }
 
 static int finish_list(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssbttto)");
-        for (size_t at = 0; r >= 0 && at + sizeof(Row) < result->n_text;) {
-                Row row;
-                memcpy(&row, result->text + at, sizeof row);
-                const char *name = result->text + at + sizeof row;
-                r = append_row(reply, &row, name);
-                at += sizeof row + strlen(name) + 1;
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        return op_reply_list(call, result, "(ssbttto)", append_row, e);
 }
 
 int op_list_images(Manager *m, sd_bus_message *call, Error *e) {

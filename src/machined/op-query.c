@@ -64,57 +64,47 @@ static int work_addresses(const void *arg, const WorkerOut *out, Error *e) {
         return r < 0 ? r : operation_send_text(out, addresses, n * sizeof *addresses);
 }
 
-static int finish_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
+static int append_address(sd_bus_message *reply, const char *at, size_t n) {
+        Address a;
 
+        if (n < sizeof a)
+                return 0;
+        memcpy(&a, at, sizeof a);
+        int r = sd_bus_message_open_container(reply, 'r', "iay");
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(iay)");
-        for (size_t at = 0; r >= 0 && at + sizeof(Address) <= result->n_text;
-             at += sizeof(Address)) {
-                Address a;
-                memcpy(&a, result->text + at, sizeof a);
-                r = sd_bus_message_open_container(reply, 'r', "iay");
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "i", a.family);
-                if (r >= 0)
-                        r = sd_bus_message_append_array(reply, 'y', a.bytes, address_size(&a));
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
-        }
+                r = sd_bus_message_append(reply, "i", a.family);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', a.bytes, address_size(&a));
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        return r < 0 ? r : (int) sizeof a;
+}
+
+static int finish_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_reply_list(call, result, "(iay)", append_address, e);
 }
 
 /* The same with the interface and the scope that each is of. */
-static int finish_list_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
+static int append_whole_address(sd_bus_message *reply, const char *at, size_t n) {
+        Address a;
 
+        if (n < sizeof a)
+                return 0;
+        memcpy(&a, at, sizeof a);
+        int r = sd_bus_message_open_container(reply, 'r', "iiayu");
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(iiayu)");
-        for (size_t at = 0; r >= 0 && at + sizeof(Address) <= result->n_text;
-             at += sizeof(Address)) {
-                Address a;
-                memcpy(&a, result->text + at, sizeof a);
-                r = sd_bus_message_open_container(reply, 'r', "iiayu");
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "ii", a.family, a.ifindex);
-                if (r >= 0)
-                        r = sd_bus_message_append_array(reply, 'y', a.bytes, address_size(&a));
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "u", (uint32_t) a.scope);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
-        }
+                r = sd_bus_message_append(reply, "ii", a.family, a.ifindex);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', a.bytes, address_size(&a));
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "u", (uint32_t) a.scope);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        return r < 0 ? r : (int) sizeof a;
+}
+
+static int finish_list_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_reply_list(call, result, "(iiayu)", append_whole_address, e);
 }
 
 static int start_addresses(Manager *m, Machine *machine, const OperationKind *kind,

@@ -88,28 +88,24 @@ static int finish_one(sd_bus_message *call, const OperationResult *result, Error
         return op_sent(r, e);
 }
 
-static int finish_all(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
+static int append_row(sd_bus_message *reply, const char *at, size_t n) {
         Row row;
 
+        if (n < sizeof row)
+                return 0;
+        memcpy(&row, at, sizeof row);
+        int r = sd_bus_message_open_container(reply, 'r', "sa{st}");
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sa{st})");
-        for (size_t at = 0; r >= 0 && at + sizeof row <= result->n_text; at += sizeof row) {
-                memcpy(&row, result->text + at, sizeof row);
-                r = sd_bus_message_open_container(reply, 'r', "sa{st}");
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "s", row.name);
-                if (r >= 0)
-                        r = append_statistics(reply, &row.statistics);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
-        }
+                r = sd_bus_message_append(reply, "s", row.name);
+        if (r >= 0)
+                r = append_statistics(reply, &row.statistics);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        return r < 0 ? r : (int) sizeof row;
+}
+
+static int finish_all(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_reply_list(call, result, "(sa{st})", append_row, e);
 }
 
 int op_statistics(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
@@ -157,23 +153,19 @@ static int work_processes(const void *arg, const WorkerOut *out, Error *e) {
                      : operation_send_text(out, v ? (const void *) v : "", (size_t) n * sizeof *v);
 }
 
-static int finish_processes(sd_bus_message *call, const OperationResult *result, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
+static int append_process(sd_bus_message *reply, const char *at, size_t n) {
         ProcessEntry p;
 
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(uuusttts)");
-        for (size_t at = 0; r >= 0 && at + sizeof p <= result->n_text; at += sizeof p) {
-                memcpy(&p, result->text + at, sizeof p);
-                r = sd_bus_message_append(reply, "(uuusttts)", p.pid, p.inner, p.uid, p.user,
-                                          p.cpu_nsec, p.memory, p.started_usec, p.command);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
+        if (n < sizeof p)
+                return 0;
+        memcpy(&p, at, sizeof p);
+        int r = sd_bus_message_append(reply, "(uuusttts)", p.pid, p.inner, p.uid, p.user,
+                                      p.cpu_nsec, p.memory, p.started_usec, p.command);
+        return r < 0 ? r : (int) sizeof p;
+}
+
+static int finish_processes(sd_bus_message *call, const OperationResult *result, Error *e) {
+        return op_reply_list(call, result, "(uuusttts)", append_process, e);
 }
 
 int op_processes(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {

@@ -52,10 +52,6 @@ static int start(Manager *m, const OperationKind *kind, Machine *machine, Reques
         return operation_start(m, kind, call, machine, request, &request->target.pidfd, 1, e);
 }
 
-static int finish_empty(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_sent(sd_bus_reply_method_return(call, NULL), e);
-}
-
 /* The directory that holds @path, below a root, and the name in it. */
 static int open_parent(int root_fd, const char *path, const char **ret_name, Error *e) {
         _cleanup_free_ char *parent = strndup(path, (size_t) (path_last(path) - path));
@@ -112,7 +108,7 @@ static int work_copy(const void *arg, const WorkerOut *out, Error *e) {
 
 static int copy(Manager *m, Machine *machine, sd_bus_message *call, bool to_machine, bool has_flags,
                 Error *e) {
-        static const OperationKind kind = { "copying", work_copy, finish_empty, 0, false };
+        static const OperationKind kind = { "copying", work_copy, op_finish_empty, 0, false };
         Request request = { .to_machine = to_machine };
         uint64_t flags = 0;
         int r = op_read(call, e, "ss", &request.source, &request.destination);
