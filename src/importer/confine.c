@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -138,9 +139,12 @@ int confine_copier(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
 }
 
 int confine_packer(int source_fd, int *ret_source_fd, Error *e) {
+        /* A service may be without the right to read alone; nothing can be written either way. */
+        bool reads = prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH) == 1;
         int none;
 
-        return confine(source_fd, -EBADF, CAP_BIT(CAP_DAC_READ_SEARCH), ret_source_fd, &none, e);
+        return confine(source_fd, -EBADF, CAP_BIT(reads ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE),
+                       ret_source_fd, &none, e);
 }
 
 int confine_sync(int dir_fd, const char *place, Error *e) {

@@ -137,6 +137,18 @@ def test_force_and_output(run, pool, scratch):
     assert sorted(os.listdir(scratch)) == ["pool", "there"]
 
 
+def test_files_of_others(program, pool, scratch):
+    """What only its owner can read is in the archive, also where the service has few rights."""
+    (pool / "web").mkdir()
+    (pool / "web/private").write_text("x")
+    (pool / "web/private").chmod(0o600)
+    os.chown(pool / "web/private", 1000, 1000)
+    subprocess.run(["setpriv", "--bounding-set=-dac_read_search", program("skep-import"), "-q",
+                    f"--image-root={pool}", "export-tar", "web", scratch / "x"], check=True)
+    assert subprocess.run(["tar", "-xOf", scratch / "x", "./private"], stdout=subprocess.PIPE,
+                          check=True).stdout == b"x"
+
+
 def test_checksum(run, pool, scratch):
     """The file beside it is one that others verify it by."""
     (pool / "web").mkdir()
