@@ -210,7 +210,9 @@ static int take_result(Pull *p, int fd, int r, Error *e) {
                 /* Who imports says of what, as well. */
                 const char *text = str_skip_prefix(why.text, p->shown);
                 const char *rest = text ? str_skip_prefix(text, ": ") : NULL;
-                f = error_set(e, f, "%s", rest ? rest : why.text);
+                f = error_set(e, f, "%s%s%s", rest ? rest : why.text,
+                              f == -ENOSPC ? " on the file system of " : "",
+                              f == -ENOSPC ? p->root : "");
         }
         p->is_stale = f == -ESTALE;
         return f;
@@ -282,6 +284,16 @@ static int import(Pull *p, const ImportJob *job, Error *e) {
         }
 }
 
+/* Return: 0; -EALREADY: it is kept already, as the same came before from elsewhere or under another tag. */
+static int refuse_kept(Pull *p, int dir_fd, const char *name, Error *e) {
+        _cleanup_free_ char *entry = str_format("%s%s", name, streq(p->kind, "raw") ? ".raw" : "");
+
+        if (!entry)
+                return error_oom(e);
+        p->is_kept = faccessat(dir_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        return p->is_kept ? error_set(e, EALREADY, "it is there already") : 0;
+}
+
 /* What is to be done before an image is seen: it gets its companions, and if it is to be kept, its name. */
 static int finish(const ImportJob *job, Staging *staging, Error *e) {
         Pull *p = job->context;
@@ -294,10 +306,7 @@ static int finish(const ImportJob *job, Staging *staging, Error *e) {
                 free(staging->name);
                 staging->name = name;
                 r = str_replace(&p->kept.name, name) < 0 ? error_oom(e) : 0;
-                if (r >= 0 && faccessat(staging->pool_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0) {
-                        p->is_kept = true;
-                        return error_set(e, EALREADY, "it is there already");
-                }
+                r = r >= 0 ? refuse_kept(p, staging->pool_fd, name, e) : r;
                 if (r >= 0)
                         r = kept_mark(staging->fd, p->url, p->etag, p->modified, e);
                 if (r < 0)
@@ -359,6 +368,7 @@ int pull_run(const KindContext *c, const char *kind, const char *url, const char
                 r = kind_choose_name(p.file, is_nameless ? NULL : given, &name, e);
         if (r >= 0)
                 r = kind_choose_root(c->options, &root, &is_pool, e);
+        p.root = root;
         if (r >= 0)
                 r = kind_start(c, p.shown, name, root, is_pool, &job, e);
         if (r >= 0 && !is_nameless)

@@ -23,8 +23,9 @@ void pull_secrets_done(PullSecrets *s);
 typedef struct Pull {
         const KindContext *context;
         const char *url;
-        char *shown; /* of the URL, for people */
-        char *file;  /* its last component */
+        char *shown;      /* of the URL, for people */
+        char *file;       /* its last component */
+        const char *root; /* where images are; borrowed */
         int cancel_fd;
         PullSecrets secrets;
         FetchOptions options;

@@ -173,7 +173,7 @@ def test_settings_are_verified(web, pull, pool):
 def test_gone_on_with_later(web, command, pull, pool, how):
     """Another pull goes on where one was stopped; a third that runs meanwhile does not disturb."""
     data = archive(b"one", 20_000_000)
-    url = web.page("/a.tar", data, stall=0.3)
+    url = web.page("/a.tar", data, stall=0.03)
     with subprocess.Popen(command(url), stderr=subprocess.DEVNULL) as first:
         while web.sent("/a.tar") < 12_000_000:
             time.sleep(0.01)
@@ -222,3 +222,22 @@ def test_harmed_part(web, pull, pool, harm):
     web.pages["/a.tar"].cut = []
     pull(url, verify=hashlib.sha256(data).hexdigest())
     assert read(pool, "web") == b"one" and os.listdir(pool) == ["web"]
+
+
+@pytest.mark.parametrize("length", ["told", "not told"])
+def test_no_room(web, pull, pool, length):
+    """What does not fit is refused before it comes, if its size is known; and leaves nothing in any case."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "x", pool], check=True)
+    try:
+        url = web.page("/a.tar", archive(b"one", 8_000_000), **({} if length == "told" else
+                                                                 {"length": -1, "ranges": False}))
+        done = pull(url, check=False)
+        assert done.returncode == 1
+        if length == "told":
+            assert "do not fit" in done.stdout and str(pool) in done.stdout and len(web.of("/a.tar")) == 1
+            assert [n for n in os.listdir(pool) if not n.startswith(".skep-part.")] == []
+        else:
+            assert "No space left" in done.stdout
+        assert not any(n == "web" or n.startswith(".#") for n in os.listdir(pool))
+    finally:
+        subprocess.run(["umount", pool], check=True)
