@@ -78,7 +78,7 @@ int clone_tree(int from_fd, int dir_fd, const char *name, bool read_only, Error 
         int r;
 
         if (subvolume_is(from_fd)) {
-                r = subvolume_snapshot(from_fd, dir_fd, name, read_only);
+                r = subvolume_snapshot_all(from_fd, dir_fd, name, read_only);
                 if (r >= 0)
                         return hold_directory(dir_fd, name, e);
                 if (r != -EXDEV && r != -ENOTTY && r != -EINVAL)

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "image/quota-group.h"
@@ -93,6 +94,71 @@ int subvolume_snapshot(int source_fd, int dir_fd, const char *name, bool read_on
         memcpy(args.name, name, strlen(name) + 1);
         return ioctl(dir_fd, BTRFS_IOC_SNAP_CREATE_V2, &args) < 0 ? -errno
                                                                   : join_group(dir_fd, name);
+}
+
+static int snapshot_nested(int source_fd, int top_fd, int pool_fd, bool read_only, unsigned depth);
+
+/* Where a nested subvolume is, its snapshot has an empty directory. */
+static int snapshot_one(int source_fd, int top_fd, const char *path, const char *name, int pool_fd,
+                        bool read_only, unsigned depth) {
+        _cleanup_free_ char *whole = str_format("%s%s", path, name);
+        _cleanup_fd_ int parent = -EBADF, from = -EBADF, to = -EBADF;
+        int r;
+
+        if (!whole)
+                return -ENOMEM;
+        parent = path_open_beneath(top_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
+        from = path_open_beneath(source_fd, whole, O_RDONLY | O_DIRECTORY, 0);
+        /* Gone meanwhile, or something is mounted over it. */
+        if (parent < 0 || from < 0 || !subvolume_is(from))
+                return parent == -ENOENT || from == -ENOENT || from >= 0 ? 0 : MIN(parent, from);
+        if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return -errno;
+        r = subvolume_snapshot(from, parent, name, false);
+        if (r < 0)
+                return r;
+        to = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (to < 0)
+                return -errno;
+        (void) quota_group_join(pool_fd, to);
+        r = snapshot_nested(from, to, pool_fd, read_only, depth + 1);
+        return r >= 0 && read_only ? subvolume_set_read_only(to, true) : r;
+}
+
+static int snapshot_nested(int source_fd, int top_fd, int pool_fd, bool read_only, unsigned depth) {
+        struct btrfs_ioctl_get_subvol_rootref_args found = {};
+        int more, r = 0;
+
+        if (depth > DEPTH_MAX)
+                return -ELOOP;
+        do {
+                more = ioctl(source_fd, BTRFS_IOC_GET_SUBVOL_ROOTREF, &found);
+                if (more < 0 && errno != EOVERFLOW)
+                        return -errno;
+                for (unsigned i = 0; i < found.num_items && r >= 0; i++) {
+                        struct btrfs_ioctl_ino_lookup_user_args args = {
+                                .dirid = found.rootref[i].dirid,
+                                .treeid = found.rootref[i].treeid,
+                        };
+
+                        if (ioctl(source_fd, BTRFS_IOC_INO_LOOKUP_USER, &args) < 0)
+                                r = errno == ENOENT ? 0 : -errno;
+                        else
+                                r = snapshot_one(source_fd, top_fd, args.path, args.name, pool_fd,
+                                                 read_only, depth);
+                }
+        } while (more < 0 && r >= 0);
+        return r;
+}
+
+int subvolume_snapshot_all(int source_fd, int dir_fd, const char *name, bool read_only) {
+        int r = subvolume_snapshot(source_fd, dir_fd, name, false);
+
+        if (r < 0)
+                return r;
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r = fd < 0 ? -errno : snapshot_nested(source_fd, fd, dir_fd, read_only, 0);
+        return r >= 0 && read_only ? subvolume_set_read_only(fd, true) : r;
 }
 
 static int subvolume_destroy(int dir_fd, const char *name) {

@@ -19,6 +19,9 @@ int subvolume_create(int dir_fd, const char *name);
 /** subvolume_snapshot() - a snapshot of @source_fd, without the subvolumes nested in it; it counts in the same way
  * Return: 0; -ENOTTY = not btrfs; -EXDEV = another file system; -errno. */
 int subvolume_snapshot(int source_fd, int dir_fd, const char *name, bool read_only);
+/** subvolume_snapshot_all() - the same with all subvolumes nested in it
+ * Return: as subvolume_snapshot(); on failure there may be a part of it. */
+int subvolume_snapshot_all(int source_fd, int dir_fd, const char *name, bool read_only);
 /** tree_remove() - remove a tree with the subvolumes nested in it, or one that is a subvolume
  * Other file systems mounted inside are not entered (-EBUSY). Anything but a directory is unlinked.
  * Return: 0 (also when it was not there) or -errno. */

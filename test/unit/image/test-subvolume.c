@@ -71,7 +71,7 @@ static void test_elsewhere(void **state) {
 
 static void test_life(void **state) {
         _cleanup_image_ Image *tree = NULL, *snapshot = NULL, *renamed = NULL, *plain = NULL,
-                              *copy = NULL;
+                              *copy = NULL, *second = NULL;
         Error e = {};
 
         if (!has_btrfs)
@@ -80,6 +80,9 @@ static void test_life(void **state) {
         create("tree", "nested");
         scratch_dir("tree/deep/down");
         create("tree/deep/down", "too");
+        create("tree/deep/down/too", "inner");
+        scratch_file("tree/nested/file", "x");
+        scratch_file("tree/deep/down/too/inner/file", "x");
         scratch_file("tree/file", "x");
         scratch_dir("plain/etc");
         scratch_file("plain/etc/file", "x");
@@ -92,7 +95,13 @@ static void test_life(void **state) {
 
         /* A snapshot of a subvolume, a copy in a subvolume of a directory. */
         CHECK_EQ(image_clone(tree, "snapshot", IMAGE_CLONE_READ_ONLY, &e), 0, "%s", e.text);
-        assert_true(scratch_has("snapshot/file"));
+        assert_true(scratch_has("snapshot/file") && scratch_has("snapshot/nested/file") &&
+                    scratch_has("snapshot/deep/down/too/inner/file"));
+        assert_true(mkdir(in_scratch("snapshot/deep/down/too/inner/new"), 0755) < 0 &&
+                    errno == EROFS);
+        CHECK_EQ(image_clone(tree, "second", 0, &e), 0, "%s", e.text);
+        assert_int_equal(mkdir(in_scratch("second/deep/down/too/inner/new"), 0755), 0);
+        assert_false(scratch_has("tree/deep/down/too/inner/new"));
         snapshot = get("snapshot");
         assert_true(snapshot->type == IMAGE_SUBVOLUME && snapshot->read_only);
         CHECK_EQ(image_clone(plain, "copy", IMAGE_CLONE_READ_ONLY, &e), 0, "%s", e.text);
@@ -111,6 +120,8 @@ static void test_life(void **state) {
         create("plain/etc", "inner");
         CHECK_EQ(image_remove(renamed, 0, NULL, &e), 0, "%s", e.text);
         CHECK_EQ(image_remove(copy, 0, NULL, &e), 0, "%s", e.text);
+        second = get("second");
+        CHECK_EQ(image_remove(second, 0, NULL, &e), 0, "%s", e.text);
         CHECK_EQ(image_remove(tree, 0, NULL, &e), 0, "%s", e.text);
         CHECK_EQ(image_remove(plain, 0, NULL, &e), 0, "%s", e.text);
         assert_int_equal(scratch_count(), 0);
