@@ -236,14 +236,24 @@ static int copy_link(Copy *c, int to_dir, const char *name, const struct stat *s
 
 static int copy_children(Copy *c, int from_fd, int to_fd, Error *e);
 
+/* Whether something else is mounted there. A subvolume of btrfs has a number of its own as well, but no mount. */
+static bool is_mount(const Copy *c, int dir_fd, const char *name, const struct stat *st) {
+        struct statx sx;
+
+        return st->st_dev != c->device &&
+               (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &sx) < 0 ||
+                !(sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
+                sx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static int copy_directory(Copy *c, int from_dir, int to_dir, const char *name,
                           const struct stat *st, Error *e) {
         _cleanup_fd_ int from = -EBADF, to = -EBADF;
 
         if (mkdirat(to_dir, name, 0700) < 0)
                 return fail(c, errno, "make", e);
-        if (st->st_dev != c->device)
-                return 0; /* something else is mounted here */
+        if (is_mount(c, from_dir, name, st))
+                return 0;
 
         from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (from < 0)

@@ -86,6 +86,12 @@ static void test_life(void **state) {
         scratch_file("tree/file", "x");
         scratch_dir("plain/etc");
         scratch_file("plain/etc/file", "x");
+        create("plain", "sub");
+        scratch_dir("plain/sub/down");
+        scratch_file("plain/sub/down/file", "x");
+        scratch_dir("plain/mounted");
+        assert_int_equal(mount("tmpfs", in_scratch("plain/mounted"), "tmpfs", 0, NULL), 0);
+        scratch_file("plain/mounted/file", "x");
 
         tree = get("tree");
         CHECK_EQ(tree->type, IMAGE_SUBVOLUME, "tree");
@@ -105,7 +111,9 @@ static void test_life(void **state) {
         snapshot = get("snapshot");
         assert_true(snapshot->type == IMAGE_SUBVOLUME && snapshot->read_only);
         CHECK_EQ(image_clone(plain, "copy", IMAGE_CLONE_READ_ONLY, &e), 0, "%s", e.text);
-        assert_true(scratch_has("copy/etc/file"));
+        assert_true(scratch_has("copy/etc/file") && scratch_has("copy/sub/down/file"));
+        assert_true(scratch_has("copy/mounted") && !scratch_has("copy/mounted/file"));
+        assert_int_equal(umount(in_scratch("plain/mounted")), 0);
         copy = get("copy");
         assert_true(copy->type == IMAGE_SUBVOLUME && copy->read_only);
 
