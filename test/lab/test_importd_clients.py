@@ -178,6 +178,41 @@ def test_list_and_properties(lab, small):
     assert transfers(lab) == []
 
 
+def test_changes_are_told(lab, guest_tar):
+    """Bytes, rate, time left and phase, on the transfer's object; and not as often as they change."""
+    archive = lab.shared(guest_tar("bookworm-guest", "xz"))
+    with Monitor(lab) as monitor:
+        lab.run(client(lab, "import-tar", archive, "web"), timeout=60)
+    told = [d for d in monitor.data("PropertiesChanged") if d[0] == "org.skep.Transfer1"]
+    values = [{name: v["data"] for name, v in d[1].items()} for d in told]
+    assert {"BytesDone", "BytesTotal", "Rate", "TimeLeft", "Phase"} == set(values[-1])
+    assert "unpack" in {v["Phase"] for v in values}
+    done = [v["BytesDone"] for v in values if v["BytesDone"] < 2 ** 63]
+    assert done == sorted(done) and len(done) > 1
+    assert any(0 < v["TimeLeft"] < 2 ** 63 and v["Rate"] > 0 for v in values)
+    assert len(told) <= len(monitor.data("ProgressUpdate")) + len({v["Phase"] for v in values})
+    assert any("Progress" in d[1] for d in monitor.data("PropertiesChanged")
+               if d[0] == "org.freedesktop.import1.Transfer")
+
+
+def test_export_and_copies(lab, small):
+    """What comes out can be imported again; a directory is copied; other classes have places of their own."""
+    assert Slow(lab, "web").finish(small)[0] == 0
+    lab.run(client(lab, "export-tar", "web", "/root/out.tar.gz"))
+    assert lab.out("tar -xOzf /root/out.tar.gz ./hello || tar -xOzf /root/out.tar.gz hello") == "1"
+    lab.run(client(lab, "import-tar", "/root/out.tar.gz", "again"))
+    assert lab.read(f"{POOL}/again/hello") == "1"
+    lab.run(client(lab, "import-fs", f"{POOL}/again", "copy"))
+    assert lab.read(f"{POOL}/copy/hello") == "1"
+    done = lab.run(client(lab, "export-tar", "none", "/root/none.tar"), check=False)
+    assert done.returncode != 0 and "none" in done.stdout + done.stderr
+    if lab.suite == "trixie":
+        lab.run("importctl -S import-tar /root/out.tar.gz ext && test -f /var/lib/extensions/ext/hello")
+        assert "ext" in lab.out("importctl -S list-images --no-legend")
+        lab.run("importctl -S export-tar ext /root/ext.tar && tar -tf /root/ext.tar && rm -r /var/lib/extensions/ext")
+    lab.run("rm -f /root/*.tar /root/*.gz")
+
+
 @pytest.mark.parametrize("how", ["client", "object"])
 def test_cancel(lab, how):
     slow = Slow(lab)
@@ -295,8 +330,12 @@ def test_unprivileged(lab, small):
 def test_list_images(lab, guest_tar):
     lab.run(client(lab, "import-tar", lab.shared(guest_tar("busybox", "none")), "web"))
     (rows,) = call(lab, "ListImages", "st", "machine", "0")
-    assert [(r[0], r[1], r[2], r[3], r[4]) for r in rows] == [
-        ("machine", "web", "directory", f"{POOL}/web", False)]
+    assert [tuple(r[:5]) for r in rows] == [("machine", ".host", "directory", "/", True),
+                                            ("machine", "web", "directory", f"{POOL}/web", False)]
+    # Strangers learn of it what they learn from the registry.
+    (rows,) = call(lab, "ListImages", "st", "machine", "0", user="nobody")
+    assert [tuple(r[:5]) for r in rows] == [("machine", ".host", "directory", "", False),
+                                            ("machine", "web", "directory", "", False)]
     if lab.suite == "trixie":
         assert "web" in lab.out(client(lab, "list-images", "--no-legend"))
 
