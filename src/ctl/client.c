@@ -4,6 +4,7 @@
 #include "ctl/client.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -167,6 +168,38 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 1;
 }
 
+static volatile sig_atomic_t is_interrupted;
+
+static void on_interrupt(int sig) {
+        is_interrupted = 1;
+}
+
+/* A daemon that cannot be asked to goes on; we end as we would have. */
+static void cancel_own(Ctl *c) {
+        if (client_query(c, &peer_skep, "CancelOperation", NULL, NULL, "t", UINT64_C(0)) < 0)
+                (void) raise(SIGINT);
+        c->interrupted = true;
+}
+
+static int wait_for_answer(Ctl *c, sd_bus_message **answer, void (*look)(Ctl *c, void *userdata),
+                           void *userdata) {
+        int r = 0;
+
+        while (r >= 0 && !*answer) {
+                if (is_interrupted && !c->interrupted)
+                        cancel_own(c);
+                r = sd_bus_process(c->bus, NULL);
+                if (r != 0)
+                        continue;
+                r = sd_bus_wait(c->bus, LOOK_USEC);
+                if (r == 0 && look)
+                        look(c, userdata);
+                if (r == -EINTR)
+                        r = 0;
+        }
+        return r;
+}
+
 int client_act_watched(Ctl *c, sd_bus_message *m, void (*look)(Ctl *c, void *userdata),
                        void *userdata, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
@@ -174,17 +207,15 @@ int client_act_watched(Ctl *c, sd_bus_message *m, void (*look)(Ctl *c, void *use
 
         if (ctl_is_local(c) && !c->o.no_ask_password)
                 agent_start(&c->agent);
+        const struct sigaction ours = { .sa_handler = on_interrupt,
+                                        .sa_flags = (int) SA_RESETHAND };
+        struct sigaction before;
+
+        (void) sigaction(SIGINT, &ours, &before);
         int r = sd_bus_call_async(c->bus, &slot, m, on_answer, &answer, NO_LIMIT);
-        while (r >= 0 && !answer) {
-                r = sd_bus_process(c->bus, NULL);
-                if (r != 0)
-                        continue;
-                r = sd_bus_wait(c->bus, LOOK_USEC);
-                if (r == 0)
-                        look(c, userdata);
-                if (r == -EINTR)
-                        r = 0;
-        }
+        if (r >= 0)
+                r = wait_for_answer(c, &answer, look, userdata);
+        (void) sigaction(SIGINT, &before, NULL);
         if (r < 0)
                 return broken(c, r, e);
         if (sd_bus_message_is_method_error(answer, NULL))

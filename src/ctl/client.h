@@ -24,7 +24,9 @@ int client_act(Ctl *c, const Peer *peer, const char *member, sd_bus_message **re
 /** client_send() - as client_act() for a message that the caller made */
 int client_send(Ctl *c, sd_bus_message *m, bool acts, sd_bus_message **ret, Error *e);
 /** client_act_watched() - as client_act() for a message that the caller made, with a look at it in between
- * @look: called about five times a second until the answer is there; may make calls */
+ *
+ * An interrupt (SIGINT) meanwhile has the daemon end the work; a second one ends us at once.
+ * @look: called about five times a second until the answer is there; may make calls; may be NULL */
 int client_act_watched(Ctl *c, sd_bus_message *m, void (*look)(Ctl *c, void *userdata),
                        void *userdata, Error *e);
 /** client_get() - path of the object that a Get… method of machine1 names. Return: 0 or -errno. */

@@ -68,10 +68,8 @@ static int copy(Ctl *c, const char *plain, const char *with_flags, const char *m
         if (r < 0)
                 return error_set(e, r, "cannot make a call: %m");
         /* Whoever would be asked for a password for that sees no progress. */
-        if (isatty(STDERR_FILENO) && !c->o.quiet && geteuid() == 0)
-                r = client_act_watched(c, m, look, &watch, e);
-        else
-                r = client_send(c, m, true, NULL, e);
+        bool shows = isatty(STDERR_FILENO) && !c->o.quiet && geteuid() == 0;
+        r = client_act_watched(c, m, shows ? look : NULL, &watch, e);
         watch.progress = progress_free(watch.progress);
         return r < 0 ? error_wrap(e, r, "cannot copy '%s'", from) : 0;
 }

@@ -32,14 +32,22 @@ static int print_steps(sd_bus_message *reply, Error *e) {
 int verb_clone(char *const *args, void *context, Error *e) {
         Ctl *c = context;
         uint64_t flags = (c->o.fresh ? FLAG_FRESH : 0) | (c->o.layer ? FLAG_LAYER : 0);
-        int r;
+        const Peer *peer = flags ? &peer_skep : &peer_machine1;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = client_connect(c, e);
 
-        if (flags)
-                r = client_act(c, &peer_skep, "CloneImage", NULL, e, "sst", args[0], args[1],
-                               flags | (c->o.read_only ? FLAG_READ_ONLY : 0));
-        else
-                r = client_act(c, &peer_machine1, "CloneImage", NULL, e, "ssb", args[0], args[1],
-                               (int) c->o.read_only);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_call(c->bus, &m, peer->name, peer->path, peer->interface,
+                                           "CloneImage");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", args[0], args[1]);
+        if (r >= 0)
+                r = flags ? sd_bus_message_append(m, "t",
+                                                  flags | (c->o.read_only ? FLAG_READ_ONLY : 0))
+                          : sd_bus_message_append(m, "b", (int) c->o.read_only);
+        r = r < 0 ? error_set(e, r, "cannot make a call: %m")
+                  : client_act_watched(c, m, NULL, NULL, e);
         return r < 0 ? error_wrap(e, r, "cannot clone '%s' as '%s'", args[0], args[1]) : 0;
 }
 

@@ -4,6 +4,7 @@
 #include "ctl/ctl.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ int ctl_exit_status(const Ctl *c, int r) {
 }
 
 int ctl_report(Ctl *c, const Error *e) {
-        int status = ctl_exit_status(c, e->code);
+        int status = c->interrupted ? 128 + SIGINT : ctl_exit_status(c, e->code);
 
         (void) ctl_flush(c, NULL);
         (void) report_error(e);

@@ -65,6 +65,7 @@ typedef struct Ctl {
         bool out_is_tty;
         bool ascii;         /* the terminal's character set has no more */
         bool is_machinectl; /* called by that name: what scripts read is as systemd's has it */
+        bool interrupted;   /* the user has cancelled what the daemon was doing */
         int failed;         /* exit status of what has been reported so far; 0 = nothing */
 } Ctl;
 

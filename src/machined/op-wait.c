@@ -99,6 +99,11 @@ int op_cancel_operation(Manager *m, sd_bus_message *call, Error *e) {
 
         if (r < 0)
                 return r;
+        /* Who has asked for something may do without it. */
+        if (s.id == 0) {
+                (void) operation_cancel_of(m, call);
+                return op_sent(sd_bus_reply_method_return(call, NULL), e);
+        }
         r = operation_each(m, match_operation, &s);
         _cleanup_free_ char *subject = s.subject;
         if (r < 0)

@@ -435,18 +435,34 @@ int operation_each(Manager *m, int (*f)(const OperationInfo *info, void *userdat
         return r;
 }
 
-int operation_cancel(Manager *m, uint64_t id) {
-        for (Operation *o = m->operations; o; o = o->next) {
-                if (o->id != id || !o->is_pending || !o->call)
-                        continue;
-                Error e = {};
-                int r = error_set(&e, ECANCELED, "%s was cancelled", o->kind->what);
+static void cancel(Operation *o) {
+        Error e = {};
+        int r = error_set(&e, ECANCELED, "%s was cancelled", o->kind->what);
 
-                answer_error(o, r, &e);
-                (void) proc_pidfd_signal(o->pidfd, SIGKILL);
-                return 1;
-        }
+        answer_error(o, r, &e);
+        (void) proc_pidfd_signal(o->pidfd, SIGKILL);
+}
+
+int operation_cancel(Manager *m, uint64_t id) {
+        for (Operation *o = m->operations; o; o = o->next)
+                if (o->id == id && o->is_pending && o->call) {
+                        cancel(o);
+                        return 1;
+                }
         return 0;
+}
+
+unsigned operation_cancel_of(Manager *m, sd_bus_message *call) {
+        const char *sender = sd_bus_message_get_sender(call);
+        unsigned n = 0;
+
+        for (Operation *o = m->operations; o; o = o->next)
+                if (sender && o->is_pending && o->call &&
+                    streq_ptr(sd_bus_message_get_sender(o->call), sender)) {
+                        cancel(o);
+                        n++;
+                }
+        return n;
 }
 
 int operation_here(const OperationKind *kind, sd_bus_message *call, const void *arg, Error *e) {

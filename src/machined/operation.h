@@ -74,6 +74,9 @@ void operation_set_subject(Manager *m, const char *subject);
 int operation_each(Manager *m, int (*f)(const OperationInfo *info, void *userdata), void *userdata);
 /** operation_cancel() - end work and tell who waits for it. Return: 1; 0 there is none of that number. */
 int operation_cancel(Manager *m, uint64_t id);
+/** operation_cancel_of() - the same for all that one connection has asked for
+ * @call: of that connection. Return: how many there were. */
+unsigned operation_cancel_of(Manager *m, sd_bus_message *call);
 /** operation_here() - do the work at once and in the daemon, where all that is looked at is the host's own
  * Return: 0; what the work or the answer returned. */
 int operation_here(const OperationKind *kind, sd_bus_message *call, const void *arg, Error *e);

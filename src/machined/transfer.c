@@ -53,26 +53,63 @@ static int set_attributes(const Transfer *t, int source, int fd, const struct st
         return fchmod(fd, mode) < 0 || futimens(fd, times) < 0 ? -errno : 0;
 }
 
+/* A file without a name until it is whole, so that whoever ends us leaves nothing; where the file system has no
+ * such files, one that has its name at once. */
+static int open_target(const Transfer *t, int to_dir, const char *to, bool *ret_has_name) {
+        int fd;
+
+        if (!t->replace && faccessat(to_dir, to, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return -EEXIST;
+        *ret_has_name = false;
+        fd = openat(to_dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+        if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+                return fd < 0 ? -errno : fd;
+        if (t->replace && unlinkat(to_dir, to, 0) < 0 && errno != ENOENT)
+                return -errno;
+        *ret_has_name = true;
+        fd = openat(to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return fd < 0 ? -errno : fd;
+}
+
+/* What is replaced is there until the new file takes its place. */
+static int give_name(const Transfer *t, int fd, int to_dir, const char *to) {
+        char path[FD_PATH_MAX], other[64];
+
+        if (!t->replace)
+                return linkat(AT_FDCWD, fd_path(fd, path), to_dir, to, AT_SYMLINK_FOLLOW) < 0
+                               ? -errno
+                               : 0;
+        (void) snprintf(other, sizeof other, ".#skep-copy-%d", (int) getpid());
+        (void) unlinkat(to_dir, other, 0);
+        if (linkat(AT_FDCWD, fd_path(fd, path), to_dir, other, AT_SYMLINK_FOLLOW) < 0)
+                return -errno;
+        if (renameat(to_dir, other, to_dir, to) >= 0)
+                return 0;
+        int r = -errno;
+        (void) unlinkat(to_dir, other, 0);
+        return r;
+}
+
 static int copy_regular(const Transfer *t, int source, const struct stat *st, int to_dir,
                         const char *to) {
         char path[FD_PATH_MAX];
+        bool has_name;
         /* What was looked at, not what has the name by now. */
         _cleanup_fd_ int in = open(fd_path(source, path), O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
         if (in < 0)
                 return -errno;
-        if (t->replace && unlinkat(to_dir, to, 0) < 0 && errno != ENOENT)
-                return -errno;
-        _cleanup_fd_ int out = openat(to_dir, to,
-                                      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        _cleanup_fd_ int out = open_target(t, to_dir, to, &has_name);
         if (out < 0)
-                return -errno;
+                return out;
         /* Files of the kernel say little of their size, and have no blocks. */
         int r = st->st_size <= KERNEL_FILE_MAX && st->st_blocks == 0 ? fd_copy(in, out)
                                                                      : copy_file(in, out);
         if (r >= 0)
                 r = set_attributes(t, in, out, st);
-        if (r < 0)
+        if (r >= 0 && !has_name)
+                r = give_name(t, out, to_dir, to);
+        if (r < 0 && has_name)
                 (void) unlinkat(to_dir, to, 0);
         return r;
 }

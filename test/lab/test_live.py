@@ -306,3 +306,23 @@ def test_progress_of_a_copy(lab):
     assert f"{FLAT} " in text and "%" in text and "/300M" in text
     assert lab.out(f"skep exec {FLAT} stat -c %s /run/big") == str(300 << 20)
     lab.run(f"rm /run/big; skep exec {FLAT} rm /run/big")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_interrupt_ends_a_copy(lab, terminal):
+    """The daemon leaves off and leaves nothing, and the exit status is that of an interrupt."""
+    lab.run("head -c 300M /dev/zero | tr '\\0' x >/run/big; rm -f /tmp/copy")
+    lab.write("/run/hold", "until w=$(pgrep -n -x skep-worker) && grep -q 'wchar: [1-9][0-9]\\{6\\}' /proc/$w/io; "
+              "do :; done 2>/dev/null\nkill -STOP $w\npkill -INT -x skep\n")
+    command = f"skep copy-to {FLAT} /run/big /run/big"
+    done = lab.run("timeout 30 sh /run/hold & " + (f"script -qefc 'stty cols 100; {command}' /dev/null" if terminal
+                                                   else command), check=False, timeout=60)
+    assert done.returncode == 130 and "copying was cancelled" in done.stdout + done.stderr
+    lab.wait_for("! pgrep -x skep-worker")
+    assert "big" not in lab.out(f"skep exec {FLAT} ls -A /run")
+    # What is there already stays what it was.
+    lab.run(f"skep exec {FLAT} sh -c 'echo old >/run/big'; echo new >/run/big")
+    assert "File exists" in lab.run(command, check=False).stderr
+    lab.run(command + " --force")
+    assert lab.out(f"skep exec {FLAT} cat /run/big") == "new"
+    lab.run(f"rm /run/big; skep exec {FLAT} rm /run/big")
