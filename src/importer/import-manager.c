@@ -276,6 +276,8 @@ int import_manager_load(ImportManager *m, Error *e) {
                 (void) strv_append(&names, de->d_name);
         STRV_FOREACH(name, names)
                 load_one(m, *name);
+        STRV_FOREACH(name, names)
+                transfer_sweep(m->state_fd, *name);
         start_sweep(m);
 
         int r = sd_bus_add_match(

@@ -226,6 +226,23 @@ int transfer_load_ended(int state_fd, const char *name, Transfer **ret, Error *e
         return 1;
 }
 
+void transfer_sweep(int state_fd, const char *name) {
+        static const char *const suffixes[] = { ".log", ".told" };
+        /* What was going to replace a file. */
+        bool is_left = str_skip_prefix(name, ".#");
+
+        for (size_t i = 0; i < ELEMENTSOF(suffixes) && !is_left; i++) {
+                _cleanup_free_ char *number = NULL;
+
+                if (!str_has_suffix(name, suffixes[i]))
+                        continue;
+                number = strndup(name, strlen(name) - strlen(suffixes[i]));
+                is_left = number && faccessat(state_fd, number, F_OK, 0) < 0 && errno == ENOENT;
+        }
+        if (is_left)
+                (void) unlinkat(state_fd, name, 0);
+}
+
 int transfer_end(int state_fd, Transfer *t) {
         char name[NAME_MAX_];
 

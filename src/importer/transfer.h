@@ -59,6 +59,8 @@ int transfer_start(int state_fd, uint32_t id, const TransferRequest *request, in
 int transfer_load(int state_fd, const char *name, Transfer **ret, Error *e);
 /** transfer_load_ended() - the same for one that is over. Return: as above. */
 int transfer_load_ended(int state_fd, const char *name, Transfer **ret, Error *e);
+/** transfer_sweep() - remove a file that is left of a transfer which is none (any more), if @name is such a one */
+void transfer_sweep(int state_fd, const char *name);
 /** transfer_end() - note down how it ended, let go of the worker and of its log. Return: 0 or -errno. */
 int transfer_end(int state_fd, Transfer *t);
 /** transfer_forget() - remove the file of a transfer that is over */

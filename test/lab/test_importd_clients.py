@@ -98,9 +98,9 @@ class Slow:
         self.send(data)
         return self.wait()
 
-    def wait(self):
+    def wait(self, timeout=15):
         """Return: (status of the client, what it said)."""
-        out, _ = self.process.communicate(timeout=15)
+        out, _ = self.process.communicate(timeout=timeout)
         return self.process.returncode, out.decode()
 
 
@@ -293,6 +293,29 @@ def test_worker_killed(lab):
     assert transfers(lab) == []
     # What it left is swept.
     lab.wait_for(f"test -z \"$(ls -A {POOL})\"")
+
+
+@pytest.mark.slow
+@pytest.mark.suites("bookworm")
+def test_cancel_of_who_does_not_react(lab):
+    """Who is asked to give up and does not is killed in the end, also by the next daemon, and what it left is swept."""
+    slow = Slow(lab)
+    lab.run(["kill", "-STOP", lab.out("pgrep -o -f 'skep-import .*slow'")])
+    lab.run(client(lab, "cancel-transfer", str(slow.id)))
+    lab.run("systemctl kill --kill-whom=main -s KILL skep-importd")
+    assert len(transfers(lab)) == 1
+    status, out = slow.wait(timeout=60)
+    assert status != 0, out
+    lab.wait_for(f"test -z \"$(ls -A {POOL})\"")
+    assert transfers(lab) == []
+
+
+def test_files_of_a_daemon_that_died_are_removed(lab):
+    """Halves of what it was about to write or to remove."""
+    lab.run("systemctl stop skep-importd; cd /run/skep/import && touch 4711.log 4712.told .#4713deadbeefdeadbeef "
+            "&& echo nonsense >4714 && touch 4714.log && echo TYPE=import-tar >4715.ended")
+    assert transfers(lab) == []
+    lab.wait_for("! ls -A /run/skep/import | grep 471")
 
 
 def test_bad_calls(lab):
