@@ -13,6 +13,7 @@ static const WordClass classes[] = {
         { "machines", "skep list --no-legend --max-addresses=0", NULL, NULL, NULL },
         { "images", "skep list-images --no-legend", NULL, NULL, NULL },
         { "transfers", "skep list-transfers --no-legend", NULL, NULL, NULL },
+        { "operations", "skep operations --no-legend --no-ask-password", NULL, NULL, NULL },
         { "commands", "skep --print-commands", NULL, NULL, NULL },
         { "files", NULL, "-f", "_files", "(__fish_complete_path)" },
         { "directories", NULL, "-d", "_files -/", "(__fish_complete_directories)" },

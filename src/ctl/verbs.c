@@ -147,6 +147,7 @@ const Verb ctl_verbs[] = {
         { .name = "cancel",
           .args = "ID...",
           .help = "Cancel operations of the registry",
+          .complete = "operations",
           .min = 1,
           .max = VERB_ANY,
           .run = verb_cancel },

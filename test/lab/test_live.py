@@ -313,12 +313,16 @@ def test_interrupt_ends_a_copy(lab, terminal):
     """The daemon leaves off and leaves nothing, and the exit status is that of an interrupt."""
     lab.run("head -c 300M /dev/zero | tr '\\0' x >/run/big; rm -f /tmp/copy")
     lab.write("/run/hold", "until w=$(pgrep -n -x skep-worker) && grep -q 'wchar: [1-9][0-9]\\{6\\}' /proc/$w/io; "
-              "do :; done 2>/dev/null\nkill -STOP $w\npkill -INT -x skep\n")
+              "do :; done 2>/dev/null\nkill -STOP $w\nskep operations --no-legend >/run/under-way\n"
+              "bash -c 'source /usr/share/bash-completion/completions/skep; COMP_WORDS=(skep cancel \"\"); COMP_CWORD=2; "
+              "$(complete -p skep | sed \"s/.*-F \\([^ ]*\\).*/\\1/\"); echo \"${COMPREPLY[@]}\"' >/run/offered\n"
+              "pkill -INT -x -f '/usr/bin/skep copy-to.*|skep copy-to.*'\n")
     command = f"skep copy-to {FLAT} /run/big /run/big"
     done = lab.run("timeout 30 sh /run/hold & " + (f"script -qefc 'stty cols 100; {command}' /dev/null" if terminal
                                                    else command), check=False, timeout=60)
     assert done.returncode == 130 and "copying was cancelled" in done.stdout + done.stderr
     lab.wait_for("! pgrep -x skep-worker")
+    assert lab.out("cat /run/offered").split() == [lab.out("cat /run/under-way").split()[0]]
     assert "big" not in lab.out(f"skep exec {FLAT} ls -A /run")
     # What is there already stays what it was.
     lab.run(f"skep exec {FLAT} sh -c 'echo old >/run/big'; echo new >/run/big")
