@@ -2,6 +2,7 @@
 """A web server that does what it should not: breaks off, stalls, lies about lengths and ranges, redirects to
 anywhere. What it does to a path is told by a Page; what it was asked is kept."""
 
+import contextlib
 import dataclasses
 import socket
 import threading
@@ -47,7 +48,8 @@ class Web:
         self.host, self.port = host, self.listener.getsockname()[1]
         self.closing = False
         self.open = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def url(self, path, scheme="http", at=""):
         return f"{scheme}://{at}{self.host}:{self.port}{path}"
@@ -66,9 +68,14 @@ class Web:
 
     def close(self):
         self.closing = True
+        # Who waits on a descriptor has to be through with it before its number is somebody else's.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.listener.close()
-        for c in list(self.open):
-            c.close()
+        with self.lock:
+            for c in self.open:
+                with contextlib.suppress(OSError):
+                    c.shutdown(socket.SHUT_RDWR)
 
     def _accept(self):
         while not self.closing:
@@ -76,7 +83,8 @@ class Web:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            self.open.add(connection)
+            with self.lock:
+                self.open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
@@ -87,7 +95,8 @@ class Web:
         except (OSError, ValueError):
             pass
         finally:
-            self.open.discard(connection)
+            with self.lock:
+                self.open.discard(connection)
 
     @staticmethod
     def _read(lines):
