@@ -36,13 +36,17 @@ bool temporary_name_is_own(const char *entry) {
 
 /* Return: 1 removed; 0 somebody works on it; -errno. */
 static int sweep_one(int dir_fd, const char *directory, const char *entry, Error *e) {
-        _cleanup_fd_ int fd = openat(dir_fd, entry,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+        bool is_held = fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                       (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode));
+        _cleanup_fd_ int fd = is_held ? openat(dir_fd, entry,
+                                               O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+                                      : -EBADF;
         _cleanup_image_lock_ ImageLock *lock = NULL;
         _cleanup_free_ char *path = path_join(directory, entry);
         int r;
 
-        /* A tree that is being built is held by a lock on the directory itself. */
+        /* A tree or a disk that is being built is held by a lock on the directory or file itself. */
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
                 return 0;
 

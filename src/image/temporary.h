@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names for what is not finished, or not yet gone, in a pool: ".#skep.NAME.HEX". Nobody lists them;
- * who works on one holds its image lock, or flock()s the directory; what nobody holds is left over and is
+ * who works on one holds its image lock, or flock()s the directory or file; what nobody holds is left over and is
  * swept. */
 #pragma once
 

@@ -147,6 +147,12 @@ int confine_packer(int source_fd, int *ret_source_fd, Error *e) {
                        ret_source_fd, &none, e);
 }
 
+int confine_converter(Error *e) {
+        int none;
+
+        return confine(-EBADF, -EBADF, 0, &none, &none, e);
+}
+
 int confine_sync(int dir_fd, const char *place, Error *e) {
         _cleanup_fd_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

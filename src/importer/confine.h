@@ -22,6 +22,8 @@ int confine_copier(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
 /** confine_packer() - likewise for who reads a tree and writes nothing but to what is open already
  * Return: 0 or -errno. */
 int confine_packer(int source_fd, int *ret_source_fd, Error *e);
+/** confine_converter() - likewise for who reads and writes nothing but what is open already. Return: 0 or -errno. */
+int confine_converter(Error *e);
 /** confine_filter() - let only those system calls through that any of these needs, threads and memory included:
  * no socket, no program, no mount, no name space, no other process
  * To be called after one of the above, before threads are started.

@@ -47,11 +47,21 @@ size_t format_strip_suffix(const char *name) {
                 ".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tgz",
                 ".txz", ".tbz2",   ".tzst",   ".tar.lz4", ".cpio",
         };
+        static const char *const of_disks[] = { ".raw", ".qcow2", ".img", ".bin" };
+        static const char *const of_packings[] = { "", ".gz", ".xz", ".bz2", ".zst", ".lz4" };
         size_t n = strlen(name);
 
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
                 if (str_has_suffix(name, suffixes[i]))
                         return n - strlen(suffixes[i]);
+        for (size_t i = 0; i < ELEMENTSOF(of_disks) * ELEMENTSOF(of_packings); i++) {
+                char suffix[16];
+
+                (void) snprintf(suffix, sizeof suffix, "%s%s", of_disks[i % ELEMENTSOF(of_disks)],
+                                of_packings[i / ELEMENTSOF(of_disks)]);
+                if (str_has_suffix(name, suffix))
+                        return n - strlen(suffix);
+        }
         return n;
 }
 

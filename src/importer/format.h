@@ -22,7 +22,7 @@ typedef enum Format {
 int format_detect(const void *data, size_t n);
 /** format_name() - "gzip" and the like, as people call it */
 const char *format_name(Format f);
-/** format_strip_suffix() - length of @name without ".tar", ".tar.gz", ".tgz" and so on */
+/** format_strip_suffix() - length of @name without ".tar", ".tar.gz", ".tgz", ".raw.xz", ".qcow2" and so on */
 size_t format_strip_suffix(const char *name);
 /** format_from_suffix() - what a file that is called so is packed with; FORMAT_PLAIN if nothing is known */
 Format format_from_suffix(const char *name);

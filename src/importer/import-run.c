@@ -34,11 +34,13 @@ static int check_room(const ImportJob *job, int pool_fd, Error *e) {
 /* Whether the image that is going to be replaced is free. Held only while looked at: machines may start
  * from it until the new one is there. */
 static int lock_replaced(const ImportJob *job, ImageLock **ret, Error *e) {
-        _cleanup_free_ char *path = path_join(job->root, job->name);
+        _cleanup_free_ char *tree = path_join(job->root, job->name);
+        _cleanup_free_ char *disk = str_format("%s/%s.raw", job->root, job->name);
         int r;
 
-        if (!path)
+        if (!tree || !disk)
                 return error_oom(e);
+        const char *path = access(tree, F_OK) >= 0 ? tree : disk;
         if (!job->staging.force || access(path, F_OK) < 0)
                 return 0;
         r = image_lock(path, true, ret, e);

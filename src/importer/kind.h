@@ -21,7 +21,9 @@ typedef int Kind(char *const *args, void *context, Error *e);
 
 Kind kind_import_tar;
 Kind kind_import_fs;
+Kind kind_import_raw;
 Kind kind_pull_tar;
+Kind kind_pull_raw;
 Kind kind_export_tar;
 
 /* What several kinds do with their arguments. */

@@ -378,6 +378,7 @@ int pull_run(const KindContext *c, const char *kind, const char *url, const char
         if (r != 0)
                 return r;
         job.unwrap = streq(kind, "tar");
+        job.staging.is_disk = streq(kind, "raw");
         job.fill = fill;
         job.finish = finish;
         job.context = &p;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Temporary trees in a pool, see staging.h. Knows nothing of archives. */
+/* Temporary trees and disks in a pool, see staging.h. Knows nothing of archives. */
 #include "importer/staging.h"
 
 #include <limits.h>
@@ -9,14 +9,20 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "image/lock.h"
 #include "image/subvolume.h"
 #include "image/temporary.h"
 
-/* A subvolume has a mark of its own for it; of a directory it is the top that is made immutable. */
+/* A subvolume has a mark of its own for it; of a directory it is the top that is made immutable; of a disk it
+ * is the mode. */
 static int set_read_only(int fd, bool on) {
+        struct stat st;
         int flags;
+
+        if (on && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode))
+                return fchmod(fd, st.st_mode & 0555) < 0 ? -errno : 0;
 
         if (subvolume_is(fd))
                 return subvolume_set_read_only(fd, on);
@@ -34,11 +40,12 @@ static bool is_same(int pool_fd, const char *name, int fd) {
                a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Opens and locks a temporary tree. Return: an fd; -EBUSY = somebody holds it; -ENOENT = it went while
+/* Opens and locks a temporary tree or disk. Return: an fd; -EBUSY = somebody holds it; -ENOENT = it went while
  * we looked; -errno. */
-static int lock_temp(int pool_fd, const char *name) {
+static int lock_temp(int pool_fd, const char *name, bool is_disk) {
         _cleanup_fd_ int fd = openat(pool_fd, name,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                                     O_NOFOLLOW | O_CLOEXEC |
+                                             (is_disk ? O_RDWR : O_RDONLY | O_DIRECTORY));
 
         if (fd < 0)
                 return -errno;
@@ -72,26 +79,33 @@ static int cut_inheritance(int fd, Error *e) {
         return 0;
 }
 
-static int make_temp(Staging *s, Error *e) {
+static int make_object(int pool_fd, const char *temp, bool is_disk) {
+        if (is_disk)
+                return file_write(pool_fd, temp, "", O_CREAT | O_EXCL, 0600);
+        /* A subvolume where there are some, so that clones of the image cost nothing. */
+        return subvolume_create(pool_fd, temp) < 0 && mkdirat(pool_fd, temp, 0700) < 0 ? -errno : 0;
+}
+
+static int make_temp(Staging *s, bool is_disk, Error *e) {
         for (;;) {
                 _cleanup_free_ char *temp = NULL;
                 int r = temporary_name(s->name, &temp);
                 if (r < 0)
                         return error_set(e, r, "cannot make a temporary name: %m");
-                /* A subvolume where there are some, so that clones of the image cost nothing. */
-                if (subvolume_create(s->pool_fd, temp) < 0 && mkdirat(s->pool_fd, temp, 0700) < 0)
-                        return error_set(e, errno,
-                                         "cannot make a temporary directory in the pool: %m");
+                r = make_object(s->pool_fd, temp, is_disk);
+                if (r < 0)
+                        return error_set(e, r, "cannot make a temporary %s in the pool: %m",
+                                         is_disk ? "file" : "directory");
 
                 /* Between the two calls a sweep may have taken it for a stale one. */
-                int fd = lock_temp(s->pool_fd, temp);
+                int fd = lock_temp(s->pool_fd, temp, is_disk);
                 if (fd == -ENOENT || fd == -EBUSY)
                         continue;
                 s->temp = TAKE_PTR(temp);
                 if (fd < 0)
-                        return error_set(e, fd, "cannot lock a temporary directory: %m");
+                        return error_set(e, fd, "cannot lock what is temporary in the pool: %m");
                 s->fd = fd;
-                return cut_inheritance(fd, e);
+                return is_disk ? 0 : cut_inheritance(fd, e);
         }
 }
 
@@ -109,12 +123,12 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
         s.name = strdup(name);
         if (!s.name)
                 return error_oom(e);
-        r = make_temp(&s, e);
+        r = make_temp(&s, options->is_disk, e);
         if (r < 0)
                 return r;
 
         /* Found out now rather than after the work. */
-        if (options->read_only) {
+        if (options->read_only && !options->is_disk) {
                 r = set_read_only(s.fd, true);
                 if (r >= 0)
                         r = set_read_only(s.fd, false);
@@ -129,44 +143,53 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
 }
 
 /* Puts the tree in place of what is there, which then has the temporary name. */
-static int exchange(Staging *s, Error *e) {
-        _cleanup_fd_ int old = openat(s->pool_fd, s->name,
+static int exchange(Staging *s, const char *entry, Error *e) {
+        _cleanup_fd_ int old = openat(s->pool_fd, entry,
                                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
         if (old >= 0)
                 (void) set_read_only(old, false);
-        if (renameat2(s->pool_fd, s->temp, s->pool_fd, s->name, RENAME_EXCHANGE) < 0)
+        if (renameat2(s->pool_fd, s->temp, s->pool_fd, entry, RENAME_EXCHANGE) < 0)
                 return error_set(e, errno, "cannot replace image '%s': %m", s->name);
         return 0;
 }
 
 /* Removes what the image replaced: failing to is no reason to say that the import failed. */
-static void remove_replaced(Staging *s, bool exchanged) {
-        _cleanup_free_ char *raw = str_format("%s.raw", s->name);
+static void remove_replaced(Staging *s, bool is_disk, bool exchanged) {
+        _cleanup_free_ char *other = str_format("%s%s", s->name, is_disk ? "" : ".raw");
 
         if (exchanged)
                 (void) tree_remove(s->pool_fd, s->temp);
-        if (raw)
-                (void) tree_remove(s->pool_fd, raw);
+        if (other) {
+                _cleanup_fd_ int fd = openat(s->pool_fd, other,
+                                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+                if (fd >= 0)
+                        (void) set_read_only(fd, false);
+                (void) tree_remove(s->pool_fd, other);
+        }
 }
 
 int staging_commit(Staging *s, const StagingOptions *options, Error *e) {
+        _cleanup_free_ char *entry = str_format("%s%s", s->name, options->is_disk ? ".raw" : "");
         bool exchanged = false;
         int r;
 
-        if (renameat2(s->pool_fd, s->temp, s->pool_fd, s->name, RENAME_NOREPLACE) < 0) {
+        if (!entry)
+                return error_oom(e);
+        if (renameat2(s->pool_fd, s->temp, s->pool_fd, entry, RENAME_NOREPLACE) < 0) {
                 if (errno != EEXIST)
                         return error_set(e, errno, "cannot name the new image '%s': %m", s->name);
                 if (!options->force)
                         return error_set(e, EEXIST, "an image '%s' exists already", s->name);
-                r = exchange(s, e);
+                r = exchange(s, entry, e);
                 if (r < 0)
                         return r;
                 exchanged = true;
         }
 
         if (options->force)
-                remove_replaced(s, exchanged);
+                remove_replaced(s, options->is_disk, exchanged);
         free(s->temp);
         s->temp = NULL;
 

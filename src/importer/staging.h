@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The place in a pool where a tree grows until it is complete, and the step that makes it an image.
- * It has a temporary name (image/temporary.h) and is locked (flock() on the directory itself, which
- * leaves no file behind) by whoever works on it, so that temporary_sweep() can tell it from what a
+/* The place in a pool where a tree or a disk grows until it is complete, and the step that makes it an image.
+ * It has a temporary name (image/temporary.h) and is locked (flock() on the directory or file itself, which
+ * leaves no other behind) by whoever works on it, so that temporary_sweep() can tell it from what a
  * crash left. */
 #pragma once
 
@@ -10,24 +10,26 @@
 typedef struct Staging {
         int pool_fd; /* borrowed */
         char *name;  /* of the image to be */
-        char *temp;  /* of the tree; NULL = none is there (any more) */
-        int fd;      /* the tree; holds the lock */
+        char *temp;  /* of the tree or file; NULL = none is there (any more) */
+        int fd;      /* the tree or file; holds the lock */
 } Staging;
 
 typedef struct StagingOptions {
-        bool force; /* replace what has the name */
-        bool read_only; /* mark the image so: a subvolume as such, else its top directory as immutable */
-        bool sync;      /* make the new name durable, too */
+        bool is_disk; /* a file, NAME.raw */
+        bool force;   /* replace what has the name */
+        bool read_only; /* mark the image so: a subvolume as such, else its top directory as immutable; a disk
+                         * loses its write bits */
+        bool sync; /* make the new name durable, too */
 } StagingOptions;
 
-/** staging_begin() - make a temporary tree beside where the image is going to be
+/** staging_begin() - make a temporary tree or file beside where the image is going to be
  * @pool_fd:  the pool, borrowed
  * @name:     checked by the caller
  * Return: 0; -EEXIST = the name is taken and @options do not say force; -EOPNOTSUPP = read-only is
  * wanted and the file system cannot; -errno. */
 int staging_begin(int pool_fd, const char *name, const StagingOptions *options, Staging *ret,
                   Error *e);
-/** staging_commit() - give the tree its name. Return: 0; -EEXIST as above; -errno. */
+/** staging_commit() - give it its name. Return: 0; -EEXIST as above; -errno. */
 int staging_commit(Staging *s, const StagingOptions *options, Error *e);
 /** staging_done() - remove what was not committed, let go of the lock */
 void staging_done(Staging *s);

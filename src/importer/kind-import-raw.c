@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* skep-import import-raw: a disk, raw or qcow2, becomes one in the pool. The converter reads it. */
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "importer/converter.h"
+#include "importer/kind.h"
+
+static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+        ConvertJob *convert = job->context;
+
+        convert->target_fd = staging->fd;
+        convert->dir_fd = staging->pool_fd;
+        return converter_run(convert, cancel_fd, o, e);
+}
+
+/* An image needs what there is of its file, or half of that: blocks may be zeroes, and formats have their tables. It
+ * needs nothing where files share their data. */
+static uint64_t room_of(int fd, const char *root) {
+        struct stat st;
+        struct statfs a, b;
+
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || fstatfs(fd, &a) < 0)
+                return 0;
+        if (statfs(root, &b) >= 0 && a.f_type == b.f_type &&
+            (a.f_type == BTRFS_SUPER_MAGIC || a.f_type == XFS_SUPER_MAGIC))
+                return 0;
+        return (uint64_t) MIN(st.st_blocks * 512, st.st_size) / 2;
+}
+
+int kind_import_raw(char *const *args, void *context, Error *e) {
+        const KindContext *c = context;
+        _cleanup_free_ char *name = NULL, *root = NULL;
+        Digest digest;
+        ConvertJob convert = {};
+        ImportJob job;
+        bool is_pool;
+        int r;
+
+        if (c->options->sha256) {
+                if (digest_parse(c->options->sha256, &digest) < 0)
+                        return error_set(e, EINVAL, "--sha256: '%s' is not 64 hexadecimal digits",
+                                         c->options->sha256);
+                convert.digest = &digest;
+        }
+        r = kind_choose_name(args[0], args[1], &name, e);
+        if (r >= 0)
+                r = kind_choose_root(c->options, &root, &is_pool, e);
+        if (r < 0)
+                return r;
+
+        _cleanup_fd_ int fd = kind_open_source(args[0], e);
+        if (fd < 0)
+                return fd;
+        r = kind_start(c, streq(args[0], "-") ? "disk" : args[0], name, root, is_pool, &job, e);
+        if (r < 0)
+                return r;
+
+        convert.source_fd = fd;
+        convert.size = kind_source_size(fd);
+        convert.place = root;
+        convert.max_ratio = c->options->max_ratio;
+        convert.sync = c->options->sync;
+        job.staging.is_disk = true;
+        job.room = room_of(fd, root);
+        job.fill = fill;
+        job.context = &convert;
+        return import_run(&job, c->output, e);
+}
