@@ -25,9 +25,7 @@
 typedef struct PackJob {
         int source_fd;
         const ExportTarget *target;
-        Format format;
-        int level;
-        unsigned threads;
+        Packing packing;
         int64_t clamp_mtime;
         bool checksum;
 } PackJob;
@@ -59,7 +57,8 @@ static int pack(void *context, HelperState *helper, Error *e) {
         if (r >= 0 && job->checksum)
                 r = verify_new(NULL, &((PackState *) helper)->digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
-                r = compress_new(job->format, job->level, job->threads, TAKE_PTR(chain), &chain, e);
+                r = compress_new(job->packing.format, job->packing.level, job->packing.threads,
+                                 TAKE_PTR(chain), &chain, e);
         return r < 0 ? r : tar_write(source, &options, chain, &((PackState *) helper)->written, e);
 }
 
@@ -85,18 +84,6 @@ static int run_packer(PackJob *job, int cancel_fd, Output *o, Digest *ret_digest
         *ret_digest = state->digest;
         helper_state_free(state, sizeof *state);
         return r;
-}
-
-/* Which packing: as asked for, or as the file is called. */
-static int choose_format(const ImportOptions *o, const char *target, PackJob *ret, Error *e) {
-        ret->format = o->format >= 0 ? (Format) o->format : format_from_suffix(target);
-        ret->level = o->level == UINT_MAX ? COMPRESS_LEVEL_DEFAULT : (int) MIN(o->level, 1000u);
-        ret->threads = o->threads;
-        ret->clamp_mtime = o->clamp_mtime;
-        ret->checksum = o->checksum;
-        if (o->checksum && streq(target, "-"))
-                return error_set(e, EINVAL, "--checksum needs a file that it can be put beside");
-        return compress_check(ret->format, ret->level, e);
 }
 
 /* A snapshot does not change any more. */
@@ -132,17 +119,6 @@ static int open_tree_of(const Image *image, Snapshot *s, Error *e) {
                         : copy;
 }
 
-static int lock_image(const Image *image, Output *o, ImageLock **ret, Error *e) {
-        int r = image_lock(image->path, false, ret, e);
-
-        if (r == IMAGE_LOCK_BUSY && image->type != IMAGE_SUBVOLUME)
-                output_note(o, LOG_NOTICE,
-                            "image '%s' is in use: what is written to it meanwhile may be in the "
-                            "archive or not",
-                            image->name);
-        return MIN(r, 0);
-}
-
 static int export_image(const Image *image, const KindContext *c, const char *path, PackJob *job,
                         Error *e) {
         _cleanup_image_lock_ ImageLock *lock = NULL;
@@ -153,7 +129,7 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
 
         output_phase(c->output, PHASE_PREPARE);
         if (r >= 0)
-                r = lock_image(image, c->output, &lock, e);
+                r = kind_lock_exported(image, c->output, &lock, e);
         if (r >= 0)
                 r = export_target_open(path, c->options->force, &target, e);
         if (r >= 0)
@@ -177,8 +153,9 @@ int kind_export_tar(char *const *args, void *context, Error *e) {
         const char *path = args[1] ? args[1] : "-";
         _cleanup_image_ Image *image = NULL;
         PackJob job = {};
-        int r = choose_format(c->options, path, &job, e);
+        int r = kind_choose_packing(c->options, path, &job.packing, e);
 
+        job.clamp_mtime = c->options->clamp_mtime;
         if (r >= 0)
                 r = kind_find_image(c->options, args[0], &image, e);
         if (r < 0)

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "image/image.h"
 #include "image/pool.h"
+#include "importer/compress.h"
 #include "importer/format.h"
 
 int kind_open_source(const char *path, Error *e) {
@@ -136,4 +137,22 @@ int kind_find_image(const ImportOptions *o, const char *name, Image **ret, Error
         if (r < 0)
                 return r;
         return is_pool ? pool_get(name, ret, e) : find_in(root, name, ret, e);
+}
+
+int kind_lock_exported(const Image *image, Output *o, ImageLock **ret, Error *e) {
+        int r = image_lock(image->path, false, ret, e);
+
+        if (r == IMAGE_LOCK_BUSY && image->type != IMAGE_SUBVOLUME)
+                output_note(o, LOG_NOTICE,
+                            "image '%s' is in use: what is written to it meanwhile may be in the "
+                            "archive or not",
+                            image->name);
+        return MIN(r, 0);
+}
+
+int kind_choose_packing(const ImportOptions *o, const char *target, Packing *ret, Error *e) {
+        ret->format = o->format >= 0 ? (Format) o->format : format_from_suffix(target);
+        ret->level = o->level == UINT_MAX ? COMPRESS_LEVEL_DEFAULT : (int) MIN(o->level, 1000u);
+        ret->threads = o->threads;
+        return compress_check(ret->format, ret->level, e);
 }

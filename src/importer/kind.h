@@ -4,6 +4,8 @@
 #pragma once
 
 #include "image/image.h"
+#include "image/lock.h"
+#include "importer/format.h"
 #include "importer/import-options.h"
 #include "importer/import-run.h"
 #include "importer/output.h"
@@ -25,6 +27,7 @@ Kind kind_import_raw;
 Kind kind_pull_tar;
 Kind kind_pull_raw;
 Kind kind_export_tar;
+Kind kind_export_raw;
 
 /* What several kinds do with their arguments. */
 
@@ -51,3 +54,15 @@ void kind_note_skipped(const TreeSkipped *s, Output *o);
 /** kind_find_image() - the image to export, by name: in --image-root=, else where those of the class are
  * Return: 0; -ENOENT; -EINVAL = no name for an image; -errno. */
 int kind_find_image(const ImportOptions *o, const char *name, Image **ret, Error *e);
+/** kind_lock_exported() - keep an image from being removed while it is read; says so if it is written to meanwhile
+ * @ret: NULL = it is in use. Return: 0 or -errno. */
+int kind_lock_exported(const Image *image, Output *o, ImageLock **ret, Error *e);
+
+typedef struct Packing {
+        Format format;
+        int level; /* or COMPRESS_LEVEL_DEFAULT */
+        unsigned threads;
+} Packing;
+
+/** kind_choose_packing() - as the options ask for, or as the file is called. Return: 0 or -EINVAL. */
+int kind_choose_packing(const ImportOptions *o, const char *target, Packing *ret, Error *e);
