@@ -26,8 +26,8 @@ typedef struct PackJob {
 } PackJob;
 
 /* Holes are not read. */
-static int push_range(Stage *chain, int fd, uint8_t *buffer, uint64_t at, uint64_t end, bool is_hole,
-                      _Atomic uint64_t *done, Error *e) {
+static int push_range(Stage *chain, int fd, uint8_t *buffer, uint64_t at, uint64_t end,
+                      bool is_hole, _Atomic uint64_t *done, Error *e) {
         int r = 0;
 
         if (is_hole)

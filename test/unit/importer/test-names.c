@@ -45,8 +45,8 @@ static void suffixes(void **state) {
                 { "web.tar", "web" }, { "web.tar.gz", "web" },
                 { "web.tgz", "web" }, { "web.v2.tar.zst", "web.v2" },
                 { "web.txz", "web" }, { "web.tar.bz2", "web" },
-                { "web", "web" },     { "web.raw", "web.raw" },
-                { ".tar", "" },
+                { "web", "web" },     { "web.raw", "web" },
+                { ".tar", "" },       { "web.qcow2.xz", "web" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
