@@ -37,9 +37,10 @@ def test_refused(vm, scratch):
 def test_confined(vm):
     """The unpacker's name spaces, rights and read-only mounts are there with this kernel, too."""
     vm.write("/root/look", """
+trap 'kill $(jobs -p)' EXIT
 mkfifo /root/slow
 sleep 60 >/root/slow &
-/usr/libexec/skep/skep-import -q tar - held </root/slow &
+/usr/libexec/skep/skep-import -q import-tar - held </root/slow &
 for i in $(seq 100); do
         read -r u _ </proc/$!/task/$!/children
         [ -n "$u" ] && [ "$(ls /proc/$u/task | wc -l)" -gt 1 ] && break
@@ -50,6 +51,5 @@ grep -q 'NoNewPrivs:.1' /proc/$u/status
 [ "$(readlink /proc/$u/ns/net)" != "$(readlink /proc/self/ns/net)" ]
 [ -z "$(awk '{print $6}' /proc/$u/mountinfo | grep -v '^ro')" ]
 grep -q 'CapEff:.000000008800001b' /proc/$u/status
-kill $!
 """)
     vm.run("bash -x /root/look", timeout=120)
