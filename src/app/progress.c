@@ -77,6 +77,8 @@ static int figures(const ProgressState *s, char ***ret) {
         if (r >= 0 && s->left_usec != UINT64_MAX && s->spent_usec >= SHOW_LEFT_AFTER)
                 r = strv_append_format(&v, "%s left",
                                        format_span(s->left_usec / USEC_PER_SEC * USEC_PER_SEC, a));
+        if (r >= 0 && s->phase)
+                r = strv_append(&v, s->phase);
         if (r >= 0)
                 *ret = TAKE_PTR(v);
         return r;
@@ -194,29 +196,40 @@ static void show(Progress *p, const ProgressState *s) {
         }
 }
 
+static void begin(Progress *p, double ratio, uint64_t done, uint64_t now) {
+        if (p->started)
+                return;
+        p->started = true;
+        p->start_usec = p->mark_usec = now;
+        p->mark_done = done != UINT64_MAX ? done : 0;
+        p->mark_ratio = MAX(ratio, 0.0);
+}
+
+/* Not too often. */
+static void show_if_due(Progress *p, const ProgressState *s, uint64_t now) {
+        int tenth = s->ratio >= 0 ? (int) (s->ratio * 10) : -1;
+        bool due = p->is_tty ? now - p->shown_usec >= REDRAW_USEC || !p->drawn
+                             : tenth > p->shown_tenth || now - p->shown_usec >= LINE_USEC;
+
+        if (!due)
+                return;
+        show(p, s);
+        p->shown_usec = now;
+        p->shown_tenth = tenth;
+}
+
 void progress_update(Progress *p, double ratio, uint64_t done, uint64_t now) {
         if (!(ratio >= 0))
                 ratio = -1;
         ratio = MIN(ratio, 1.0);
         if (done == UINT64_MAX && ratio >= 0 && known(p->total))
                 done = (uint64_t) (ratio * (double) p->total);
-        if (!p->started) {
-                p->started = true;
-                p->start_usec = p->mark_usec = now;
-                p->mark_done = done != UINT64_MAX ? done : 0;
-                p->mark_ratio = MAX(ratio, 0.0);
-        }
+        begin(p, ratio, done, now);
         measure(p, ratio, done, now);
-
-        int tenth = ratio >= 0 ? (int) (ratio * 10) : -1;
-        bool due = p->is_tty ? now - p->shown_usec >= REDRAW_USEC || !p->drawn
-                             : tenth > p->shown_tenth || now - p->shown_usec >= LINE_USEC;
-        if (!due)
-                return;
 
         double rate = p->bytes_per_usec * (double) USEC_PER_SEC;
         double left = p->ratio_per_usec > 0 && ratio >= 0 ? (1 - ratio) / p->ratio_per_usec : -1;
-        ProgressState s = {
+        const ProgressState s = {
                 .title = p->title,
                 .ratio = ratio,
                 .done = done,
@@ -225,9 +238,16 @@ void progress_update(Progress *p, double ratio, uint64_t done, uint64_t now) {
                 .left_usec = left >= 0 && left < 1e15 ? (uint64_t) left : UINT64_MAX,
                 .spent_usec = now - p->start_usec,
         };
-        show(p, &s);
-        p->shown_usec = now;
-        p->shown_tenth = tenth;
+        show_if_due(p, &s, now);
+}
+
+void progress_show(Progress *p, const ProgressState *s, uint64_t now) {
+        ProgressState own = *s;
+
+        begin(p, s->ratio, s->done, now);
+        own.title = p->title;
+        own.spent_usec = now - p->start_usec;
+        show_if_due(p, &own, now);
 }
 
 void progress_clear(Progress *p) {

@@ -15,6 +15,7 @@ typedef struct ProgressState {
         uint64_t rate;       /* bytes a second; 0 = unknown */
         uint64_t left_usec;  /* until the end; UINT64_MAX = unknown */
         uint64_t spent_usec; /* since the start */
+        const char *phase;   /* what is being done; NULL = unknown */
 } ProgressState;
 
 /** progress_bar() - one line for a terminal, without newline and at most @width columns
@@ -40,6 +41,9 @@ int progress_new(int fd, const char *title, uint64_t total, Progress **ret);
  * @done:  bytes; UINT64_MAX = @ratio of the total, if that is known
  * @now:   µs of CLOCK_MONOTONIC */
 void progress_update(Progress *p, double ratio, uint64_t done, uint64_t now);
+/** progress_show() - as progress_update(), for who knows rate and time left already
+ * @s: its title and the time spent are taken from @p */
+void progress_show(Progress *p, const ProgressState *s, uint64_t now);
 /** progress_clear() - take the bar off the terminal, so that something else can be printed; the next
  * progress_update() draws it again */
 void progress_clear(Progress *p);

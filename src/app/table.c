@@ -195,7 +195,8 @@ static int cell_lines(const Cell *c, const TableColumn *column, const TableStyle
                         return -ENOMEM;
                 break;
         case CELL_BOOL:
-                s = c->flag ? "yes" : "no";
+                s = column->flags & TABLE_RO_RW ? (c->flag ? "ro" : "rw")
+                                                : (c->flag ? "yes" : "no");
                 break;
         case CELL_NUMBER:
                 (void) snprintf(buffer, sizeof(buffer), "%" PRIu64, c->number);

@@ -18,6 +18,7 @@ typedef enum TableColumnFlags {
         TABLE_RIGHT = 1 << 0,    /* align to the right */
         TABLE_KEEP = 1 << 1,     /* is never cut short to fit the terminal */
         TABLE_WARN_YES = 1 << 2, /* a "yes" is worth a look: red where there are colours */
+        TABLE_RO_RW = 1 << 3,    /* yes is "ro", no is "rw" */
 } TableColumnFlags;
 
 typedef struct TableColumn {

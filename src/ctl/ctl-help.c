@@ -7,14 +7,19 @@ static const char *const usage[] = { "[OPTION...] COMMAND [ARGUMENT...]", NULL }
 
 HelpPage ctl_help_page(const Ctl *c) {
         return (HelpPage){
-                .program = c->is_machinectl ? "machinectl" : "skep",
+                .program = c->is_machinectl  ? "machinectl"
+                           : c->is_importctl ? "importctl"
+                                             : "skep",
                 .usage = usage,
-                .about = "Manages machines: full systems and applications that run in containers.",
+                .about = c->is_importctl
+                                 ? "Downloads, imports and exports images."
+                                 : "Manages machines: full systems and applications that run in "
+                                   "containers.",
                 .manual = "skep(1)",
-                .verbs = ctl_verbs,
-                .n_verbs = n_ctl_verbs,
-                .settings = ctl_settings,
-                .n_settings = n_ctl_settings,
+                .verbs = c->verbs,
+                .n_verbs = c->n_verbs,
+                .settings = c->settings,
+                .n_settings = c->n_settings,
         };
 }
 

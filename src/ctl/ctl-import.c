@@ -1,308 +1,324 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* import-tar, list-transfers and cancel-transfer. The daemon does the work in a process of its own, which
- * reads the file that we hand over; we look on until it is done. */
+/* Verbs that start transfers: import-*, export-* and pull-*. The importer does the work in a process of its own,
+ * which has the file that we hand over; looking on is done in transfer-watch.c. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
-#include "app/progress.h"
 #include "app/report.h"
 #include "base/fd.h"
-#include "base/parse.h"
+#include "base/path.h"
 #include "ctl/archive-name.h"
 #include "ctl/client.h"
+#include "ctl/transfer-watch.h"
 #include "ctl/verbs.h"
 
-#define TRANSFER_INTERFACE "org.freedesktop.import1.Transfer"
-#define ASK_USEC           UINT64_C(200000) /* between questions for the progress */
+/* Flags of the newer calls. */
+#define FLAG_FORCE         UINT64_C(1)
+#define FLAG_READ_ONLY     UINT64_C(2)
+#define FLAG_KEEP_DOWNLOAD UINT64_C(4)
 
-/* A transfer that we watch. */
-typedef struct Transfer {
-        Ctl *c;
-        uint32_t id;
-        char *path;    /* NULL before the answer */
-        char *result;  /* NULL before the end */
-        char *problem; /* what the worker complained of first */
-        Progress *progress;
-        uint64_t asked_usec;
-        bool asking;
-        bool told; /* progress comes by itself, no need to ask */
-        double ratio;
-} Transfer;
+typedef enum Way {
+        WAY_IMPORT,
+        WAY_EXPORT,
+        WAY_PULL,
+} Way;
 
-static void transfer_done(Transfer *t) {
-        free(t->path);
-        free(t->result);
-        free(t->problem);
-        progress_free(t->progress);
-}
-
-static void show_progress(Transfer *t, double ratio) {
-        t->ratio = ratio;
-        if (t->progress)
-                progress_update(t->progress, ratio, UINT64_MAX, now_usec());
-}
-
-static int on_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Transfer *t = userdata;
-        const char *path, *result;
-        uint32_t id;
-
-        /* It may be over before the answer to our call is here, so the path may be unknown: then
-         * no other end can be meant than one that comes after our call. */
-        if (sd_bus_message_read(m, "uos", &id, &path, &result) < 0 || (t->path && id != t->id))
-                return 0;
-        if (t->path)
-                (void) str_replace(&t->result, result);
-        return 0;
-}
-
-static int on_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Transfer *t = userdata;
-        _cleanup_free_ char *printable = NULL;
-        const char *text;
-        uint32_t priority;
-
-        if (!t->path || !streq_ptr(sd_bus_message_get_path(m), t->path) ||
-            sd_bus_message_read(m, "us", &priority, &text) < 0)
-                return 0;
-        printable = text_printable(text, false);
-        if (!printable)
-                return 0;
-        priority &= LOG_PRIMASK; /* systemd's own daemon sends the facility along */
-        if (priority <= LOG_ERR) {
-                /* The first is the cause, others are what came of it. */
-                if (!t->problem)
-                        t->problem = TAKE_PTR(printable);
-        } else if (priority <= LOG_WARNING) {
-                if (t->progress)
-                        progress_clear(t->progress);
-                report_warning("%s", printable);
-        }
-        return 0;
-}
-
-static int on_progress(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Transfer *t = userdata;
-        double ratio;
-
-        if (t->path && streq_ptr(sd_bus_message_get_path(m), t->path) &&
-            sd_bus_message_read(m, "d", &ratio) >= 0) {
-                t->told = true;
-                show_progress(t, ratio);
-        }
-        return 0;
-}
-
-static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Transfer *t = userdata;
-        double ratio;
-
-        t->asking = false;
-        if (!sd_bus_message_is_method_error(m, NULL) &&
-            sd_bus_message_read(m, "v", "d", &ratio) >= 0)
-                show_progress(t, ratio);
-        return 1;
-}
-
-static int listen_to(Ctl *c, Transfer *t, Error *e) {
-        int r = client_connect(c, e);
-
-        if (r < 0)
-                return r;
-        r = sd_bus_match_signal(c->bus, NULL, BUS_IMPORT1_NAME, BUS_IMPORT1_PATH,
-                                BUS_IMPORT1_MANAGER, "TransferRemoved", on_removed, t);
-        if (r >= 0)
-                r = sd_bus_match_signal(c->bus, NULL, BUS_IMPORT1_NAME, NULL, TRANSFER_INTERFACE,
-                                        "LogMessage", on_log, t);
-        if (r >= 0)
-                r = sd_bus_match_signal(c->bus, NULL, BUS_IMPORT1_NAME, NULL, TRANSFER_INTERFACE,
-                                        "ProgressUpdate", on_progress, t);
-        return r < 0 ? error_set(e, r, "cannot listen to the transfer: %m") : 0;
-}
-
-static void ask(Transfer *t) {
-        uint64_t now = now_usec();
-
-        if (t->asking || t->told || !t->progress || now - t->asked_usec < ASK_USEC)
-                return;
-        t->asked_usec = now;
-        if (sd_bus_call_method_async(t->c->bus, NULL, BUS_IMPORT1_NAME, t->path, BUS_PROPERTIES,
-                                     "Get", on_answer, t, "ss", TRANSFER_INTERFACE,
-                                     "Progress") >= 0)
-                t->asking = true;
-}
-
-/* Looks on until the transfer is over. Return: 0, 1 = somebody pressed ^C, -errno. */
-static int watch(Transfer *t, int signals, Error *e) {
-        while (!t->result) {
-                struct pollfd fds[2] = {
-                        { .fd = sd_bus_get_fd(t->c->bus), .events = POLLIN },
-                        { .fd = signals, .events = POLLIN },
-                };
-                int r;
-
-                do
-                        r = sd_bus_process(t->c->bus, NULL);
-                while (r > 0);
-                if (r < 0)
-                        return error_set(e, r, "the bus connection broke: %m");
-                if (t->result)
-                        break;
-                ask(t);
-                r = sd_bus_flush(t->c->bus);
-                if (r < 0)
-                        return error_set(e, r, "the bus connection broke: %m");
-                if (poll(fds, ELEMENTSOF(fds), (int) (ASK_USEC / 1000)) < 0 && errno != EINTR)
-                        return error_set(e, errno, "cannot wait for the transfer: %m");
-                if (fds[1].revents)
-                        return 1;
-                show_progress(t, t->ratio); /* the clock goes on, also when nothing else does */
-        }
-        return 0;
-}
-
-static int catch_signals(Error *e) {
-        sigset_t mask;
+/* A transfer that somebody wants. Strings are borrowed. */
+typedef struct Order {
+        const char *member; /* of the Manager; the newer call has "Ex" behind it */
+        Way way;
+        bool raw;
+        const char *local, *remote;
         int fd;
+        uint64_t size; /* of what is read; UINT64_MAX = unknown */
+} Order;
 
-        (void) sigemptyset(&mask);
-        (void) sigaddset(&mask, SIGINT);
-        (void) sigaddset(&mask, SIGTERM);
-        (void) sigprocmask(SIG_BLOCK, &mask, NULL);
-        fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-        return fd < 0 ? error_set(e, errno, "cannot catch signals: %m") : fd;
+/* Those who know importctl have to say what they are about. */
+static int settle_class(Ctl *c, const char **ret, Error *e) {
+        *ret = c->o.class ? c->o.class : "machine";
+        return c->is_importctl && !c->o.class
+                       ? error_set(e, EINVAL,
+                                   "--class= is needed: machine, portable, sysext or confext")
+                       : 0;
 }
 
-/* Makes the call that begins the transfer, and sees it through. Return: exit status or -errno. */
-static int transfer(Ctl *c, sd_bus_message *m, Transfer *t, const char *name, uint64_t size,
-                    Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_fd_ int signals = -EBADF;
-        const char *path;
-        int r = client_send(c, m, true, &reply, e);
+static uint64_t flags_of(const Ctl *c, const Order *order, const char *class) {
+        bool keeps = c->o.keep_download >= 0 ? c->o.keep_download > 0 : streq(class, "machine");
+
+        return (c->o.force ? FLAG_FORCE : 0) | (c->o.read_only ? FLAG_READ_ONLY : 0) |
+               (order->way == WAY_PULL && keeps ? FLAG_KEEP_DOWNLOAD : 0);
+}
+
+/* Every importer has the older calls. They are about machines, and their pulls keep what was downloaded. */
+static bool wants_newer_call(const Ctl *c, const Order *order, const char *class, uint64_t flags) {
+        return !streq(class, "machine") ||
+               (order->way == WAY_PULL && (c->o.read_only || !(flags & FLAG_KEEP_DOWNLOAD)));
+}
+
+static int append(const Ctl *c, sd_bus_message *m, const Order *order, const char *class,
+                  uint64_t flags, bool newer) {
+        const char *verify = c->o.verify ? c->o.verify : "signature";
+        const char *format = c->o.format     ? c->o.format
+                             : order->remote ? archive_format(order->remote)
+                                             : "uncompressed";
+        int force = c->o.force, read_only = c->o.read_only;
+
+        switch (order->way) {
+        case WAY_IMPORT:
+                return newer ? sd_bus_message_append(m, "hsst", order->fd, order->local, class,
+                                                     flags)
+                             : sd_bus_message_append(m, "hsbb", order->fd, order->local, force,
+                                                     read_only);
+        case WAY_EXPORT:
+                return newer ? sd_bus_message_append(m, "sshst", order->local, class, order->fd,
+                                                     format, UINT64_C(0))
+                             : sd_bus_message_append(m, "shs", order->local, order->fd, format);
+        case WAY_PULL:
+                return newer ? sd_bus_message_append(m, "sssst", order->remote, order->local, class,
+                                                     verify, flags)
+                             : sd_bus_message_append(m, "sssb", order->remote, order->local, verify,
+                                                     force);
+        }
+        return -EINVAL;
+}
+
+static int make_call(Ctl *c, const Order *order, sd_bus_message **ret, Error *e) {
+        char member[32];
+        const char *class;
+        int r = settle_class(c, &class, e);
 
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(reply, "uo", &t->id, &path);
+        if (order->way != WAY_PULL && sd_bus_can_send(c->bus, 'h') <= 0)
+                return error_set(e, EOPNOTSUPP,
+                                 "files of this system cannot be handed to another one");
+        uint64_t flags = flags_of(c, order, class);
+        bool newer = wants_newer_call(c, order, class, flags);
+        (void) snprintf(member, sizeof member, "%s%s", order->member, newer ? "Ex" : "");
+        r = sd_bus_message_new_method_call(c->bus, ret, peer_import1.name, peer_import1.path,
+                                           peer_import1.interface, member);
+        if (r >= 0)
+                r = append(c, *ret, order, class, flags, newer);
+        return r < 0 ? error_set(e, r, "cannot make the call: %m") : 0;
+}
+
+static int tell_number(Ctl *c, uint32_t id, Error *e) {
+        int r = ctl_is_json(c) ? buf_printf(&c->out, "{\"transfer\":%" PRIu32 "}\n", id)
+                               : buf_printf(&c->out, "%" PRIu32 "\n", id);
+
+        return r < 0 ? error_oom(e) : 0;
+}
+
+/* Starts it, and sees it through unless told not to. Return: TransferEnd or -errno. */
+static int transfer(Ctl *c, const Order *order, bool stdout_is_data, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(transfer_watch_done) TransferWatch t = { .stdout_is_data = stdout_is_data };
+        const char *path;
+        uint32_t id;
+        int r = transfer_watch_init(&t, c, *order->local ? order->local : order->remote,
+                                    order->size, e);
+
+        if (r >= 0)
+                r = make_call(c, order, &m, e);
+        if (r >= 0)
+                r = client_send(c, m, true, &reply, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "uo", &id, &path);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
-        t->path = strdup(path);
-        if (!t->path)
-                return error_oom(e);
-        if (!c->o.quiet && progress_new(STDERR_FILENO, name, size, &t->progress) < 0)
-                return error_oom(e);
+        if (c->o.background) {
+                r = tell_number(c, id, e);
+                return r < 0 ? r : TRANSFER_END_LEFT;
+        }
+        r = transfer_watch_set(&t, id, path, e);
+        return r < 0 ? r : transfer_watch_run(&t, e);
+}
 
-        signals = catch_signals(e);
-        if (signals < 0)
-                return signals;
-        r = watch(t, signals, e);
-        t->progress = progress_free(t->progress);
+static int exit_status(const Ctl *c, int end) {
+        return end < 0                                       ? end
+               : end == TRANSFER_END_DONE                    ? EXIT_SUCCESS
+               : end == TRANSFER_END_LEFT && c->o.background ? EXIT_SUCCESS
+                                                             : 128 + SIGINT;
+}
+
+/* Import */
+
+static int open_source(const char *path, bool tree, int *ret_fd, uint64_t *ret_size, Error *e) {
+        bool from_stdin = !tree && (streq(path, "-") || !*path);
+        _cleanup_fd_ int opened = -EBADF;
+        int fd = STDIN_FILENO;
+        struct stat st;
+
+        if (!from_stdin) {
+                fd = opened = open(path,
+                                   O_RDONLY | O_CLOEXEC | O_NOCTTY | (tree ? O_DIRECTORY : 0));
+                if (fd < 0)
+                        return error_set(e, errno, "cannot open '%s': %m", path);
+        }
+        if (fstat(fd, &st) < 0)
+                return error_set(e, errno, "cannot look at '%s': %m", path);
+        if (!tree && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+                return error_set(e, EINVAL, "'%s' is neither a file nor a pipe", path);
+        *ret_size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : UINT64_MAX;
+        *ret_fd = from_stdin ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : TAKE_FD(opened);
+        return *ret_fd < 0 ? error_set(e, errno, "cannot use standard input: %m") : 0;
+}
+
+static int import(Ctl *c, const char *member, bool raw, bool tree, char *const *args, Error *e) {
+        _cleanup_free_ char *name = args[1] ? strdup(args[1]) : NULL, *whole = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        Order order = { .member = member, .way = WAY_IMPORT, .raw = raw };
+        int r;
+
+        if (!name && !tree && (streq(args[0], "-") || !*args[0]))
+                return error_set(e, EINVAL,
+                                 "what comes from standard input needs a name for the image");
+        if (!name && tree) { /* "." has a name as well */
+                whole = realpath(args[0], NULL);
+                if (!whole)
+                        return error_set(e, errno, "cannot open '%s': %m", args[0]);
+                name = strdup(path_last(whole));
+        } else if (!name)
+                name = archive_name(args[0], raw);
+        if (!name)
+                return error_oom(e);
+        r = open_source(args[0], tree, &fd, &order.size, e);
         if (r < 0)
                 return r;
-        if (r > 0) {
-                report_note("the transfer goes on; \"skep cancel-transfer %" PRIu32 "\" ends it",
-                            t->id);
-                return 128 + SIGINT;
-        }
-        if (streq(t->result, "done"))
-                return EXIT_SUCCESS;
-        return error_set(e, EIO, "%s%s%s",
-                         streq(t->result, "canceled") ? "the transfer was cancelled"
-                                                      : "the transfer failed",
-                         t->problem ? ": " : "", strempty(t->problem));
+        order.local = name;
+        order.fd = fd;
+        r = transfer(c, &order, false, e);
+        return r < 0 ? error_wrap(e, r, "cannot import '%s'", name) : exit_status(c, r);
 }
 
 int verb_import_tar(char *const *args, void *context, Error *e) {
-        Ctl *c = context;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(transfer_done) Transfer t = { .c = c, .ratio = -1 };
-        _cleanup_free_ char *name = args[1] ? strdup(args[1]) : NULL;
-        _cleanup_fd_ int opened = -EBADF;
-        bool from_stdin = streq(args[0], "-") || !*args[0];
-        int fd = STDIN_FILENO, r;
+        return import(context, "ImportTar", false, false, args, e);
+}
+
+int verb_import_raw(char *const *args, void *context, Error *e) {
+        return import(context, "ImportRaw", true, false, args, e);
+}
+
+int verb_import_fs(char *const *args, void *context, Error *e) {
+        return import(context, "ImportFileSystem", false, true, args, e);
+}
+
+/* Export */
+
+/* A file that is being written. It has its name when it is whole: until then it is beside that. */
+typedef struct Target {
+        int fd;
+        char *path; /* NULL = standard output, or what cannot be replaced */
+        char *beside;
+} Target;
+
+static void target_done(Target *t) {
+        if (t->beside)
+                (void) unlink(t->beside);
+        (void) fd_close(t->fd);
+        free(t->path);
+        free(t->beside);
+}
+
+static int target_open(Target *t, const char *path, Error *e) {
         struct stat st;
 
-        if (!name && from_stdin)
-                return error_set(e, EINVAL,
-                                 "an archive from standard input needs a name for the image");
-        if (!name)
-                name = archive_name(args[0]);
-        if (!name)
-                return error_oom(e);
-        if (!from_stdin) {
-                fd = opened = open(args[0], O_RDONLY | O_CLOEXEC | O_NOCTTY);
-                if (fd < 0)
-                        return error_set(e, errno, "cannot open '%s': %m", args[0]);
+        t->fd = -EBADF;
+        if (!path || streq(path, "-")) {
+                if (isatty(STDOUT_FILENO))
+                        return error_set(e, EINVAL,
+                                         "an image is not for a terminal; name a file or a pipe");
+                t->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+                return t->fd < 0 ? error_set(e, errno, "cannot use standard output: %m") : 0;
         }
-        if (fstat(fd, &st) < 0)
-                return error_set(e, errno, "cannot look at '%s': %m", args[0]);
-        if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-                return error_set(e, EINVAL, "'%s' is neither a file nor a pipe", args[0]);
-
-        r = listen_to(c, &t, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_call(c->bus, &m, peer_import1.name, peer_import1.path,
-                                           peer_import1.interface, "ImportTar");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "hsbb", fd, name, (int) c->o.force,
-                                          (int) c->o.read_only);
-        if (r < 0)
-                return error_set(e, r, "cannot make the call: %m");
-        r = transfer(c, m, &t, name, S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0, e);
-        return r < 0 ? error_wrap(e, r, "cannot import '%s'", name) : r;
+        if (stat(path, &st) >= 0 && !S_ISREG(st.st_mode)) {
+                t->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+                return t->fd < 0 ? error_set(e, errno, "cannot open '%s': %m", path) : 0;
+        }
+        t->path = strdup(path);
+        t->beside = str_format("%s.%d.part", path, (int) getpid());
+        if (!t->path || !t->beside)
+                return error_oom(e);
+        t->fd = open(t->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        if (t->fd >= 0)
+                return 0;
+        int r = error_set(e, errno, "cannot create '%s': %m", path);
+        free(t->beside);
+        t->beside = NULL;
+        return r;
 }
 
-int verb_list_transfers(char *const *args, void *context, Error *e) {
-        static const TableColumn columns[] = {
-                { "id", .flags = TABLE_RIGHT },
-                { "percent", .flags = TABLE_RIGHT },
-                { "type" },
-                { "local" },
-                { "remote" },
+static int target_commit(Target *t, Error *e) {
+        if (!t->beside)
+                return 0;
+        if (rename(t->beside, t->path) < 0)
+                return error_set(e, errno, "cannot rename '%s' to '%s': %m", t->beside, t->path);
+        free(t->beside);
+        t->beside = NULL;
+        return 0;
+}
+
+static int export(Ctl *c, const char *member, bool raw, char *const *args, Error *e) {
+        _cleanup_(target_done) Target target = { .fd = -EBADF };
+        Order order = { .member = member,
+                        .way = WAY_EXPORT,
+                        .raw = raw,
+                        .local = args[0],
+                        .remote = args[1],
+                        .size = UINT64_MAX };
+        int r = target_open(&target, args[1], e);
+
+        if (r < 0)
+                return r;
+        order.fd = target.fd;
+        r = transfer(c, &order, !args[1] || streq(args[1], "-"), e);
+        if (r < 0)
+                return error_wrap(e, r, "cannot export '%s'", args[0]);
+        /* What goes on without us has no other name any more. */
+        if (r == TRANSFER_END_DONE || r == TRANSFER_END_LEFT) {
+                int k = target_commit(&target, e);
+                if (k < 0)
+                        return k;
+        }
+        return exit_status(c, r);
+}
+
+int verb_export_tar(char *const *args, void *context, Error *e) {
+        return export(context, "ExportTar", false, args, e);
+}
+
+int verb_export_raw(char *const *args, void *context, Error *e) {
+        return export(context, "ExportRaw", true, args, e);
+}
+
+/* Pull */
+
+static int pull(Ctl *c, const char *member, bool raw, char *const *args, Error *e) {
+        _cleanup_free_ char *name = args[1] ? strdup(args[1]) : url_name(args[0], raw);
+        Order order = {
+                .member = member, .way = WAY_PULL, .raw = raw, .remote = args[0], .size = UINT64_MAX
         };
-        Ctl *c = context;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(table_freep) Table *t = NULL;
-        const char *type, *remote, *local;
-        double ratio;
-        uint32_t id;
-        int r = client_query(c, &peer_import1, "ListTransfers", &reply, e, NULL);
 
-        if (r < 0)
-                return r;
-        if (table_new(columns, ELEMENTSOF(columns), &t) < 0)
+        if (!name)
                 return error_oom(e);
-        r = sd_bus_message_enter_container(reply, 'a', "(usssdo)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(usssdo)", &id, &type, &remote, &local,
-                                                  &ratio, NULL)) > 0)
-                if (table_add_number(t, id) < 0 || table_add_ratio(t, ratio) < 0 ||
-                    table_add_text(t, type) < 0 || table_add_text(t, local) < 0 ||
-                    table_add_text(t, remote) < 0)
-                        return error_oom(e);
-        if (r < 0)
-                return error_set(e, r, "cannot read the list of transfers: %m");
-        if (table_sort(t, 0) < 0)
-                return error_oom(e);
-        return ctl_print_table(c, t, "transfers", e);
+        if (!*name && !args[1])
+                return error_set(e, EINVAL, "'%.200s' does not say how to call the image; name it",
+                                 args[0]);
+        /* "-" is what was downloaded alone, with no image made of it. */
+        order.local = streq(name, "-") ? "" : name;
+        int r = transfer(c, &order, false, e);
+        return r < 0 ? error_wrap(e, r, "cannot pull '%s'", *order.local ? name : "the download")
+                     : exit_status(c, r);
 }
 
-static int cancel_one(Ctl *c, const char *text, Error *e) {
-        uint32_t id;
-        int r;
-
-        if (parse_u32(text, &id) < 0 || id == 0)
-                return error_set(e, EINVAL, "'%.60s' is not the number of a transfer", text);
-        r = client_act(c, &peer_import1, "CancelTransfer", NULL, e, "u", id);
-        return r < 0 ? error_wrap(e, r, "cannot cancel transfer %" PRIu32, id) : 0;
+int verb_pull_tar(char *const *args, void *context, Error *e) {
+        return pull(context, "PullTar", false, args, e);
 }
 
-int verb_cancel_transfer(char *const *args, void *context, Error *e) {
-        return ctl_each(context, args, cancel_one);
+int verb_pull_raw(char *const *args, void *context, Error *e) {
+        return pull(context, "PullRaw", true, args, e);
 }

@@ -81,6 +81,8 @@ int verb_list_images(char *const *args, void *context, Error *e) {
         uint64_t created, modified, usage;
         int is_read_only, r;
 
+        if (c->o.class && !streq(c->o.class, "machine"))
+                return verb_list_class_images(args, context, e);
         r = client_query(c, &peer_machine1, "ListImages", &reply, e, NULL);
         if (r < 0)
                 return r;

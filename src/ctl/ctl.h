@@ -42,10 +42,14 @@ typedef struct CtlOptions {
         char *signal_word; /* --signal as given */
         int signal;
         unsigned lines; /* UINT_MAX = not said */
-        bool follow;
+        bool follow, background;
         char *since, *from; /* of logs */
         unsigned interval;  /* s, between two looks of a live view */
         bool once;
+        char *class;       /* of images; NULL = not said */
+        char *verify;      /* of what is pulled: a way, or a digest; NULL = not said */
+        char *format;      /* of what is exported; NULL = as its name says */
+        int keep_download; /* < 0 = as the class has it */
         char *runner;      /* "nspawn" or "vmspawn" */
         bool vmspawn;      /* -V */
         bool distinct;     /* exit statuses tell kinds of failure apart */
@@ -65,8 +69,15 @@ typedef struct Ctl {
         bool out_is_tty;
         bool ascii;         /* the terminal's character set has no more */
         bool is_machinectl; /* called by that name: what scripts read is as systemd's has it */
+        bool is_importctl;  /* likewise */
         bool interrupted;   /* the user has cancelled what the daemon was doing */
-        int failed;         /* exit status of what has been reported so far; 0 = nothing */
+        const Verb *verbs;  /* that the name has */
+        size_t n_verbs;
+        const Setting *settings;
+        size_t n_settings;
+        Verb *own_verbs; /* where they had to be put together */
+        Setting *own_settings;
+        int failed; /* exit status of what has been reported so far; 0 = nothing */
 } Ctl;
 
 extern const Setting ctl_settings[];

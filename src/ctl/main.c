@@ -20,17 +20,12 @@ static void ctl_done(Ctl *c) {
         c->bus = sd_bus_flush_close_unref(c->bus);
         buf_done(&c->out);
         ctl_options_done(&c->o);
-}
-
-static bool called_machinectl(const char *argv0) {
-        const char *slash = strrchr(argv0, '/');
-
-        return streq(slash ? slash + 1 : argv0, "machinectl");
+        ctl_name_done(c);
 }
 
 /* Scripts take the second word for the version of systemd whose commands they may use. */
 static int print_version(Ctl *c, Error *e) {
-        int r = c->is_machinectl
+        int r = c->is_machinectl || c->is_importctl
                         ? buf_printf(&c->out, "systemd %d (skep %s)\n", SYSTEMD_LIKE, SKEP_VERSION)
                         : buf_printf(&c->out, "skep %s\n", SKEP_VERSION);
 
@@ -73,7 +68,7 @@ static int run(Ctl *c, char *const *argv, Error *e) {
         _cleanup_strv_ char **positionals = NULL;
         int r;
 
-        settings_init(&s, ctl_settings, n_ctl_settings);
+        settings_init(&s, c->settings, c->n_settings);
         r = settings_from_argv(&s, argv, 1, ctl_stop, &positionals, e);
         if (r >= 0)
                 r = settings_apply(&s, &c->o, e);
@@ -95,7 +90,7 @@ static int run(Ctl *c, char *const *argv, Error *e) {
         r = list_words(c, e);
         if (r != 0)
                 return r < 0 ? r : EXIT_SUCCESS;
-        return verb_run(ctl_verbs, n_ctl_verbs, positionals, c, e);
+        return verb_run(c->verbs, c->n_verbs, positionals, c, e);
 }
 
 int main(int argc, char **argv) {
@@ -106,7 +101,8 @@ int main(int argc, char **argv) {
 
         (void) setlocale(LC_CTYPE, "");
         (void) signal(SIGPIPE, SIG_IGN);
-        c.is_machinectl = argc > 0 && called_machinectl(argv[0]);
+        if (ctl_name_init(&c, argc > 0 ? argv[0] : "skep") < 0)
+                return EXIT_FAILURE;
         page = ctl_help_page(&c);
         report_init(page.program);
         r = help_hidden(&page, argv + 1);

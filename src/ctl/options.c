@@ -70,6 +70,24 @@ static int option_time(const Setting *row, const char *value, void *at, Error *e
         return 0;
 }
 
+/* How to verify what is pulled: a word, or the digest that is expected. */
+static int option_verify(const Setting *row, const char *value, void *at, Error *e) {
+        size_t n = strlen(value);
+
+        if ((n == 64 || n == 128) && strspn(value, "0123456789abcdefABCDEF") == n)
+                return setting_string(row, value, at, e);
+        return option_word(row, value, at, e);
+}
+
+static int option_tristate(const Setting *row, const char *value, void *at, Error *e) {
+        bool b;
+        int r = setting_bool(row, value, &b, e);
+
+        if (r >= 0)
+                *(int *) at = b;
+        return r;
+}
+
 static const char *const json_words[] = { "off", "short", "pretty", "seq", "sse", NULL };
 
 #define AT(field) .at = offsetof(CtlOptions, field)
@@ -137,7 +155,7 @@ const Setting ctl_settings[] = {
           AT(distinct) },
         { .flag = "all",
           .letter = 'a',
-          .help = "Show hidden names and empty properties too",
+          .help = "Show hidden names, empty properties, and transfers that have ended",
           .parse = setting_bool,
           AT(all) },
         { .flag = "verbose",
@@ -180,7 +198,8 @@ const Setting ctl_settings[] = {
           AT(lines) },
         { .flag = "follow",
           .letter = 'f',
-          .help = "With logs: go on, and show what is written from now on",
+          .help = "With logs: go on, and show what is written from now on; with list-transfers: look "
+                  "at one until it has ended",
           .parse = setting_bool,
           AT(follow) },
         { .flag = "since",
@@ -317,6 +336,36 @@ const Setting ctl_settings[] = {
           .help = "Put a layer on a read-only original rather than copy it",
           .parse = setting_bool,
           AT(layer) },
+        { .flag = "class",
+          .metavar = "CLASS",
+          .help = "Of which class images are: machine (the default), portable, sysext or confext",
+          .complete = "machine portable sysext confext",
+          .parse = option_word,
+          AT(class) },
+        { .flag = "verify",
+          .metavar = "MODE",
+          .help = "How to verify what is pulled: no, checksum, signature (the default), or the "
+                  "SHA256 or SHA512 sum that it has",
+          .complete = "no checksum signature",
+          .parse = option_verify,
+          AT(verify) },
+        { .flag = "format",
+          .metavar = "FORMAT",
+          .help = "How to pack what is exported: uncompressed, xz, gzip, bzip2 or zstd; by default as "
+                  "the file's name says",
+          .complete = "uncompressed xz gzip bzip2 zstd",
+          .parse = option_word,
+          AT(format) },
+        { .flag = "keep-download",
+          .metavar = "BOOL",
+          .help = "Whether to keep what was pulled as well as the image; the default for machines",
+          .complete = "yes no",
+          .parse = option_tristate,
+          AT(keep_download) },
+        { .flag = "background",
+          .help = "Start the transfer, print its number and leave it to the importer",
+          .parse = setting_bool,
+          AT(background) },
         { .flag = "mkdir",
           .help = "Make the place to bind to, if it is not there",
           .parse = setting_bool,
@@ -330,6 +379,7 @@ void ctl_options_init(CtlOptions *o) {
                 .lines = UINT_MAX,
                 .interval = 1,
                 .addresses = 1,
+                .keep_download = -1,
         };
 }
 
@@ -349,6 +399,9 @@ void ctl_options_done(CtlOptions *o) {
         free(o->signal_word);
         free(o->runner);
         free(o->output);
+        free(o->class);
+        free(o->verify);
+        free(o->format);
         free(o->since);
         free(o->from);
 }

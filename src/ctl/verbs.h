@@ -57,6 +57,14 @@ int verb_stats(char *const *args, void *context, Error *e);
 int verb_top(char *const *args, void *context, Error *e);
 /* ctl-import.c */
 int verb_import_tar(char *const *args, void *context, Error *e);
+int verb_import_raw(char *const *args, void *context, Error *e);
+int verb_import_fs(char *const *args, void *context, Error *e);
+int verb_export_tar(char *const *args, void *context, Error *e);
+int verb_export_raw(char *const *args, void *context, Error *e);
+int verb_pull_tar(char *const *args, void *context, Error *e);
+int verb_pull_raw(char *const *args, void *context, Error *e);
+/* ctl-transfers.c */
+int verb_list_class_images(char *const *args, void *context, Error *e);
 int verb_list_transfers(char *const *args, void *context, Error *e);
 int verb_cancel_transfer(char *const *args, void *context, Error *e);
 
@@ -68,6 +76,10 @@ int verb_help(char *const *args, void *context, Error *e);
 /* ctl-limit.c */
 int verb_set_limit(char *const *args, void *context, Error *e);
 
+/** ctl_name_init() - take up the tables that belong to the name we were called by
+ * @argv0: may be a path. Return: 0 or -ENOMEM. */
+int ctl_name_init(Ctl *c, const char *argv0);
+void ctl_name_done(Ctl *c);
 /** ctl_help_page() - the tables under the name that we were called by */
 HelpPage ctl_help_page(const Ctl *c);
 /** ctl_help() - put the help into the output

@@ -74,10 +74,27 @@ def test_interrupted_import_goes_on(lab):
         lab.wait_for("skep list-transfers --no-legend | grep behind")
         time.sleep(0.2)
         lab.run("pkill -INT -x skep")
+        terminal.expect("Cancel the transfer")
+        terminal.type("n")
         terminal.expect(r"skep: the transfer goes on; \"skep cancel-transfer (\d+)\" ends it")
         assert terminal.end()[0] == 130
     lab.wait_for("test \"$(skep list-transfers)\" = 'No transfers.'", timeout=20)
     lab.run("rm -rf /var/lib/machines/behind")
+
+
+def test_interrupted_twice_is_cancelled(lab):
+    for answer in ("y", "\x03"):
+        with Terminal(lab, "(head -c 10240 /dev/zero; exec sleep 60) | skep import-tar - behind; "
+                      "exit ${PIPESTATUS[1]}") as terminal:
+            lab.wait_for("skep list-transfers --no-legend | grep behind")
+            lab.run("until pkill -INT -x skep; do :; done")
+            terminal.expect("Cancel the transfer")
+            terminal.type(answer)
+            terminal.expect("skep: the transfer was cancelled")
+            lab.run("pkill -f '^sleep 60'", check=False)
+            assert terminal.end()[0] == 130
+        assert lab.out("skep list-transfers") == "No transfers."
+        assert "behind" not in lab.out("ls -A /var/lib/machines")
 
 
 def test_status_fits(lab):

@@ -181,8 +181,9 @@ def test_clean(lab):
 def test_import_tar(lab, kind):
     archive = lab.shared(trees.tar("bookworm-guest", kind))
     done = skep(lab, f"import-tar {archive} imported", timeout=120)
-    lines = done.stderr.splitlines()
-    assert lines and all(re.fullmatch(r"skep|imported: \d+%.*", line) for line in lines), lines
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.stderr == "" and lines[-1]["result"] == "done"
+    assert {line["local"] for line in lines} == {"imported"} and len({line["transfer"] for line in lines}) == 1
     assert "Debian" in lab.read("/var/lib/machines/imported/etc/os-release")
     refused(lab, f"-q import-tar {archive} imported", "cannot import 'imported'", timeout=120)
     skep(lab, f"-q import-tar --force --read-only {archive} imported", timeout=120)

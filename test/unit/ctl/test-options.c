@@ -185,6 +185,74 @@ static void test_tables(void **state) {
         }
 }
 
+static void test_names_of_disks(void **state) {
+        static const struct {
+                const char *in, *out;
+        } rows[] = {
+                { "/x/debian-12.raw.xz", "debian-12" },
+                { "a.img", "a" },
+                { "v1.2.qcow2", "v1.2" },
+                { "x.sysext.raw", "x" },
+                { "x.tar", "x.tar" },
+                { ".raw", ".raw" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_free_ char *name = archive_name(rows[i].in, true);
+
+                CHECK_STR(name, rows[i].out, "row %zu", i);
+        }
+}
+
+static void test_names_of_urls(void **state) {
+        static const struct {
+                const char *in, *out;
+        } rows[] = {
+                { "https://example.org/a/web.tar.xz", "web" },
+                { "https://example.org/web.tar?x=/y.tar#z/a", "web" },
+                { "https://example.org/a/web/", "web" },
+                { "https://example.org", "" },
+                { "https://example.org/", "" },
+                { "https://example.org?/web.tar", "" },
+                { "file:///x/web.tgz", "web" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_free_ char *name = url_name(rows[i].in, false);
+
+                CHECK_STR(name, rows[i].out, "row %zu", i);
+        }
+}
+
+static void test_formats(void **state) {
+        static const char *const rows[][2] = {
+                { "a.tar.xz", "xz" },    { "a.tgz", "gzip" },         { "a.raw.zst", "zstd" },
+                { "a.bz2", "bzip2" },    { "a.tar", "uncompressed" }, { "xz", "uncompressed" },
+                { "a", "uncompressed" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                CHECK_STR(archive_format(rows[i][0]), rows[i][1], "row %zu", i);
+}
+
+/* The rows that are put together for the other name make sense as well: each option once, each verb its own. */
+static void test_tables_of_importctl(void **state) {
+        Ctl c = {};
+
+        assert_int_equal(ctl_name_init(&c, "/usr/bin/importctl"), 0);
+        assert_true(c.is_importctl);
+        assert_string_equal(verb_find(c.verbs, c.n_verbs, NULL)->name, "list-transfers");
+        assert_null(verb_find(c.verbs, c.n_verbs, "start"));
+        for (size_t i = 0; i < c.n_settings; i++)
+                for (size_t k = 0; k < i; k++) {
+                        const Setting *a = c.settings + i, *b = c.settings + k;
+
+                        assert_false(a->flag && streq_ptr(a->flag, b->flag));
+                        assert_false(a->letter && a->letter == b->letter);
+                }
+        ctl_name_done(&c);
+}
+
 static void test_archive_name(void **state) {
         static const struct {
                 const char *in, *out;
@@ -199,7 +267,7 @@ static void test_archive_name(void **state) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                _cleanup_free_ char *name = archive_name(rows[i].in);
+                _cleanup_free_ char *name = archive_name(rows[i].in, false);
 
                 CHECK_STR(name, rows[i].out, "row %zu", i);
         }
@@ -207,10 +275,17 @@ static void test_archive_name(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_positionals),   cmocka_unit_test(test_options_of_verbs),
-                cmocka_unit_test(test_exit_statuses), cmocka_unit_test(test_values),
-                cmocka_unit_test(test_refused),       cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_positionals),
+                cmocka_unit_test(test_options_of_verbs),
+                cmocka_unit_test(test_exit_statuses),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_tables),
                 cmocka_unit_test(test_archive_name),
+                cmocka_unit_test(test_names_of_disks),
+                cmocka_unit_test(test_names_of_urls),
+                cmocka_unit_test(test_formats),
+                cmocka_unit_test(test_tables_of_importctl),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
