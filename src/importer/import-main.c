@@ -40,7 +40,9 @@ static int verb_sweep(char *const *args, void *context, Error *e) {
 #define IMAGE_OPTIONS "class force read-only sync"
 
 /* What every kind takes that pulls. */
-#define PULL_OPTIONS "verify connections retries stall-timeout netrc tls-ca tls-certificate tls-key"
+#define PULL_OPTIONS                                                                               \
+        "verify keep-download settings connections retries stall-timeout netrc tls-ca "            \
+        "tls-certificate tls-key"
 
 /* .options: those that some kinds take and others do not. */
 static const Verb verbs[] = {
