@@ -16,8 +16,6 @@
 #include "bus/name.h"
 #include "importer/import-front.h"
 
-DEFINE_CLEANUP(Watched *, watched_free)
-
 static void announce(ImportManager *m, const Transfer *t, const char *result) {
         _cleanup_free_ char *path = transfer_path(t->id);
         int r = !path    ? -ENOMEM
