@@ -57,7 +57,7 @@ FREE = {"GetMachine", "GetImage", "GetMachineByPID", "ListMachines", "ListImages
 @pytest.fixture(scope="module", autouse=True)
 def ready(lab):
     lab.run("useradd -M visitor && useradd -M -G sudo keeper && echo keeper:secret | chpasswd")
-    sidebyside.prepare(lab)
+    sidebyside.prepare(lab, calls)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def rights(lab):
                  ">/dev/null 2>&1 & echo $!", name) for name in ("own", "own2")
     ]
     steps = [step for user in (calls.DENIED, calls.NOBODY, calls.ALLOWED) for step in guarded(user)]
-    return sidebyside.record(lab, before + steps)[0]
+    return sidebyside.record(lab, calls, before + steps)[0]
 
 
 def guarded(user):
@@ -109,7 +109,7 @@ def test_properties_by_right(lab, rights):
     for user in (calls.ALLOWED, calls.DENIED):
         steps = [calls.get("Leader", machine="web", user=user), calls.get("Path", image="bare", user=user),
                  calls.get("PoolUsage", user=user)]
-        rows, _ = sidebyside.record(lab, steps)
+        rows, _ = sidebyside.record(lab, calls, steps)
         assert all("verb=get_properties" in row["asked"][0] for row in rows.values()), rows
         hidden = [row["body"][0] in (0, "", 2**64 - 1) for row in rows.values()]
         assert hidden == [user == calls.DENIED] * 2 + [hidden[2]], rows
@@ -169,7 +169,7 @@ def test_strangers_change_nothing(lab, rights):
     for step in steps:
         if step["member"] == "ListMachines":
             step["when"] += " first"
-    rows, _ = sidebyside.record(lab, steps)
+    rows, _ = sidebyside.record(lab, calls, steps)
     open_to_all = {s["member"] for s in steps if rows[calls.title(s)]["error"] is None}
     assert open_to_all <= FREE, open_to_all - FREE
     assert state() == before
