@@ -26,6 +26,10 @@ class WireError(Exception):
     """The connection is gone, or silent for too long."""
 
 
+class HungUp(WireError, ConnectionError):
+    """The bus has ended the connection."""
+
+
 def first(types):
     """The first complete type of a signature, and the rest."""
     if types[0] == "a":
@@ -240,7 +244,7 @@ class Bus:
             except (socket.timeout, BlockingIOError):
                 return None
             if not data:
-                raise WireError("the bus hung up")
+                raise HungUp("the bus hung up")
             self._data += data
             for level, kind, raw in extra:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
