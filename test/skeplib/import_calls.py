@@ -80,6 +80,7 @@ IMPORTS = [
     call("ImportTar", "hsbb", fd(TAR), "one", False, False, when="again", keep="again"), gone("again"),
     call("ImportTar", "hsbb", fd(TAR), "one", True, False, keep="forced"), gone("forced"),
     call("ImportTarEx", "hsst", fd(TAR), "ext", "sysext", 0, keep="ext"), gone("ext"),
+    call("ImportRaw", "hsbb", fd(RAW), "disk", False, True, keep="disk"), gone("disk"),
     call("ImportFileSystem", "hsbb", fd(TREE, os.O_RDONLY | os.O_DIRECTORY), "copied", False, False, keep="copied"),
     gone("copied"),
 ] + [
@@ -96,6 +97,7 @@ IMPORTS = [
 
 EXPORTS = [
     call("ExportTar", "shs", "one", fd(OUT, WRITE), "gzip", keep="packed"), gone("packed"),
+    call("ExportRaw", "shs", "disk", fd(OUT, WRITE), "xz", keep="rawout"), gone("rawout"),
     call("ExportTarEx", "sshst", "ext", "sysext", fd(OUT, WRITE), "", 0, keep="written"), gone("written"),
     call("ExportTar", "shs", "none", fd(OUT, WRITE), "", keep="nothing"), gone("nothing"),
     call("ExportTar", "shs", "a/b", fd(OUT, WRITE), ""), call("ExportTar", "shs", "", fd(OUT, WRITE), ""),
