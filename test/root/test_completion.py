@@ -27,6 +27,7 @@ LINES = [
     ("skep help termin", "skep help terminate"),
     ("skep edit ima", "skep edit image-one"),
     ("skep pause mach", "skep pause machine-one"),
+    ("skep cancel 4", "skep cancel 42"),
     ("skep start --runner vm", "skep start --runner vmspawn"),
     ("skep --output=short kil", "skep --output=short kill"),
 ]
@@ -34,6 +35,7 @@ STAND_IN = """#!/bin/sh
 case $1 in
 list) echo 'machine-one  container a b' ;;
 --print-commands) echo terminate ;;
+operations) echo '42 copying web' ;;
 list-images) echo 'image-one  directory no' ;;
 esac
 """
