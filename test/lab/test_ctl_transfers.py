@@ -17,7 +17,7 @@ def bed(lab):
     """A web server with an archive, and ours as importctl."""
     lab.run("mkdir -p /run/ours /srv/web /tmp/t/etc && ln -s /usr/bin/skep /run/ours/importctl && "
             "echo hello >/tmp/t/etc/hello && tar -C /tmp/t -cf /srv/web/tiny.tar . && "
-            "cd /srv/web && sha256sum tiny.tar >SHA256SUMS && truncate -s 1M disk.raw && echo x >>disk.raw")
+            "cd /srv/web && sha256sum tiny.tar >SHA256SUMS && echo x >disk.raw && truncate -s 1M disk.raw")
     lab.run("systemd-run -q -p WorkingDirectory=/srv/web python3 -m http.server --bind 127.0.0.1 8080")
     lab.wait_for("bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080'")
     return lab
@@ -63,6 +63,13 @@ def test_import_and_export(bed):
     assert bed.out("skep -q export-tar t | tar -xOf - ./etc/hello") == "hello"
     bed.run("skep -q export-tar --format=gzip t /tmp/out && gzip -t </tmp/out")
     bed.run("cd /tmp/t/etc && skep -q import-fs . && skep show-image etc")
+
+
+def test_disks(bed):
+    bed.run("skep -q import-raw --read-only /srv/web/disk.raw && skep -q export-raw disk /tmp/out.raw && "
+            "cmp /tmp/out.raw /srv/web/disk.raw")
+    assert bed.out("skep show-image -P ReadOnly disk") == "yes"
+    bed.run("skep -q pull-raw --verify=no http://127.0.0.1:8080/disk.raw pulled && skep show-image pulled")
 
 
 def test_classes(bed):
