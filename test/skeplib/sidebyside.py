@@ -71,6 +71,8 @@ def _comparable(step, value, known):
     prop = step.get("property")
     if prop == "Id" and step["of"] == ".host" and value:
         return "an ID"
+    if prop == "TimestampMonotonic" and step["of"] == ".host":
+        return "the beginning"      # or a moment after it, as clocks are read one after the other
     if isinstance(value, list):
         if len(value) > 1 and all(type(v) is int for v in value):
             return value    # an ID or an address
