@@ -10,12 +10,17 @@ _FROM, _TO = "/var/tmp/from", "/var/tmp/to"
 
 # Of an environment what the caller can rely on.
 _ENVIRONMENT = ("env | grep -v -e ^INVOCATION_ID= -e ^JOURNAL_STREAM= -e ^SYSTEMD_EXEC_PID= -e ^MEMORY_PRESSURE_ "
-                "-e ^XDG_SESSION_ID= | sort; id; pwd; { tty; grep ^0: /proc/self/cgroup; } | tr -d 0-9")
+                "-e ^XDG_SESSION_ID= | sort; id; pwd; grep ^0: /proc/self/cgroup | tr -d 0-9")
 
 
 def look(title, run):
     """What a command of the host prints, compared as an answer is."""
     return {"do": "look", "title": title, "run": run}
+
+
+def release():
+    """Let go of the descriptors of calls before."""
+    return {"do": "release"}
 
 
 def _root(machine):
@@ -72,28 +77,30 @@ QUERIES = [
 def _shell(machine, user, script, *environment):
     """A shell that runs a script and leaves what it prints in a file. Its terminal stays till somebody has looked."""
     return call("OpenMachineShell", SHELL, machine, user, "/bin/sh",
-                ["sh", "-c", f"{{ {script}; }} >/tmp/said.new 2>&1; mv /tmp/said.new /tmp/said"], list(environment),
+                ["sh", "-c", f"{{ {script}; }} >/tmp/said.$$ 2>&1; mv /tmp/said.$$ /tmp/said-{user}"], list(environment),
                 when="till it ends", hold=True)
 
 
-def _said(title, machine):
-    return look(title, f"f={_root(machine)}/tmp/said; for i in $(seq 300); do [ -e $f ] && break; sleep 0.1; done; "
+def _said(title, machine, user):
+    return look(title, f"f={_root(machine)}/tmp/said-{user}; for i in $(seq 300); do [ -e $f ] && break; sleep 0.1; done; "
                        "cat $f; rm -f $f")
 
 
 SHELLS = [
-    call("OpenMachineLogin", "s", "guest"), call("OpenMachineLogin", "s", "mapped"),
-    call("OpenMachineShell", SHELL, "guest", "", "", [], []),
     _shell("guest", "root", _ENVIRONMENT, "A=b c", "TERM=dumb"),
-    _said("environment of a shell of root's", "guest"),
     _shell("guest", "worker", _ENVIRONMENT),
-    _said("environment of a shell of a user's", "guest"),
+    _said("environment of a shell of root's", "guest", "root"),
+    _said("environment of a shell of a user's", "guest", "worker"),
+    release(),
     call("OpenMachineShell", SHELL, "guest", "nosuch", "/bin/true", ["true"], []),
     call("OpenMachineShell", SHELL, "guest", "root", "/nonexistent", ["x"], []),
     call("OpenMachineShell", SHELL, "guest", "root", "", ["-x"], []),
     call("OpenMachineShell", SHELL, "guest", "root", "/bin/true", [], ["A"]),
     call("OpenMachineShell", SHELL, "mapped", "root", "/bin/true", ["true"], []),
     call("OpenShell", "ssasas", "root", "/bin/true", ["true"], [], machine="guest"),
+    # What logs in hangs up a terminal of the same number, be it another's by then.
+    call("OpenMachineLogin", "s", "guest"), call("OpenMachineLogin", "s", "mapped"),
+    call("OpenMachineShell", SHELL, "guest", "", "", [], []),
     call("OpenMachineShell", SHELL, "guest", "root", "/bin/true", ["true"], [], user=ALLOWED),
 ]
 

@@ -137,9 +137,13 @@ class Recorder:
         """What a command prints, as if it were the answer to a call."""
         done = subprocess.run(["bash", "-c", step["run"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+        return {"body": [[[line] for line in done.stdout.splitlines()]]}
+
+    def release(self, _):
+        """Let go of what is held."""
         while self.held:
             self.held.pop().close()
-        return {"body": [[[line] for line in done.stdout.splitlines()]]}
+        return {}
 
     def wait(self, step):
         """Wait until the signal came that is wanted, if it did not come before."""
@@ -153,7 +157,7 @@ class Recorder:
         return {}
 
     def go(self, steps):
-        does = {"call": self.call, "shell": self.shell, "look": self.look, "wait": self.wait}
+        does = {"call": self.call, "shell": self.shell, "look": self.look, "release": self.release, "wait": self.wait}
         records = [does[step["do"]](step) for step in steps]
         self._take_signals()
         return {"records": records, "known": self.known, "signals": self.signals}
