@@ -77,7 +77,7 @@ QUERIES = [
 def _shell(machine, user, script, *environment):
     """A shell that runs a script and leaves what it prints in a file. Its terminal stays till somebody has looked."""
     return call("OpenMachineShell", SHELL, machine, user, "/bin/sh",
-                ["sh", "-c", f"{{ {script}; }} >/tmp/said.$$ 2>&1; mv /tmp/said.$$ /tmp/said-{user}"], list(environment),
+                ["sh", "-c", f"{{ {script}; }} >/tmp/new-{user} 2>&1; mv /tmp/new-{user} /tmp/said-{user}"], list(environment),
                 when="till it ends", hold=True)
 
 
