@@ -7,6 +7,7 @@ the host to Debian alone; LAB_KIND = "engines" boots the tree that has podman an
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -20,7 +21,8 @@ from skeplib.lab import Lab  # noqa: E402
 
 # They choose a system call of a program by its number and trace it; a sanitizer makes calls of its own,
 # and would trace the program itself.
-collect_ignore = (["root/test_spawn_inject.py", "root/test_spawn_crash.py", "root/test_oci_inject.py"]
+collect_ignore = (["root/test_spawn_inject.py", "root/test_spawn_crash.py", "root/test_oci_inject.py",
+                   "root/test_join_faults.py"]
                   if os.environ.get("SKEP_SANITIZED") else [])
 
 
@@ -35,6 +37,8 @@ def pytest_configure(config):
     if os.geteuid() != 0:
         raise pytest.UsageError("system tests need root")
     kernel.scratch_dir()
+    # Who runs us in the background may have it ignored, which programs under test would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Programs under test find each other in the build folder, not where some skep is installed.
     os.environ.setdefault("SKEP_LIBEXECDIR", str(build.build_dir().resolve() / "libexec"))
 
