@@ -188,7 +188,7 @@ def test_changes_are_told(lab, guest_tar):
     assert {"BytesDone", "BytesTotal", "Rate", "TimeLeft", "Phase"} == set(values[-1])
     assert "unpack" in {v["Phase"] for v in values}
     done = [v["BytesDone"] for v in values if v["BytesDone"] < 2 ** 63]
-    assert done == sorted(done) and len(done) > 1
+    assert done == sorted(done) and done[-1] > 0
     assert any(0 < v["TimeLeft"] < 2 ** 63 and v["Rate"] > 0 for v in values)
     assert len(told) <= len(monitor.data("ProgressUpdate")) + len({v["Phase"] for v in values})
     assert any("Progress" in d[1] for d in monitor.data("PropertiesChanged")
