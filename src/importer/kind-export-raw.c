@@ -15,6 +15,7 @@
 #include "importer/kind.h"
 #include "importer/sink-fd.h"
 #include "importer/sparse.h"
+#include "importer/verify.h"
 
 #define READ_SIZE ((size_t) 256 * 1024)
 
@@ -23,7 +24,13 @@ typedef struct PackJob {
         uint64_t size;
         const ExportTarget *target;
         Packing packing;
+        bool is_shared; /* the target has the data already */
 } PackJob;
+
+typedef struct PackState {
+        HelperState helper;
+        Digest digest;
+} PackState;
 
 /* Holes are not read. */
 static int push_range(Stage *chain, int fd, uint8_t *buffer, uint64_t at, uint64_t end,
@@ -63,30 +70,45 @@ static int push_disk(const PackJob *job, Stage *chain, _Atomic uint64_t *done, E
         return r < 0 ? r : stage_end(chain, e);
 }
 
+/* As it is, with its holes. */
+static int copy_disk(const PackJob *job, HelperState *helper, Digest *ret_digest, Error *e) {
+        const ExportTarget *t = job->target;
+        _cleanup_(stage_freep) Stage *chain = NULL;
+        _Atomic uint64_t read = 0;
+        int r = job->is_shared ? 0 : sparse_copy(job->source_fd, t->fd, job->size, &helper->done);
+
+        if (r == -ENOSPC || r == -EDQUOT)
+                return error_set(e, r, "the file system of '%s' is full", t->shown);
+        if (r < 0)
+                return error_set(e, r, "cannot copy the disk to '%s': %m", t->shown);
+        if (!job->packing.checksum)
+                return 0;
+        r = verify_new(NULL, ret_digest, NULL, &chain, e);
+        return r < 0 ? r : push_disk(job, chain, &read, e);
+}
+
 static int pack(void *context, HelperState *helper, Error *e) {
         const PackJob *job = context;
         const ExportTarget *t = job->target;
+        Digest *digest = &((PackState *) helper)->digest;
         _cleanup_(stage_freep) Stage *chain = NULL;
         int r = confine_converter(e);
 
         if (r >= 0)
                 r = confine_filter(e);
-        if (r >= 0 && t->path && job->packing.format == FORMAT_PLAIN) {
-                r = sparse_copy(job->source_fd, t->fd, job->size, &helper->done);
-                return r == -ENOSPC || r == -EDQUOT
-                               ? error_set(e, r, "the file system of '%s' is full", t->shown)
-                       : r < 0 ? error_set(e, r, "cannot copy the disk to '%s': %m", t->shown)
-                               : 0;
-        }
+        if (r >= 0 && t->path && job->packing.format == FORMAT_PLAIN)
+                return copy_disk(job, helper, digest, e);
         if (r >= 0)
                 r = sink_fd_new(t->fd, t->shown, &chain, e);
+        if (r >= 0 && job->packing.checksum)
+                r = verify_new(NULL, digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
                 r = compress_new(job->packing.format, job->packing.level, job->packing.threads,
                                  TAKE_PTR(chain), &chain, e);
         return r < 0 ? r : push_disk(job, chain, &helper->done, e);
 }
 
-static int run_packer(PackJob *job, int cancel_fd, Output *o, Error *e) {
+static int run_packer(PackJob *job, int cancel_fd, Output *o, Digest *ret_digest, Error *e) {
         const int keep[] = { job->source_fd, job->target->fd };
         const Helper helper = {
                 .name = "the packer",
@@ -95,14 +117,16 @@ static int run_packer(PackJob *job, int cancel_fd, Output *o, Error *e) {
                 .keep = keep,
                 .n_keep = ELEMENTSOF(keep),
         };
-        HelperState *state = helper_state_new(sizeof *state);
+        PackState *state = helper_state_new(sizeof *state);
 
         if (!state)
                 return error_oom(e);
-        atomic_store(&state->done, 0);
-        atomic_store(&state->total, job->size);
-        atomic_store(&state->phase, job->packing.format == FORMAT_PLAIN ? PHASE_COPY : PHASE_PACK);
-        int r = helper_run(&helper, state, cancel_fd, o, e);
+        atomic_store(&state->helper.done, 0);
+        atomic_store(&state->helper.total, job->size);
+        atomic_store(&state->helper.phase,
+                     job->packing.format == FORMAT_PLAIN ? PHASE_COPY : PHASE_PACK);
+        int r = helper_run(&helper, &state->helper, cancel_fd, o, e);
+        *ret_digest = state->digest;
         helper_state_free(state, sizeof *state);
         return r;
 }
@@ -141,13 +165,18 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
         job->source_fd = source_fd;
         job->target = &target;
         /* Nothing is faster than not to copy. */
-        bool shares = target.path && job->packing.format == FORMAT_PLAIN &&
-                      ioctl(target.fd, FICLONE, source_fd) >= 0;
-        r = shares ? 0 : run_packer(job, cancel_fd, c->output, e);
+        job->is_shared = target.path && job->packing.format == FORMAT_PLAIN &&
+                         ioctl(target.fd, FICLONE, source_fd) >= 0;
+        Digest digest;
+        r = job->is_shared && !job->packing.checksum
+                    ? 0
+                    : run_packer(job, cancel_fd, c->output, &digest, e);
         if (r != 0)
                 return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : r;
         output_phase(c->output, PHASE_COMMIT);
-        return export_target_commit(&target, c->options->sync, e);
+        r = export_target_commit(&target, c->options->sync, e);
+        return r >= 0 && job->packing.checksum ? export_target_write_digest(&target, &digest, e)
+                                               : r;
 }
 
 int kind_export_raw(char *const *args, void *context, Error *e) {

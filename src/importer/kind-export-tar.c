@@ -27,7 +27,6 @@ typedef struct PackJob {
         const ExportTarget *target;
         Packing packing;
         int64_t clamp_mtime;
-        bool checksum;
 } PackJob;
 
 typedef struct PackState {
@@ -54,7 +53,7 @@ static int pack(void *context, HelperState *helper, Error *e) {
                 atomic_store(&helper->total, size);
         if (r >= 0)
                 r = sink_fd_new(job->target->fd, job->target->shown, &chain, e);
-        if (r >= 0 && job->checksum)
+        if (r >= 0 && job->packing.checksum)
                 r = verify_new(NULL, &((PackState *) helper)->digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
                 r = compress_new(job->packing.format, job->packing.level, job->packing.threads,
@@ -145,7 +144,8 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
                 return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : r;
         output_phase(c->output, PHASE_COMMIT);
         r = export_target_commit(&target, c->options->sync, e);
-        return r >= 0 && job->checksum ? export_target_write_digest(&target, &digest, e) : r;
+        return r >= 0 && job->packing.checksum ? export_target_write_digest(&target, &digest, e)
+                                               : r;
 }
 
 int kind_export_tar(char *const *args, void *context, Error *e) {

@@ -154,5 +154,8 @@ int kind_choose_packing(const ImportOptions *o, const char *target, Packing *ret
         ret->format = o->format >= 0 ? (Format) o->format : format_from_suffix(target);
         ret->level = o->level == UINT_MAX ? COMPRESS_LEVEL_DEFAULT : (int) MIN(o->level, 1000u);
         ret->threads = o->threads;
+        ret->checksum = o->checksum;
+        if (o->checksum && streq(target, "-"))
+                return error_set(e, EINVAL, "--checksum needs a file that it can be put beside");
         return compress_check(ret->format, ret->level, e);
 }

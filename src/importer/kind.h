@@ -62,6 +62,7 @@ typedef struct Packing {
         Format format;
         int level; /* or COMPRESS_LEVEL_DEFAULT */
         unsigned threads;
+        bool checksum; /* to be put beside the file */
 } Packing;
 
 /** kind_choose_packing() - as the options ask for, or as the file is called. Return: 0 or -EINVAL. */

@@ -24,7 +24,7 @@ static int verify_push(Stage *s, const void *data, size_t n, Error *e) {
 
         if (EVP_DigestUpdate(v->digest, data, n) != 1)
                 return fail(v, e);
-        return stage_push(s->next, data, n, e);
+        return s->next ? stage_push(s->next, data, n, e) : 0;
 }
 
 static int verify_end(Stage *s, Error *e) {
@@ -39,7 +39,7 @@ static int verify_end(Stage *s, Error *e) {
                                  digest_name(v->type), digest_format(&found, text));
         if (v->ret_found)
                 *v->ret_found = found;
-        return stage_end(s->next, e);
+        return s->next ? stage_end(s->next, e) : 0;
 }
 
 static void verify_free(Stage *s) {

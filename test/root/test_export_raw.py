@@ -82,3 +82,12 @@ def test_refused(run, pool, scratch):
         assert os.listdir(small) == []
     finally:
         subprocess.run(["umount", "-l", small], check=True)
+
+
+@pytest.mark.parametrize("name", ["web.raw", "web.raw.gz"])
+def test_checksum(run, pool, scratch, name):
+    """The file beside it is one that others verify it by."""
+    run("export-raw", "--checksum", "web", scratch / name)
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", name + ".sha256"], cwd=scratch, check=True)
+    done = run("export-raw", "--checksum", "web", check=False)
+    assert done.returncode == 1 and b"needs a file" in done.stderr and done.stdout == b""
