@@ -351,17 +351,30 @@ static int run(Pull *p, const ImportJob *job, bool is_nameless, Error *e) {
         return r;
 }
 
+/* What may have a password in it is better not seen on the command line. */
+static int read_url(char **ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        int r = fd_read_all(STDIN_FILENO, URL_MAX + 1, &text, NULL);
+
+        if (r < 0)
+                return error_set(e, r, "cannot read a URL from standard input: %m");
+        *ret = strdup(str_strip(text));
+        return *ret ? 0 : error_oom(e);
+}
+
 int pull_run(const KindContext *c, const char *kind, const char *url, const char *given,
              int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
                          Error *e),
              Error *e) {
-        _cleanup_(pull_done) Pull p;
-        _cleanup_free_ char *name = NULL, *root = NULL;
+        _cleanup_free_ char *name = NULL, *root = NULL, *said = NULL;
         bool is_pool, is_nameless = given && streq(given, "-");
         ImportJob job;
-        int r;
+        int r = streq(url, "-") ? read_url(&said, e) : 0;
 
-        r = pull_init(&p, c, url, e);
+        if (r < 0)
+                return r;
+        _cleanup_(pull_done) Pull p;
+        r = pull_init(&p, c, said ? said : url, e);
         p.kind = kind;
         p.keeps = c->options->keep_download || is_nameless;
         if (r >= 0)

@@ -149,8 +149,9 @@ static int append_pull(const TransferRequest *r, char ***argv) {
                 k = strv_append_format(argv, "--keep-download=%s", keeps ? "yes" : "no");
         if (k >= 0)
                 k = strv_append(argv, "--");
+        /* All can read a command line, and an address may have a password in it. */
         if (k >= 0)
-                k = strv_append(argv, r->remote);
+                k = strv_append(argv, "-");
         return k < 0 ? k : strv_append(argv, is_empty(r->local) ? "-" : r->local);
 }
 

@@ -4,9 +4,11 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/parse.h"
 #include "base/proc.h"
 #include "importer/transfer-state.h"
@@ -65,10 +67,22 @@ static void remove_files(int state_fd, const Transfer *t) {
                 (void) unlinkat(state_fd, name_of(t, suffixes[i], name), 0);
 }
 
+/* The standard input of a worker that pulls. */
+static int write_remote(const char *remote, Error *e) {
+        _cleanup_fd_ int fd = memfd_create("remote", MFD_CLOEXEC);
+
+        if (fd < 0)
+                return error_set(e, errno, "cannot make a file in memory: %m");
+        int r = fd_write_all(fd, remote, strlen(remote));
+        if (r >= 0 && lseek(fd, 0, SEEK_SET) < 0)
+                r = -errno;
+        return r < 0 ? error_set(e, r, "cannot write a file in memory: %m") : TAKE_FD(fd);
+}
+
 static int start_worker(int state_fd, Transfer *t, int fd, Error *e) {
         bool exports = transfer_kind_way(t->request.kind) == TRANSFER_WAY_EXPORT;
         _cleanup_strv_ char **argv = NULL, **arguments = NULL;
-        _cleanup_fd_ int log_fd = -EBADF;
+        _cleanup_fd_ int log_fd = -EBADF, remote_fd = -EBADF;
         char name[NAME_MAX_];
 
         if (strv_append(&argv, "--report=3") < 0 ||
@@ -85,6 +99,12 @@ static int start_worker(int state_fd, Transfer *t, int fd, Error *e) {
         t->log_fd = openat(state_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (t->log_fd < 0)
                 return error_set(e, errno, "cannot read the log of a transfer: %m");
+        if (transfer_kind_way(t->request.kind) == TRANSFER_WAY_PULL) {
+                remote_fd = write_remote(t->request.remote, e);
+                if (remote_fd < 0)
+                        return remote_fd;
+                fd = remote_fd;
+        }
         /* From here on the transfer is known, whatever becomes of this daemon. */
         int r = transfer_state_write(state_fd, name_of(t, "", name), t);
         if (r < 0)

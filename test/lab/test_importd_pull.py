@@ -3,6 +3,7 @@
 
 import hashlib
 import io
+import json
 import tarfile
 
 import pytest
@@ -74,3 +75,19 @@ def test_refused(lab, web):
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "nothing is there to verify it with" in said
     assert lab.out(f"ls -A {POOL}") == ""
+
+
+def test_a_password_is_for_the_server_alone(lab, web):
+    """Of what any user can see of a pull, command lines and the bus, nothing has the password of its URL in it."""
+    data = archive(3_000_000)
+    web.page("/secret.tar.gz", data, stall=60, user="Basic bWU6Z2VoZWlt")
+    url = web.url("/secret.tar.gz", at="me:geheim@")
+    started = json.loads(lab.out(f"busctl --json=short call org.freedesktop.import1 /org/freedesktop/import1 "
+                                 f"org.freedesktop.import1.Manager PullTar sssb {url} secret no false"))["data"][0]
+    lab.wait_for("pgrep -x skep-fetch", timeout=20)
+    lines = lab.out("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; skep list-transfers -j", check=False)
+    assert "pull-tar" in lines and "secret.tar.gz" in lines
+    assert "geheim" not in lines
+    lab.run(f"skep cancel-transfer {started}")
+    lab.wait_for("! pgrep -x skep-fetch", timeout=20)
+    assert web.sent("/secret.tar.gz") > 0

@@ -116,9 +116,9 @@ static void command_lines(void **state) {
                     .local = S("a"),
                     .remote = S("http://x/y"),
                     .verify = S("no") },
-                  "pull-tar --class=machine --verify=no --keep-download=no -- http://x/y a" },
+                  "pull-tar --class=machine --verify=no --keep-download=no -- - a" },
                 { { .kind = TRANSFER_PULL_RAW, .remote = S("http://x/y"), .verify = S("checksum") },
-                  "pull-raw --class=machine --verify=checksum --keep-download=yes -- http://x/y -" },
+                  "pull-raw --class=machine --verify=checksum --keep-download=yes -- - -" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
