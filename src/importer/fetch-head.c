@@ -41,6 +41,9 @@ static void take_range(FetchHead *h, char *value) {
              *dash;
         uint64_t from, last, total = FETCH_UNKNOWN;
 
+        /* Of two of them the last one counts, and nothing of the first. */
+        h->has_range = false;
+        h->from = h->to = h->total = FETCH_UNKNOWN;
         if (!slash)
                 return;
         *slash++ = '\0';

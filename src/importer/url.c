@@ -64,7 +64,10 @@ int url_check(const char *url, Error *e) {
         Parts p = parts(url);
         if (is_file)
                 return url_file_path(url, NULL, e);
-        if (p.host == p.path || *p.host == ':')
+        _cleanup_free_ char *host = url_host(url);
+        if (!host)
+                return error_oom(e);
+        if (!host[0] || (*p.host == '[' && !memchr(p.host, ']', (size_t) (p.path - p.host))))
                 return error_set(e, EINVAL, "'%s' has no host in it", shown);
         return 0;
 }

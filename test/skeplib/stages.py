@@ -314,6 +314,8 @@ def _fuzz_one(context, build, target):
     found.mkdir(parents=True, exist_ok=True)
     log = build / f"fuzz-{name}.log"
     argv = [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+            # What a length in an archive asks for is memory only when something is written there.
+            "-malloc_limit_mb=8192",
             f"-artifact_prefix={found}/", "-print_final_stats=1", work,
             TOP / "test/fuzz/corpus" / name]
     with open(log, "wb") as f:
