@@ -76,3 +76,10 @@ int verb_binds(char *const *args, void *context, Error *e) {
         c->wants_pager = true;
         return ctl_print_table(c, t, "binds", e);
 }
+
+int verb_volume(char *const *args, void *context, Error *e) {
+        return error_set(
+                e, EOPNOTSUPP,
+                "volumes of storage providers are not supported (\"skep bind\" shows a file "
+                "or folder of this system in a machine)");
+}

@@ -50,6 +50,7 @@ int verb_copy_from(char *const *args, void *context, Error *e);
 int verb_bind(char *const *args, void *context, Error *e);
 int verb_unbind(char *const *args, void *context, Error *e);
 int verb_binds(char *const *args, void *context, Error *e);
+int verb_volume(char *const *args, void *context, Error *e);
 /* ctl-logs.c */
 int verb_logs(char *const *args, void *context, Error *e);
 /* ctl-stats.c */

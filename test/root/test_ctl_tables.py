@@ -53,6 +53,13 @@ def test_unknown_commands_have_no_help(program):
         assert (done.returncode, done.stderr) == (1, "skep: unknown command 'nosuch'\n")
 
 
+def test_volumes_are_refused(program, known):
+    """What only a newer machinectl has says what to do instead, and is not offered."""
+    for command in ("bind-volume", "unbind-volume"):
+        done = subprocess.run([program("skep"), command, "web", "fs:data"], stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 1 and "not supported" in done.stderr and command not in known[0]
+
+
 def test_manual(program, known):
     page = program("skep").parents[2] / "man/skep.1"
     if not page.exists():
