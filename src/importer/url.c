@@ -132,10 +132,11 @@ int url_file_path(const char *url, char **ret, Error *e) {
 
         if (n_host > 0 && !(n_host == 9 && strncasecmp(p.host, "localhost", 9) == 0))
                 return error_set(e, EINVAL, "a file: URL cannot be about another host");
-        int r = decode(p.path, (size_t) (p.query - p.path), &path);
+        /* An escaped '/' is no border between parts: what is beside such a file could not be said. */
+        int r = *p.path == '/' ? decode(p.path, (size_t) (p.query - p.path), &path) : -EINVAL;
         if (r == -ENOMEM)
                 return error_oom(e);
-        if (r < 0 || path[0] != '/')
+        if (r < 0)
                 return error_set(e, EINVAL, "a file: URL needs an absolute path");
         if (ret)
                 *ret = TAKE_PTR(path);

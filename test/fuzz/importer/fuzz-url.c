@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 assert_se(e.text[0] && !strchr(e.text, '\n'));
                 return 0;
         }
-        assert_se(url_check(shown, NULL) == 0);
+        if (strlen(shown) <= URL_MAX) /* escapes make it longer */
+                assert_se(url_check(shown, NULL) == 0);
         assert_se(url_is_file(url) || host[0]);
         if (url_last(url, &last, NULL) >= 0)
                 assert_se(last[0] && !strchr(last, '/'));

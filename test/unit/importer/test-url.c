@@ -59,6 +59,7 @@ static void test_refused(void **state) {
                                            "http://h/a b",
                                            "http://h/a\nb",
                                            "file:a",
+                                           "file:%2Fa",
                                            "file://other/a",
                                            "file:///a%00b",
                                            "javascript:x",
