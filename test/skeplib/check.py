@@ -107,6 +107,8 @@ def _arguments():
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
     parser.add_argument("--fuzz-seconds", type=int, default=20 if os.environ.get("CI") else 10,
                         help="how long each main fuzzer runs (default 10; 20 in CI)")
+    parser.add_argument("--fuzz-seed", type=int, default=1,
+                        help="where each fuzzer begins (default 1, so that two runs of a tree do the same; 0: anywhere)")
     parser.add_argument("--builds", type=pathlib.Path, default=TOP / "build-check",
                         help="where the builds and logs go (default build-check/)")
     return parser.parse_args()

@@ -313,7 +313,8 @@ def _fuzz_one(context, build, target):
     found = build / "findings" / name
     found.mkdir(parents=True, exist_ok=True)
     log = build / f"fuzz-{name}.log"
-    argv = [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+    argv = [target, f"-max_total_time={seconds}", f"-seed={context.options.fuzz_seed}",
+            "-timeout=10", "-rss_limit_mb=2048",
             # What a length in an archive asks for is memory only when something is written there.
             "-malloc_limit_mb=8192",
             f"-artifact_prefix={found}/", "-print_final_stats=1", work,
@@ -326,5 +327,7 @@ def _fuzz_one(context, build, target):
     if done.returncode == 0:
         context.note(f"{name}: clean, {next((t for t in tail if 'executed_units' in t), '')}")
         return True
+    # The input itself comes first: who reads of it may not have the folder.
+    tail.sort(key=lambda line: not line.startswith(("Base64:", "SUMMARY:")))
     context.note(f"{name}: status {done.returncode}, finding in {found}\n" + "\n".join(tail))
     return False
