@@ -35,7 +35,7 @@ def spawn(request, scratch):
             except ChildProcessError:
                 pass
         left = {
-            "processes": sorted(children() - before["processes"]),
+            "processes": {p: kernel.doing(p) for p in children() - before["processes"]},
             "links": links(spawner.name),
             "files": sorted(str(p) for p in traces(spawner.name)),
         }

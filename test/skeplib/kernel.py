@@ -156,6 +156,17 @@ def own_cgroup(name):
         remove_cgroup(top)
 
 
+def doing(pid):
+    """One line of what a process is and waits for, as far as it can still be told."""
+    def read(name):
+        try:
+            return pathlib.Path(f"/proc/{pid}/{name}").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError as e:
+            return e.strerror
+
+    return f"{read('cmdline')[:120]} [{read('stat')[:40]}] in {read('wchan')}, call {read('syscall')}, {read('stack')}"
+
+
 def descendants(pid):
     """Every process below @pid, nearest first."""
     todo = [pid]
