@@ -13,6 +13,7 @@ import tempfile
 import time
 
 from . import benches
+from . import benches_disk
 from . import benches_import
 from . import benches_machined
 from . import benches_oci
@@ -29,12 +30,15 @@ class Row:
     name: str
     unit: str
     values: list
+    peak: int = None        # kB
 
     def as_dict(self):
         """For --json."""
+        cpu = [v.cpu for v in self.values if getattr(v, "cpu", None) is not None]
         return {"contender": self.name, "unit": self.unit, "runs": len(self.values),
                 "min": min(self.values), "median": statistics.median(self.values),
-                "max": max(self.values), "values": self.values}
+                "max": max(self.values), "values": self.values,
+                "cpu": min(cpu) if cpu else None, "peak_kb": self.peak}
 
 
 def measure(bench, rounds, say):
@@ -46,7 +50,8 @@ def measure(bench, rounds, say):
         for contender in list(contenders):
             try:
                 contender.run()         # warms caches, and shows whether it works here at all
-                rows[contender.name] = Row(contender.name, bench.unit, [])
+                rows[contender.name] = Row(contender.name, bench.unit, [],
+                                           contender.peak() if contender.peak else None)
             except (benches.CannotRun, OSError) as problem:
                 missing[contender.name] = "; ".join(str(problem).strip().splitlines()[-2:])
                 contenders.remove(contender)
@@ -63,16 +68,32 @@ def measure(bench, rounds, say):
     return [r for r in rows.values() if r.values], missing
 
 
+def judge(bench, data, first):
+    """What of a contender ours takes, where that has a target. Return: a word on that, or nothing."""
+    words = []
+    if data["contender"] in bench.targets:
+        part, target = first["min"] / data["min"], bench.targets[data["contender"]]
+        words.append(f"skep takes {part:.2f} of it, wanted: {target:.2f}{'' if part <= target else ', MISSED'}")
+    if data is first and bench.peak and data["peak_kb"]:
+        words.append(f"wanted: {bench.peak} MB{'' if data['peak_kb'] <= bench.peak * 1024 else ', MISSED'}")
+    return "  " + "; ".join(words) if words else ""
+
+
 def show(bench, rows, missing):
     """Print the table of a bench; ratios are against the first contender, which is skep."""
     print(f"{bench.name}: {bench.why} ({bench.unit}, less is better)")
     width = max([len(r.name) for r in rows] + [len(n) for n in missing] + [9])
-    print(f"  {'':{width}} {'min':>9} {'median':>9} {'x min':>7} {'x median':>9}")
-    for row in rows:
-        data = row.as_dict()
-        first = rows[0].as_dict()
-        print(f"  {row.name:{width}} {data['min']:9.2f} {data['median']:9.2f} "
-              f"{data['min'] / first['min']:7.2f} {data['median'] / first['median']:9.2f}")
+    data = [r.as_dict() for r in rows]
+    cpu, peak = (any(d[key] is not None for d in data) for key in ("cpu", "peak_kb"))
+    print(f"  {'':{width}} {'min':>9} {'median':>9} {'x min':>7} {'x median':>9}"
+          + f" {'cpu':>8}" * cpu + f" {'peak MB':>8}" * peak)
+    for d in data:
+        first = data[0]
+        print(f"  {d['contender']:{width}} {d['min']:9.2f} {d['median']:9.2f} "
+              f"{d['min'] / first['min']:7.2f} {d['median'] / first['median']:9.2f}"
+              + (f" {d['cpu']:8.0f}" if d["cpu"] is not None else " " * 9 * cpu)
+              + (f" {d['peak_kb'] / 1024:8.1f}" if d["peak_kb"] else " " * 9 * peak)
+              + judge(bench, d, first))
     for name, why in missing.items():
         print(f"  {name:{width}} could not run: {why}")
     print()
@@ -80,7 +101,7 @@ def show(bench, rows, missing):
 
 def main():
     known = {b.name: b for b in benches.BENCHES + benches_oci.BENCHES + benches_machined.BENCHES
-             + benches_import.BENCHES}
+             + benches_import.BENCHES + benches_disk.BENCHES}
     parser = argparse.ArgumentParser(
         prog="tools/bench", description="Compare skep with its peers in paired runs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

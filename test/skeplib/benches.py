@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 from . import build
@@ -18,19 +17,17 @@ from . import disks
 from . import kernel
 from . import lab
 from . import trees
+from .taken import CannotRun, timed
 
 _serial = itertools.count(1)
 
 
-class CannotRun(Exception):
-    """A contender does not work on this machine; the text says why."""
-
-
 @dataclasses.dataclass
 class Contender:
-    """One of those compared. run() does the thing once and returns the figure."""
+    """One of those compared. run() does the thing once and returns the figure; peak() once more, for the memory in kB."""
     name: str
     run: object
+    peak: object = None
 
 
 @dataclasses.dataclass
@@ -42,6 +39,8 @@ class Bench:
     rounds: int
     contenders: object
     burst: int = 1      # runs of a contender in a row
+    targets: dict = dataclasses.field(default_factory=dict)     # of whom ours may take which part at most
+    peak: int = 0       # MB that ours may have; 0 = any
 
 
 def _copied(folder, name):
@@ -49,33 +48,6 @@ def _copied(folder, name):
     tree.mkdir()
     subprocess.run(["tar", "-C", tree, "--numeric-owner", "-xpf", trees.tar(name)], check=True)
     return tree
-
-
-def timed(argv, prepare=None):
-    """A run: the time in ms from the start of a command to its end, which must be a success."""
-    argv = [str(a) for a in argv]
-    path = shutil.which(argv[0])
-
-    def run():
-        if path is None:
-            raise CannotRun(f"{argv[0]} is not installed")
-        if prepare:
-            prepare()
-        with open("/dev/null", "r+b") as null, tempfile.TemporaryFile() as log:
-            actions = [(os.POSIX_SPAWN_DUP2, null.fileno(), 0),
-                       (os.POSIX_SPAWN_DUP2, null.fileno(), 1),
-                       (os.POSIX_SPAWN_DUP2, log.fileno(), 2)]
-            start = time.perf_counter()
-            pid = os.posix_spawn(path, argv, os.environ, file_actions=actions)
-            _, status = os.waitpid(pid, 0)
-            took = time.perf_counter() - start
-            if status:
-                log.seek(0)
-                said = log.read().decode(errors="replace")
-                raise CannotRun(f"{argv[0]} ended with status {status}\n{said}".strip())
-        return took * 1000
-
-    return run
 
 
 def _oci_bundle(folder, tree, runtime):
