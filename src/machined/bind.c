@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mount-info.h"
 #include "base/path.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
@@ -25,8 +26,7 @@
 #define MOVE_MOUNT_BENEATH 0x00000200
 #endif
 
-#define MOUNTINFO_MAX (64 * 1024 * 1024)
-#define MOVE_HERE     (MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+#define MOVE_HERE (MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 
 /* Numbers of the mount that a descriptor is of. The second is 0 before Linux 6.8. */
 static int mount_ids(int fd, uint64_t *ret_id, uint64_t *ret_unique) {
@@ -317,51 +317,11 @@ int bind_mount(const BindRequest *request, Error *e) {
         return r;
 }
 
-/* "\040" and the like, in place. */
-static void unescape(char *s) {
-        char *to = s;
-
-        while (*s) {
-                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-                    s[3] >= '0' && s[3] <= '7') {
-                        *to++ = (char) ((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-                        s += 4;
-                } else
-                        *to++ = *s++;
-        }
-        *to = '\0';
-}
-
-int bind_find_mount(const char *mountinfo, uint64_t mount_id, char **ret) {
-        char wanted[24];
-
-        (void) snprintf(wanted, sizeof wanted, "%" PRIu64 " ", mount_id);
-        for (const char *line = mountinfo; line && *line;) {
-                const char *p = str_skip_prefix(line, wanted);
-
-                /* Parent, device and root come before the place. */
-                for (unsigned i = 0; i < 3 && p; i++) {
-                        p = strchr(p, ' ');
-                        p = p ? p + 1 : NULL;
-                }
-                if (p) {
-                        *ret = strndup(p, strcspn(p, " \n"));
-                        if (!*ret)
-                                return -ENOMEM;
-                        unescape(*ret);
-                        return 0;
-                }
-                line = strchr(line, '\n');
-                line = line ? line + 1 : NULL;
-        }
-        return -ENOENT;
-}
-
 static int read_mountinfo(const Target *t, char **ret, Error *e) {
         char path[64];
 
         (void) snprintf(path, sizeof path, "/proc/%d/mountinfo", t->pid);
-        int r = file_read(AT_FDCWD, path, MOUNTINFO_MAX, ret, NULL);
+        int r = file_read(AT_FDCWD, path, MOUNT_INFO_MAX, ret, NULL);
         if (r >= 0 && !proc_pidfd_is_alive(t->pidfd))
                 r = -ESRCH;
         return r < 0 ? error_set(e, r, "cannot read the mounts of machine '%s': %m", t->name) : 0;
@@ -373,7 +333,7 @@ static int read_mountinfo(const Target *t, char **ret, Error *e) {
 static int find_record(const Way *w, const BindRecord *r, const char *mountinfo, int *ret_fd) {
         _cleanup_free_ char *place = NULL;
         uint64_t id, unique;
-        int k = bind_find_mount(mountinfo, r->mount_id, &place);
+        int k = mount_info_find(mountinfo, r->mount_id, &place, NULL);
 
         if (k < 0)
                 return k;

@@ -27,8 +27,3 @@ int bind_mount(const BindRequest *request, Error *e);
 int bind_unmount(const BindRequest *request, Error *e);
 /** bind_list() - what is mounted that way now. Return: 0 or -errno. */
 int bind_list(const BindRequest *request, BindRecords *ret, Error *e);
-
-/** bind_find_mount() - where a mount is, by the text of a mountinfo file. Pure but for memory.
- * @ret: its place, a new string
- * Return: 0; -ENOENT; -ENOMEM. */
-int bind_find_mount(const char *mountinfo, uint64_t mount_id, char **ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whatever record of a mount is accepted can be written, and reads back as the same; and any text may be
  * searched for a mount. */
+#include "base/mount-info.h"
 #include "machined/bind.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -8,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(bind_record_done) BindRecord a = {}, b = {};
         _cleanup_(buf_done) Buf first = {}, second = {};
-        _cleanup_free_ char *text = NULL, *place = NULL;
+        _cleanup_free_ char *text = NULL, *place = NULL, *type = NULL;
 
         if (size > 16 * 1024)
                 return 0;
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert_se(text);
         if (size > 0)
                 memcpy(text, data, size);
-        if (bind_find_mount(text, 5, &place) >= 0)
+        if (mount_info_find(text, 5, &place, &type) >= 0)
                 assert_se(place);
         if (bind_record_parse(text, &a) < 0)
                 return 0;

@@ -45,30 +45,10 @@ static void test_no_records(void **state) {
         }
 }
 
-static void test_place_of_a_mount(void **state) {
-        static const char mountinfo[] = "22 1 0:20 / / rw - tmpfs x rw\n"
-                                        "122 22 0:20 / /wrong rw - tmpfs x rw\n"
-                                        "5 22 0:21 /x /srv/a\\040b\\134 ro shared:1 - ext4 y rw\n"
-                                        "7 22 0:21 /last";
-        static const struct {
-                uint64_t id;
-                const char *place;
-        } cases[] = { { 22, "/" }, { 5, "/srv/a b\\" }, { 2, NULL }, { 7, NULL }, { 1, NULL } };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_free_ char *place = NULL;
-                int r = bind_find_mount(mountinfo, cases[i].id, &place);
-
-                CHECK_EQ(r, cases[i].place ? 0 : -ENOENT, "row %zu", i);
-                CHECK_STR(place, cases[i].place, "row %zu", i);
-        }
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_record_is_read_back),
                 cmocka_unit_test(test_no_records),
-                cmocka_unit_test(test_place_of_a_mount),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
