@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "importer/confine.h"
+#include "importer/estimate.h"
 #include "importer/filter.h"
 #include "importer/format.h"
 #include "importer/qcow2.h"
@@ -104,6 +105,14 @@ static int unpack(const Work *w, ConvertState *state, Error *e) {
         return r < 0 ? full(w->job, r, e) : 0;
 }
 
+static uint64_t estimate(const Work *w) {
+        struct stat a, b;
+        bool shares = w->job->room->shares && fstat(w->job->source_fd, &a) >= 0 &&
+                      fstat(w->job->target_fd, &b) >= 0 && a.st_dev == b.st_dev;
+
+        return estimate_disk(w->job->source_fd, shares, w->way == WAY_STREAM);
+}
+
 static int convert(void *context, HelperState *helper, Error *e) {
         static int (*const ways[])(const Work *, ConvertState *, Error *) = {
                 [WAY_STREAM] = stream,
@@ -115,6 +124,8 @@ static int convert(void *context, HelperState *helper, Error *e) {
 
         if (r >= 0)
                 r = confine_filter(e);
+        if (r >= 0)
+                r = room_check(w->job->room, estimate(w), e);
         if (r >= 0)
                 r = ways[w->way](w, (ConvertState *) helper, e);
         if (r < 0 || !w->job->sync)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "importer/helper.h"
+#include "importer/room.h"
 #include "importer/verify.h"
 
 typedef struct ConvertJob {
@@ -12,6 +13,7 @@ typedef struct ConvertJob {
         int target_fd;        /* an empty file */
         int dir_fd;           /* where temporary files may be made */
         const char *place;    /* where that is, for errors */
+        const Room *room;     /* likewise; borrowed */
         bool sync;            /* write everything to the disk at the end */
         const Digest *digest; /* of the stream; NULL = any */
         Digest *ret_digest;   /* gets that which it has; NULL = of no interest */

@@ -52,12 +52,16 @@ static int open_file(ExportTarget *t, Error *e) {
                 t->fd = open(t->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                              FILE_MODE);
         }
-        return t->fd < 0 ? error_set(e, errno, "cannot make '%s': %m", t->path) : 0;
+        if (t->fd < 0)
+                return error_set(e, errno, "cannot make '%s': %m", t->path);
+        room_look(t->fd, directory, &t->room);
+        return 0;
 }
 
 int export_target_open(const char *path, bool force, ExportTarget *ret, Error *e) {
-        _cleanup_(export_target_done)
-                ExportTarget t = { .shown = path, .fd = -EBADF, .force = force };
+        _cleanup_(export_target_done) ExportTarget t = {
+                .shown = path, .fd = -EBADF, .force = force, .room = { .free = ROOM_UNKNOWN }
+        };
         int r;
 
         if (streq(path, "-"))
@@ -105,6 +109,12 @@ int export_target_commit(ExportTarget *t, bool sync, Error *e) {
         free(t->temporary);
         t->temporary = NULL;
         return 0;
+}
+
+int export_target_check_room(const ExportTarget *t, uint64_t need, Error *e) {
+        int r = room_check(&t->room, need, e);
+
+        return r < 0 ? error_wrap(e, r, "'%s'", t->shown) : 0;
 }
 
 int export_target_write_digest(const ExportTarget *t, const Digest *d, Error *e) {

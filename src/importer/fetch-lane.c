@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "importer/room.h"
 #include "importer/url.h"
 
 #define SKIP_MAX        ((uint64_t) 256 * 1024) /* of the text that comes with an error */
@@ -18,6 +19,11 @@ static bool give_up(Lane *l, LaneOutcome outcome, int err, const char *why) {
         l->outcome = outcome;
         (void) error_set(&l->error, err, "%s", why);
         return false;
+}
+
+/* Where the file is. */
+static const char *place(const FetchRequest *q) {
+        return q->place ? q->place : "memory";
 }
 
 static bool is_packed(const char *url) {
@@ -38,9 +44,25 @@ static bool is_same(const FetchState *s, const FetchHead *h) {
         return !s->modified[0] || !h->modified[0] || streq(s->modified, h->modified);
 }
 
+/* Whether what is still to come fits, and what is to be made of all of it. */
+static bool check_room(Lane *l, uint64_t size) {
+        const FetchRequest *q = l->shared->request;
+        uint64_t have = fetch_state_gap(l->shared->state, 0);
+        uint64_t unpacked = size / 100 * q->unpacked;
+        Room room = { .free = ROOM_UNKNOWN };
+        struct statvfs v;
+
+        if (fstatvfs(l->shared->file_fd, &v) >= 0 && v.f_blocks > 0)
+                room.free = (uint64_t) v.f_bavail * v.f_frsize;
+        (void) snprintf(room.place, sizeof room.place, "%.190s", place(q));
+        if (room_check(&room, size - MIN(have, size) + unpacked, &l->error) >= 0)
+                return true;
+        l->outcome = LANE_FAILED;
+        return false;
+}
+
 static bool take_size(Lane *l, uint64_t size) {
         FetchState *s = l->shared->state;
-        struct statvfs v;
 
         if (size > l->shared->request->limit)
                 return give_up(l, LANE_FAILED, EFBIG, "it is larger than is allowed");
@@ -50,15 +72,7 @@ static bool take_size(Lane *l, uint64_t size) {
                 return true;
         if (fetch_state_set_size(s, size) < 0)
                 return give_up(l, LANE_FAILED, EFBIG, "it is too large");
-        if (fstatvfs(l->shared->file_fd, &v) >= 0 && v.f_blocks > 0 &&
-            size > fetch_state_gap(s, 0) + (uint64_t) v.f_bavail * v.f_frsize) {
-                l->outcome = LANE_FAILED;
-                (void) error_set(&l->error, ENOSPC, "its %llu bytes do not fit: %llu are free",
-                                 (unsigned long long) size,
-                                 (unsigned long long) ((uint64_t) v.f_bavail * v.f_frsize));
-                return false;
-        }
-        return true;
+        return check_room(l, size);
 }
 
 /* All of the file comes, from its first byte on. */
@@ -210,7 +224,8 @@ static bool write_out(Lane *l, const char *data, size_t n) {
                 if (k <= 0) {
                         l->outcome = LANE_FAILED;
                         (void) error_set(&l->error, k < 0 ? errno : EIO,
-                                         "cannot write what was downloaded: %m");
+                                         "cannot write what was downloaded to %s: %m",
+                                         place(l->shared->request));
                         return false;
                 }
                 done += (size_t) k;

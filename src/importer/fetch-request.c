@@ -21,6 +21,7 @@ static const struct {
         FIELD(FIELD_SIZE, limit),           FIELD(FIELD_SIZE, stall),
         FIELD(FIELD_UNSIGNED, connections), FIELD(FIELD_UNSIGNED, retries),
         FIELD(FIELD_BOOL, is_pinned),       FIELD(FIELD_BOOL, stays_secure),
+        FIELD(FIELD_STRING, place),         FIELD(FIELD_UNSIGNED, unpacked),
 };
 
 static const void *member(const FetchRequest *q, size_t i) {

@@ -15,6 +15,8 @@ typedef struct FetchRequest {
         char *tls_certificate, *tls_key,
                 *tls_ca;      /* PEM; NULL = none, and the system's authorities */
         uint64_t limit;       /* refuse more bytes than that */
+        char *place;          /* where the file is, for people; NULL = it need not be said */
+        unsigned unpacked;    /* per cent of its size that are going to be needed there besides */
         uint64_t stall;       /* seconds without bytes that end a connection */
         unsigned connections; /* at most; 1 = ask for no ranges but to go on */
         unsigned retries;     /* attempts in a row that bring nothing */

@@ -54,6 +54,7 @@ static int complete(const Fetcher *f, const FetchRequest *request, FetchRequest 
                                .connections = request->connections ? request->connections
                                                                    : o->connections,
                                .retries = o->retries,
+                               .unpacked = request->unpacked,
                                .is_pinned = request->is_pinned,
                                .stays_secure = request->stays_secure };
         if (r >= 0)
@@ -62,6 +63,8 @@ static int complete(const Fetcher *f, const FetchRequest *request, FetchRequest 
                 r = str_replace(&ret->etag, request->etag);
         if (r >= 0)
                 r = str_replace(&ret->modified, request->modified);
+        if (r >= 0)
+                r = str_replace(&ret->place, request->place);
         if (r >= 0)
                 r = str_replace(&ret->tls_certificate, o->tls_certificate);
         if (r >= 0)

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -15,21 +14,6 @@
 #include "image/temporary.h"
 #include "importer/helper.h"
 #include "importer/unwrap.h"
-
-static int check_room(const ImportJob *job, int pool_fd, Error *e) {
-        struct statvfs v;
-
-        if (job->room == 0 || fstatvfs(pool_fd, &v) < 0)
-                return 0;
-        uint64_t room = (uint64_t) v.f_bavail * v.f_frsize;
-        if (job->room > room)
-                return error_set(
-                        e, ENOSPC,
-                        "%s: its %llu bytes do not fit: %llu are free on the file system of %s",
-                        job->source_name, (unsigned long long) job->room, (unsigned long long) room,
-                        job->root);
-        return 0;
-}
 
 /* Whether the image that is going to be replaced is free. Held only while looked at: machines may start
  * from it until the new one is there. */
@@ -115,14 +99,13 @@ int import_run(const ImportJob *job, Output *o, Error *e) {
         if (r >= 0)
                 r = lock_name(job, &lock, e);
         if (r >= 0)
-                r = check_room(job, pool_fd, e);
-        if (r >= 0)
                 r = check_replaced(job, e);
         if (r >= 0)
                 r = staging_begin(pool_fd, job->name, &job->staging, &staging, e);
         if (r < 0)
                 return r;
 
+        room_look(staging.fd, job->root, &staging.room);
         r = job->fill(job, &staging, cancel_fd, o, e);
         if (r < 0)
                 return error_wrap(e, r, "%s", job->source_name);

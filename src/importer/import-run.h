@@ -14,8 +14,7 @@ struct ImportJob {
         const char *name;        /* of the image, valid */
         bool lock_name;          /* the root is the pool of machines: keep others off the name */
         StagingOptions staging;
-        uint64_t room; /* bytes that are needed at least, if that is known; else 0 */
-        bool unwrap;   /* if all is in one directory, that is the image */
+        bool unwrap; /* if all is in one directory, that is the image */
 
         /* Fills the temporary object. Errors need not name the source.
          * @cancel_fd: a signal there means to give up

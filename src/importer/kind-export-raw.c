@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "importer/compress.h"
 #include "importer/confine.h"
+#include "importer/estimate.h"
 #include "importer/export-target.h"
 #include "importer/helper.h"
 #include "importer/kind.h"
@@ -75,8 +76,14 @@ static int copy_disk(const PackJob *job, HelperState *helper, Digest *ret_digest
         const ExportTarget *t = job->target;
         _cleanup_(stage_freep) Stage *chain = NULL;
         _Atomic uint64_t read = 0;
-        int r = job->is_shared ? 0 : sparse_copy(job->source_fd, t->fd, job->size, &helper->done);
+        int r = 0;
 
+        if (!job->is_shared) {
+                r = export_target_check_room(t, estimate_data(job->source_fd, 0, job->size), e);
+                if (r < 0)
+                        return r;
+                r = sparse_copy(job->source_fd, t->fd, job->size, &helper->done);
+        }
         if (r == -ENOSPC || r == -EDQUOT)
                 return error_set(e, r, "the file system of '%s' is full", t->shown);
         if (r < 0)

@@ -49,8 +49,11 @@ static int pack(void *context, HelperState *helper, Error *e) {
         (void) close(job->source_fd);
         if (r >= 0)
                 r = confine_filter(e);
-        if (r >= 0 && tar_write_size(source, &size) >= 0)
+        if (r >= 0 && tar_write_size(source, &size) >= 0) {
                 atomic_store(&helper->total, size);
+                if (job->packing.format == FORMAT_PLAIN)
+                        r = export_target_check_room(job->target, size, e);
+        }
         if (r >= 0)
                 r = sink_fd_new(job->target->fd, job->target->shown, &chain, e);
         if (r >= 0 && job->packing.checksum)

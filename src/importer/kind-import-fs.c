@@ -13,11 +13,13 @@
 #include "importer/helper.h"
 #include "importer/kind.h"
 #include "importer/policy.h"
+#include "importer/tar-write.h"
 
 typedef struct CopyJob {
         int source_fd, target_fd;
         ImageClass class;
         const char *place; /* where the target is, for errors */
+        const Room *room;  /* likewise */
         bool sync;
 } CopyJob;
 
@@ -56,6 +58,20 @@ static mode_t mode_of(void *context, const struct stat *st) {
         return mode;
 }
 
+/* Looks at each file only if the source's file system has more in it than fits. */
+static uint64_t estimate(const CopyJob *job, int source, int target) {
+        struct statvfs v;
+        struct stat a, b;
+        uint64_t size;
+
+        if (job->room->free == ROOM_UNKNOWN || fstat(source, &a) < 0 || fstat(target, &b) < 0 ||
+            (job->room->shares && a.st_dev == b.st_dev) || fstatvfs(source, &v) < 0)
+                return 0;
+        if (v.f_blocks > 0 && (uint64_t) (v.f_blocks - v.f_bfree) * v.f_frsize <= job->room->free)
+                return 0;
+        return tar_write_size(source, &size) < 0 ? 0 : size;
+}
+
 static int copy(void *context, HelperState *helper, Error *e) {
         const CopyJob *job = context;
         Chooser chooser = { job->class, &((CopyState *) helper)->skipped };
@@ -76,9 +92,12 @@ static int copy(void *context, HelperState *helper, Error *e) {
         if (r >= 0)
                 r = confine_filter(e);
         if (r >= 0)
+                r = room_check(job->room, estimate(job, source, target), e);
+        if (r >= 0) {
                 r = copy_tree_with(source, target, &options, e);
-        if (r == -ENOSPC || r == -EDQUOT)
-                return error_wrap(e, r, "the file system of %s is full", job->place);
+                if (r == -ENOSPC || r == -EDQUOT)
+                        r = error_wrap(e, r, "the file system of %s is full", job->place);
+        }
         if (r < 0 || !job->sync)
                 return r;
 
@@ -101,6 +120,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
         if (!state)
                 return error_oom(e);
         copying->target_fd = staging->fd;
+        copying->room = &staging->room;
         atomic_store(&state->helper.done, 0);
         atomic_store(&state->helper.phase, PHASE_COPY);
         int r = helper_run(&helper, &state->helper, cancel_fd, o, e);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* skep-import import-raw: a disk, raw or qcow2, becomes one in the pool. The converter reads it. */
-#include <linux/magic.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -13,22 +10,9 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
         ConvertJob *convert = job->context;
 
         convert->target_fd = staging->fd;
+        convert->room = &staging->room;
         convert->dir_fd = staging->pool_fd;
         return converter_run(convert, cancel_fd, o, e);
-}
-
-/* An image needs what there is of its file, or half of that: blocks may be zeroes, and formats have their tables. It
- * needs nothing where files share their data. */
-static uint64_t room_of(int fd, const char *root) {
-        struct stat st;
-        struct statfs a, b;
-
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || fstatfs(fd, &a) < 0)
-                return 0;
-        if (statfs(root, &b) >= 0 && a.f_type == b.f_type &&
-            (a.f_type == BTRFS_SUPER_MAGIC || a.f_type == XFS_SUPER_MAGIC))
-                return 0;
-        return (uint64_t) MIN(st.st_blocks * 512, st.st_size) / 2;
 }
 
 int kind_import_raw(char *const *args, void *context, Error *e) {
@@ -65,7 +49,6 @@ int kind_import_raw(char *const *args, void *context, Error *e) {
         convert.max_ratio = c->options->max_ratio;
         convert.sync = c->options->sync;
         job.staging.is_disk = true;
-        job.room = room_of(fd, root);
         job.fill = fill;
         job.context = &convert;
         return import_run(&job, c->output, e);

@@ -11,6 +11,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
         TreeSkipped skipped;
 
         unpack->target_fd = staging->fd;
+        unpack->room = &staging->room;
         int r = unpacker_run(unpack, cancel_fd, o, &skipped, e);
         if (r == 0)
                 kind_note_skipped(&skipped, o);
@@ -52,8 +53,6 @@ int kind_import_tar(char *const *args, void *context, Error *e) {
         unpack.max_ratio = c->options->max_ratio;
         unpack.sync = c->options->sync;
         job.unwrap = true;
-        /* Trees are not much smaller than their archives. */
-        job.room = unpack.size == RECORD_UNKNOWN ? 0 : unpack.size / 2;
         job.fill = fill;
         job.context = &unpack;
         return import_run(&job, c->output, e);

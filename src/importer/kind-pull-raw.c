@@ -12,6 +12,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
                 .target_fd = staging->fd,
                 .dir_fd = staging->pool_fd,
                 .place = job->root,
+                .room = &staging->room,
                 .sync = p->context->options->sync,
                 .digest = pull_digest(p),
                 .ret_digest = &p->found,

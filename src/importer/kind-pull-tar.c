@@ -11,6 +11,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
         UnpackJob unpack = {
                 .target_fd = staging->fd,
                 .place = job->root,
+                .room = &staging->room,
                 .class = (ImageClass) p->context->options->class,
                 .sync = p->context->options->sync,
                 .digest = pull_digest(p),

@@ -136,13 +136,31 @@ static int open_pipe(int ret[static 2], Error *e) {
         return 0;
 }
 
+/* Per cent of the size of what comes that its image takes beside it, at least as much as that: packed trees grow,
+ * but most of a disk may be zeroes. */
+static unsigned unpacked_size(const Pull *p, const Room *room) {
+        bool is_disk = streq(p->kind, "raw");
+
+        /* As it came it is written down a second time, where files share no data. */
+        if (is_disk && str_has_suffix(p->file, ".qcow2"))
+                return room->shares ? 100 : 200;
+        if (is_disk && format_from_suffix(p->file) == FORMAT_PLAIN)
+                return 0;
+        return room->packs ? 50 : 100;
+}
+
 static int open_stream(Pull *p, int dir_fd, int *ret_fd, Error *e) {
+        Room room;
+
+        room_look(dir_fd, p->root, &room);
         const FetchRequest q = { .url = (char *) p->url,
                                  .etag = p->kept.etag,
                                  .modified = p->kept.modified,
                                  .limit = FETCH_SIZE_MAX,
                                  .is_pinned = p->verify != PULL_VERIFY_NO,
-                                 .stays_secure = p->verify == PULL_VERIFY_NO };
+                                 .stays_secure = p->verify == PULL_VERIFY_NO,
+                                 .place = room.place,
+                                 .unpacked = unpacked_size(p, &room) };
         int ends[2];
         int r = download_open(dir_fd, p->url, &p->download, e);
 
@@ -210,9 +228,7 @@ static int take_result(Pull *p, int fd, int r, Error *e) {
                 /* Who imports says of what, as well. */
                 const char *text = str_skip_prefix(why.text, p->shown);
                 const char *rest = text ? str_skip_prefix(text, ": ") : NULL;
-                f = error_set(e, f, "%s%s%s", rest ? rest : why.text,
-                              f == -ENOSPC ? " on the file system of " : "",
-                              f == -ENOSPC ? p->root : "");
+                f = error_set(e, f, "%s", rest ? rest : why.text);
         }
         p->is_stale = f == -ESTALE;
         return f;

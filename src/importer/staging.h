@@ -5,13 +5,14 @@
  * crash left. */
 #pragma once
 
-#include "base/error.h"
+#include "importer/room.h"
 
 typedef struct Staging {
         int pool_fd; /* borrowed */
         char *name;  /* of the image to be */
         char *temp;  /* of the tree or file; NULL = none is there (any more) */
         int fd;      /* the tree or file; holds the lock */
+        Room room;   /* where that is, as it was in the beginning */
 } Staging;
 
 typedef struct StagingOptions {

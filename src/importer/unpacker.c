@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "importer/confine.h"
+#include "importer/estimate.h"
 #include "importer/filter.h"
 #include "importer/relay.h"
 #include "importer/sink-tar.h"
@@ -55,6 +56,8 @@ static int unpack(void *context, HelperState *helper, Error *e) {
         (void) close(job->target_fd);
         if (r >= 0)
                 r = confine_filter(e);
+        if (r >= 0)
+                r = room_check(job->room, estimate_archive(job->source_fd), e);
         if (r >= 0)
                 r = build_chain(job, root_fd, state, &chain, e);
         if (r >= 0)

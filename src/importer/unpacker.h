@@ -4,6 +4,7 @@
 #pragma once
 
 #include "importer/helper.h"
+#include "importer/room.h"
 #include "importer/tree.h"
 #include "importer/verify.h"
 
@@ -13,6 +14,7 @@ typedef struct UnpackJob {
         int target_fd;        /* the directory to fill */
         ImageClass class;     /* what for */
         const char *place;    /* where that is, for errors */
+        const Room *room;     /* likewise; borrowed */
         bool sync;            /* write everything to the disk at the end */
         const Digest *digest; /* of the stream; NULL = any */
         Digest *ret_digest;   /* gets that which it has; NULL = of no interest */

@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -105,3 +106,20 @@ def folder(scratch):
 def any_tree(request, new_tree):
     """A writable tree of every kind."""
     return new_tree(request.param)
+
+
+@pytest.fixture(name="mounted_tmpfs")
+def make_mounted(scratch):
+    """mounted_tmpfs("8M"): a new file system of that size, gone after the test."""
+    made = []
+
+    def call(size):
+        where = scratch / f"small{len(made)}"
+        where.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where], check=True)
+        made.append(where)
+        return where
+
+    yield call
+    for where in made:
+        subprocess.run(["umount", "-l", where], check=True)

@@ -99,10 +99,11 @@ def test_refused(run, pool, scratch, what, words):
 def test_full_disk(program, scratch):
     """Nothing is left, and the message names the disk."""
     (scratch / "source").mkdir()
-    (scratch / "source/big").write_bytes(os.urandom(3_000_000))
+    for number in range(20):
+        (scratch / f"source/{number}").write_bytes(b"x")
     (scratch / "small").mkdir()
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1M x "$0" && "$@"; r=$?; ls -A "$0"; exit $r',
+        ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1M,nr_inodes=8 x "$0" && "$@"; r=$?; ls -A "$0"; exit $r',
          scratch / "small", program("skep-import"), "-q", f"--image-root={scratch}/small", "import-fs",
          scratch / "source", "web"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stdout == "", done

@@ -308,7 +308,7 @@ def test_bomb(attack, place, program):
         f.write(stream.flush())
     start = time.monotonic()
     web, said = attack(place / "x.tar.gz")
-    assert web is None and "zeros" in said and "do not fit" in said and str(small) in said
+    assert web is None and "needs about" in said and str(small) in said
     assert time.monotonic() - start < 10
     kernel.umount(small)
 
@@ -317,7 +317,7 @@ def test_many_small_fill_the_disk(attack, place):
     small = place / "pool"
     kernel.mount("small", small, "tmpfs", 0, "size=4M")
     web, said = attack(archives.write(place / "x.tar", [
-        file(f"f{i}", bytes(3000)) for i in range(3000)], "gz"))
+        file(f"f{i}", b"x") for i in range(3000)], "gz"))
     assert web is None and "entry 'f" in said and str(small) in said
     assert "do not fit" in said or "is full" in said
     kernel.umount(small)
@@ -338,7 +338,7 @@ def test_archive_larger_than_the_disk(attack, place):
     small = place / "pool"
     kernel.mount("small", small, "tmpfs", 0, "size=1M")
     web, said = attack(archives.write(place / "x.tar", [file("f", os.urandom(4 << 20))]))
-    assert web is None and "do not fit" in said and str(small) in said
+    assert web is None and "needs about 4 MiB, but " in said and str(small) in said
     kernel.umount(small)
 
 

@@ -12,9 +12,8 @@ static void test_place_of_a_mount(void **state) {
         static const struct {
                 uint64_t id;
                 const char *place, *type;
-        } cases[] = { { 22, "/", "tmpfs" }, { 5, "/srv/a b\\", "ext4" },
-                      { 9, "/none", "" },   { 2, NULL, NULL },
-                      { 7, NULL, NULL },    { 1, NULL, NULL } };
+        } cases[] = { { 22, "/", "tmpfs" }, { 5, "/srv/a b\\", "ext4" }, { 9, "/none", "" },
+                      { 2, NULL, NULL },    { 7, NULL, NULL },           { 1, NULL, NULL } };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_free_ char *place = NULL, *type = NULL, *alone = NULL;
