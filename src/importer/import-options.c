@@ -50,11 +50,6 @@ const Setting import_settings[] = {
           .help = "Write the image to the disk before it is shown (default: yes)",
           .parse = setting_bool,
           .at = offsetof(ImportOptions, sync) },
-        { .flag = "sha256",
-          .metavar = "HEX",
-          .help = "Take only an archive with this digest",
-          .parse = setting_string,
-          .at = offsetof(ImportOptions, sha256) },
         { .flag = "max-ratio",
           .metavar = "NUMBER",
           .help = "Refuse an archive that is unpacked to more than that many times its size; 0 = take any "
@@ -66,7 +61,8 @@ const Setting import_settings[] = {
           .metavar = "MODE",
           .complete = "no checksum signature",
           .help = "How what is pulled is verified: no, checksum, signature, or by a SHA-256 or SHA-512 "
-                  "digest that is given (default: signature)",
+                  "digest that is given (default: signature); a file that is imported: no (default) or a "
+                  "digest",
           .parse = setting_string,
           .at = offsetof(ImportOptions, verify) },
         { .flag = "keep-download",
@@ -211,7 +207,6 @@ void import_options_init(ImportOptions *o) {
 
 void import_options_done(ImportOptions *o) {
         free(o->image_root);
-        free(o->sha256);
         free(o->verify);
         free(o->netrc);
         free(o->tls_ca);

@@ -15,12 +15,11 @@ typedef struct ImportOptions {
         /* of what makes images */
         int class; /* ImageClass */
         bool force, read_only, sync;
-        char *sha256;
         unsigned max_ratio; /* 0 = none */
+        char *verify;       /* NULL = by signature what is pulled, else not */
 
         /* of what pulls */
         bool keep_download, settings, roothash, roothash_signature, verity;
-        char *verify; /* NULL = by signature */
         char *netrc, *tls_ca, *tls_certificate,
                 *tls_key; /* files; NULL = credentials, if there are any */
         unsigned connections, retries, stall;

@@ -56,6 +56,7 @@ static const JsonRow import_rows[] = {
         STRING_ROW("local", local),
         TYPE_ROW,
         CLASS_ROW(false),
+        STRING_ROW("verify", verify),
         BOOL_ROW("force", force),
         BOOL_ROW("readOnly", read_only),
         STRING_ROW("imageRoot", image_root),
@@ -376,7 +377,7 @@ static const char description[] =
         "\n"
         "# Downloads an image. The first answer has the number of the transfer; with \"more\", others follow\n"
         "# until it has ended. Without a local name the download alone is kept. It is verified by \"no\",\n"
-        "# \"checksum\" or \"signature\", or has the SHA-256 digest that is given; nothing is \"signature\".\n"
+        "# \"checksum\" or \"signature\", or has the SHA-256 or SHA-512 digest that is given; nothing is \"signature\".\n"
         "method Pull(\n"
         "  remote: string,\n"
         "  local: ?string,\n"
@@ -406,12 +407,14 @@ static const char skep_description[] =
         "\n" TYPES "type LocalType (raw, tar, fs)\n"
         "\n"
         "# Makes an image of an archive, a disk or a directory, whose descriptor comes with the call: a number\n"
-        "# from 0 says which. With \"more\" answers follow until it has ended.\n"
+        "# from 0 says which. It may have to have a digest, SHA-256 or SHA-512. With \"more\" answers follow until\n"
+        "# it has ended.\n"
         "method Import(\n"
         "  fileDescriptor: int,\n"
         "  local: ?string,\n"
         "  type: LocalType,\n"
         "  class: ?ImageClass,\n"
+        "  verify: ?string,\n"
         "  force: ?bool,\n"
         "  readOnly: ?bool,\n"
         "  imageRoot: ?string,\n"

@@ -24,13 +24,11 @@ int kind_import_raw(char *const *args, void *context, Error *e) {
         bool is_pool;
         int r;
 
-        if (c->options->sha256) {
-                if (digest_parse(c->options->sha256, &digest) < 0)
-                        return error_set(e, EINVAL, "--sha256: '%s' is not 64 hexadecimal digits",
-                                         c->options->sha256);
+        r = kind_choose_digest(c->options, &digest, e);
+        if (r > 0)
                 convert.digest = &digest;
-        }
-        r = kind_choose_name(args[0], args[1], &name, e);
+        if (r >= 0)
+                r = kind_choose_name(args[0], args[1], &name, e);
         if (r >= 0)
                 r = kind_choose_root(c->options, &root, &is_pool, e);
         if (r < 0)

@@ -55,6 +55,18 @@ int kind_choose_name(const char *source, const char *given, char **ret, Error *e
         return 0;
 }
 
+int kind_choose_digest(const ImportOptions *o, Digest *ret, Error *e) {
+        if (!o->verify || streq(o->verify, "no"))
+                return 0;
+        if (digest_parse(o->verify, ret) < 0)
+                return error_set(
+                        e, EINVAL,
+                        "--verify: '%.140s' is neither \"no\" nor a SHA-256 or SHA-512 digest, 64 "
+                        "or 128 hexadecimal digits: nothing lies beside a file that is imported",
+                        o->verify);
+        return 1;
+}
+
 int kind_choose_root(const ImportOptions *o, char **ret, bool *ret_is_pool, Error *e) {
         _cleanup_free_ char *pool = NULL, *directory = NULL;
         int r = pool_path(&pool, e);

@@ -5,6 +5,7 @@
 
 #include "image/image.h"
 #include "image/lock.h"
+#include "importer/digest.h"
 #include "importer/format.h"
 #include "importer/import-options.h"
 #include "importer/import-run.h"
@@ -39,6 +40,9 @@ uint64_t kind_source_size(int fd);
 /** kind_choose_name() - the image's name: @given, or else the last part of @source less its suffix
  * Return: 0 and a new, valid name; -EINVAL. */
 int kind_choose_name(const char *source, const char *given, char **ret, Error *e);
+/** kind_choose_digest() - that which a file to import has to have
+ * Return: 1; 0 any will do; -EINVAL. */
+int kind_choose_digest(const ImportOptions *o, Digest *ret, Error *e);
 /** kind_choose_root() - where images are: --image-root=, or the directory of the class
  * @ret:          new string, with symlinks resolved as far as it exists: locks are by path
  * @ret_is_pool:  whether that is the pool of machines, where names are locked

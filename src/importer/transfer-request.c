@@ -8,9 +8,9 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "image/image.h"
+#include "importer/digest.h"
 #include "importer/url.h"
 
-static const char *const verify_modes[] = { "no", "checksum", "signature" };
 static const char *const formats[] = { "uncompressed", "xz", "gzip", "bzip2", "zstd", "lz4" };
 
 static bool is_empty(const char *s) {
@@ -49,19 +49,25 @@ static bool is_one_of(const char *s, const char *const *words, size_t n) {
 }
 
 static bool is_digest(const char *s) {
-        uint8_t bytes[64];
+        Digest d;
 
-        return hex_parse(s, bytes, 32) >= 0 || hex_parse(s, bytes, 64) >= 0;
+        return digest_parse(s, &d) >= 0;
 }
 
-static int check_pull(const TransferRequest *r, Error *e) {
-        int k = url_check(strempty(r->remote), e);
+/* Lists of digests lie beside what is pulled alone. */
+static int check_verify(const TransferRequest *r, Error *e) {
+        const char *verify = strempty(r->verify);
+        bool is_list = streq(verify, "checksum") || streq(verify, "signature");
+        TransferWay way = transfer_kind_way(r->kind);
 
-        if (k < 0)
-                return k;
-        if (!is_one_of(strempty(r->verify), verify_modes, ELEMENTSOF(verify_modes)) &&
-            !is_digest(strempty(r->verify)))
-                return error_set(e, EINVAL, "'%.64s' is not a way to verify", strempty(r->verify));
+        if (!verify[0] && way != TRANSFER_WAY_PULL)
+                return 0;
+        if (way == TRANSFER_WAY_EXPORT || r->kind == TRANSFER_IMPORT_FS ||
+            (is_list && way != TRANSFER_WAY_PULL))
+                return error_set(e, EINVAL, "verifying by '%.140s' means nothing to %s", verify,
+                                 transfer_kind_name(r->kind));
+        if (!is_list && !streq(verify, "no") && !is_digest(verify))
+                return error_set(e, EINVAL, "'%.140s' is not a way to verify", verify);
         return 0;
 }
 
@@ -75,11 +81,11 @@ int transfer_request_check(const TransferRequest *r, Error *e) {
                                  transfer_kind_name(r->kind));
         if (!is_empty(r->root) && !path_is_absolute_clean(r->root))
                 return error_set(e, EINVAL, "'%.100s' is not a plain absolute path", r->root);
-        if (way == TRANSFER_WAY_PULL) {
-                int k = check_pull(r, e);
-                if (k < 0)
-                        return k;
-        }
+        int k = way == TRANSFER_WAY_PULL ? url_check(strempty(r->remote), e) : 0;
+        if (k >= 0)
+                k = check_verify(r, e);
+        if (k < 0)
+                return k;
         if (way == TRANSFER_WAY_EXPORT && !is_empty(r->format) &&
             !is_one_of(r->format, formats, ELEMENTSOF(formats)))
                 return error_set(e, EINVAL, "'%.64s' is not a format to export to", r->format);
@@ -166,8 +172,10 @@ static int append_export(const TransferRequest *r, char ***argv) {
 }
 
 static int append_import(const TransferRequest *r, char ***argv) {
-        int k = strv_append(argv, "--");
+        int k = is_empty(r->verify) ? 0 : strv_append_format(argv, "--verify=%s", r->verify);
 
+        if (k >= 0)
+                k = strv_append(argv, "--");
         if (k >= 0)
                 k = strv_append(argv, "-");
         return k < 0 ? k : strv_append(argv, r->local);

@@ -14,7 +14,7 @@ typedef struct TransferRequest {
         TransferFlags flags;
         char *local;  /* name of the image; empty in a pull: the download alone is kept */
         char *remote; /* of a pull: the URL */
-        char *verify; /* of a pull: "no", "checksum", "signature", or a digest */
+        char *verify; /* "no" or a digest; of a pull also "checksum", "signature"; empty = no */
         char *format; /* of an export: the compression; empty = none */
         char *root;   /* the directory of images; empty = that of the class */
 } TransferRequest;

@@ -453,7 +453,8 @@ def test_xz_with_huge_dictionary(attack, place):
     (["import-tar", "{x}", ".."], "not a name for an image"),
     (["import-tar"], "too few arguments"),
     (["raw", "{x}"], "unknown command"),
-    (["--sha256=12", "import-tar", "{x}"], "64 hexadecimal"),
+    (["--verify=12", "import-tar", "{x}"], "128 hexadecimal"),
+    (["--verify=checksum", "import-raw", "{x}"], "beside a file that is imported"),
     (["--nonsense"], "nonsense"),
     (["--image-root=/dev/null/x", "import-tar", "{x}", "web"], "/dev/null/x"),
 ], ids=lambda v: "-".join(v) if isinstance(v, list) else None)

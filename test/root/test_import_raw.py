@@ -115,7 +115,7 @@ def test_cut_off_stream(run, pool, disk, scratch):
         subprocess.run(["zstd", "-c", disk], stdout=f, check=True)
     os.truncate(scratch / "packed", os.stat(scratch / "packed").st_size - 1000)
     assert run("import-raw", scratch / "packed", "web", check=False).returncode != 0
-    assert run("import-raw", "--sha256=" + "0" * 64, disk, "web", check=False).returncode != 0
+    assert run("import-raw", "--verify=" + "0" * 64, disk, "web", check=False).returncode != 0
     assert os.listdir(pool) == []
 
 

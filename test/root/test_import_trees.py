@@ -305,13 +305,14 @@ def test_read_only(run, pool, scratch):
     assert os.listdir(pool) == ["web"]
 
 
-def test_digest(run, pool, scratch):
+@pytest.mark.parametrize("kind", ["sha256", "sha512"])
+def test_digest(run, pool, scratch, kind):
     archive = archives.write(scratch / "1", [file("a", b"1")], "gz")
-    digest = subprocess.run(["sha256sum", archive], stdout=subprocess.PIPE, text=True,
+    digest = subprocess.run([kind + "sum", archive], stdout=subprocess.PIPE, text=True,
                             check=True).stdout.split()[0]
-    done = run(archive, f"--sha256={'0' * 64}", check=False)
+    done = run(archive, f"--verify={'0' * len(digest)}", check=False)
     assert digest in done.stderr and os.listdir(pool) == []
-    run(archive, f"--sha256={digest}")
+    run(archive, f"--verify={kind}:{digest}")
     assert os.listdir(pool) == ["web"]
 
 

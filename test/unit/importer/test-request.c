@@ -10,6 +10,8 @@
 #include "importer/transfer-request.h"
 
 #define S(x) ((char *) (x))
+#define HEX  "0123456789abcdef0123456789abcdef"
+#define LONG HEX HEX HEX HEX
 
 static void checks(void **state) {
         static const struct {
@@ -47,6 +49,21 @@ static void checks(void **state) {
                   0 },
                 { { .kind = TRANSFER_PULL_RAW, .remote = S("https://x/y"), .verify = S("0123") },
                   -EINVAL },
+                { { .kind = TRANSFER_PULL_RAW, .remote = S("https://x/y"), .verify = S(LONG) }, 0 },
+                { { .kind = TRANSFER_PULL_RAW,
+                    .remote = S("https://x/y"),
+                    .verify = S("sha512:" LONG) },
+                  0 },
+                { { .kind = TRANSFER_PULL_RAW,
+                    .remote = S("https://x/y"),
+                    .verify = S("sha256:" LONG) },
+                  -EINVAL },
+                { { .kind = TRANSFER_IMPORT_RAW, .local = S("web"), .verify = S(LONG) }, 0 },
+                { { .kind = TRANSFER_IMPORT_TAR, .local = S("web"), .verify = S("no") }, 0 },
+                { { .kind = TRANSFER_IMPORT_TAR, .local = S("web"), .verify = S("checksum") },
+                  -EINVAL },
+                { { .kind = TRANSFER_IMPORT_FS, .local = S("web"), .verify = S("no") }, -EINVAL },
+                { { .kind = TRANSFER_EXPORT_TAR, .local = S("web"), .verify = S(LONG) }, -EINVAL },
                 { { .kind = TRANSFER_PULL_RAW, .remote = S("ftp://x/y"), .verify = S("no") },
                   -EINVAL },
                 { { .kind = TRANSFER_PULL_RAW, .remote = S(""), .verify = S("no") }, -EINVAL },
@@ -106,6 +123,8 @@ static void command_lines(void **state) {
         } cases[] = {
                 { { .kind = TRANSFER_IMPORT_TAR, .local = S("-x"), .flags = 3 },
                   "import-tar --class=machine --force --read-only -- - -x" },
+                { { .kind = TRANSFER_IMPORT_RAW, .local = S("a"), .verify = S("no") },
+                  "import-raw --class=machine --verify=no -- - a" },
                 { { .kind = TRANSFER_IMPORT_FS, .local = S("a"), .class = IMAGE_CLASS_SYSEXT },
                   "import-fs --class=sysext -- - a" },
                 { { .kind = TRANSFER_EXPORT_RAW, .local = S("a"), .format = S("xz") },
