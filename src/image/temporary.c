@@ -34,22 +34,31 @@ bool temporary_name_is_own(const char *entry) {
                strspn(dot + 1, "0123456789abcdef") == 16;
 }
 
+/* A tree or a disk that is being built is held by a lock on the directory or file itself. Return: 0; -EWOULDBLOCK
+ * somebody works on it; -errno. */
+static int hold(int dir_fd, const char *entry, int *ret_fd) {
+        struct stat st;
+
+        if (fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+                return 0;
+        *ret_fd = openat(dir_fd, entry, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        return *ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
 /* Return: 1 removed; 0 somebody works on it; -errno. */
 static int sweep_one(int dir_fd, const char *directory, const char *entry, Error *e) {
-        struct stat st;
-        bool is_held = fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
-                       (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode));
-        _cleanup_fd_ int fd = is_held ? openat(dir_fd, entry,
-                                               O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
-                                      : -EBADF;
         _cleanup_image_lock_ ImageLock *lock = NULL;
         _cleanup_free_ char *path = path_join(directory, entry);
-        int r;
+        _cleanup_fd_ int fd = -EBADF;
+        int r = hold(dir_fd, entry, &fd);
 
-        /* A tree or a disk that is being built is held by a lock on the directory or file itself. */
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        if (r == -ENOENT || r == -EWOULDBLOCK)
                 return 0;
-
+        if (r < 0)
+                return error_set(e, r, "cannot look at what was left over, '%s/%s': %m", directory,
+                                 entry);
         if (!path)
                 return error_oom(e);
         r = image_lock(path, true, &lock, e);
