@@ -275,7 +275,8 @@ uint64_t estimate_archive(int fd) {
         return f < 0 ? 0 : estimate_unpacked(fd, (Format) f, p.at, p.end - p.at);
 }
 
-uint64_t estimate_data(int fd, uint64_t at, uint64_t size) {
+/* Looking for holes moves where the file stands. */
+static uint64_t sum_data(int fd, uint64_t at, uint64_t size) {
         uint64_t sum = 0, begin = at, data, end;
 
         for (unsigned i = 0; at < size; i++) {
@@ -286,6 +287,16 @@ uint64_t estimate_data(int fd, uint64_t at, uint64_t size) {
                 sum += end - data;
                 at = end;
         }
+        return sum;
+}
+
+uint64_t estimate_data(int fd, uint64_t at, uint64_t size) {
+        off_t stands = lseek(fd, 0, SEEK_CUR);
+        uint64_t sum = sum_data(fd, at, size);
+
+        /* What would be read from elsewhere later is better not read. */
+        if (stands < 0 || lseek(fd, stands, SEEK_SET) != stands)
+                return UINT64_MAX;
         return sum;
 }
 

@@ -71,6 +71,20 @@ def test_plain(run, pool, disk):
     assert sorted(os.listdir(pool)) == ["disk.raw", "piped.raw"]
 
 
+@pytest.mark.parametrize("kind", ["raw", "qcow2"])
+def test_from_where_it_stands(run, pool, disk, scratch, kind):
+    """A file that was read in part goes on from there."""
+    source = disk if kind == "raw" else qcow2(disk, scratch / "x.qcow2")
+    with open(scratch / "both", "wb") as f:
+        f.write(b"label" * 100)
+        f.write(source.read_bytes())
+    fd = os.open(scratch / "both", os.O_RDONLY)
+    os.lseek(fd, 500, os.SEEK_SET)
+    run("import-raw", "-", "web", stdin=fd)
+    os.close(fd)
+    same(pool / "web.raw", disk)
+
+
 @pytest.mark.parametrize("packer", ["gzip", "bzip2", "xz -0", "zstd", "qcow2"])
 def test_packed(run, pool, disk, scratch, packer):
     """By its content, whatever it is called; a qcow2 image in it, too."""
