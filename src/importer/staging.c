@@ -15,14 +15,9 @@
 #include "image/subvolume.h"
 #include "image/temporary.h"
 
-/* A subvolume has a mark of its own for it; of a directory it is the top that is made immutable; of a disk it
- * is the mode. */
-static int set_read_only(int fd, bool on) {
-        struct stat st;
+/* A subvolume has a mark of its own for it; of a directory it is the top that is made immutable. */
+static int set_tree_read_only(int fd, bool on) {
         int flags;
-
-        if (on && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode))
-                return fchmod(fd, st.st_mode & 0555) < 0 ? -errno : 0;
 
         if (subvolume_is(fd))
                 return subvolume_set_read_only(fd, on);
@@ -32,12 +27,20 @@ static int set_read_only(int fd, bool on) {
         return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
-/* Whether @name in @pool_fd is still what @fd is open on. */
-static bool is_same(int pool_fd, const char *name, int fd) {
+/* Of a disk it is the mode. */
+static int set_disk_read_only(int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) < 0 || fchmod(fd, st.st_mode & 0555) < 0 ? -errno : 0;
+}
+
+/* Whether @name in @pool_fd is still what @fd is open on. Return: 0; -ENOENT = it is not; -errno. */
+static int check_same(int pool_fd, const char *name, int fd) {
         struct stat a, b;
 
-        return fstat(fd, &a) >= 0 && fstatat(pool_fd, name, &b, AT_SYMLINK_NOFOLLOW) >= 0 &&
-               a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+        if (fstat(fd, &a) < 0 || fstatat(pool_fd, name, &b, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        return a.st_dev == b.st_dev && a.st_ino == b.st_ino ? 0 : -ENOENT;
 }
 
 /* Opens and locks a temporary tree or disk. Return: an fd; -EBUSY = somebody holds it; -ENOENT = it went while
@@ -51,7 +54,8 @@ static int lock_temp(int pool_fd, const char *name, bool is_disk) {
                 return -errno;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK ? -EBUSY : -errno;
-        return is_same(pool_fd, name, fd) ? TAKE_FD(fd) : -ENOENT;
+        int r = check_same(pool_fd, name, fd);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 static int refuse_taken(int pool_fd, const char *name, Error *e) {
@@ -129,9 +133,9 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
 
         /* Found out now rather than after the work. */
         if (options->read_only && !options->is_disk) {
-                r = set_read_only(s.fd, true);
+                r = set_tree_read_only(s.fd, true);
                 if (r >= 0)
-                        r = set_read_only(s.fd, false);
+                        r = set_tree_read_only(s.fd, false);
                 if (r < 0)
                         return error_set(e, r,
                                          "this file system cannot make an image read-only: %m");
@@ -142,16 +146,41 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
         return 0;
 }
 
-/* Puts the tree in place of what is there, which then has the temporary name. */
+/* Opens what has the name of an image and may be marked as one that does not change. Return: an fd; -errno. */
+static int open_entry(int pool_fd, const char *entry) {
+        int fd = openat(pool_fd, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* Puts what is new in place of what is there, which then has the temporary name. */
 static int exchange(Staging *s, const char *entry, Error *e) {
-        _cleanup_fd_ int old = openat(s->pool_fd, entry,
-                                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_fd_ int old = open_entry(s->pool_fd, entry);
+        int r;
 
         if (old >= 0)
-                (void) set_read_only(old, false);
-        if (renameat2(s->pool_fd, s->temp, s->pool_fd, entry, RENAME_EXCHANGE) < 0)
-                return error_set(e, errno, "cannot replace image '%s': %m", s->name);
-        return 0;
+                (void) set_tree_read_only(old, false);
+        r = renameat2(s->pool_fd, s->temp, s->pool_fd, entry, RENAME_EXCHANGE) < 0 ? -errno : 0;
+        return r < 0 ? error_set(e, r, "cannot replace image '%s': %m", s->name) : 0;
+}
+
+/* Return: 1 something else had the name and is temporary now; 0; -errno. */
+static int give_name(Staging *s, const char *entry, bool force, Error *e) {
+        if (renameat2(s->pool_fd, s->temp, s->pool_fd, entry, RENAME_NOREPLACE) >= 0)
+                return 0;
+        if (errno != EEXIST)
+                return error_set(e, errno, "cannot name the new image '%s': %m", s->name);
+        if (!force)
+                return error_set(e, EEXIST, "an image '%s' exists already", s->name);
+        int r = exchange(s, entry, e);
+        return r < 0 ? r : 1;
+}
+
+/* What failed after all is not seen again, and what it replaced is. */
+static void take_name(Staging *s, const char *entry, bool exchanged) {
+        (void) set_tree_read_only(s->fd, false);
+        (void) renameat2(s->pool_fd, entry, s->pool_fd, s->temp,
+                         exchanged ? RENAME_EXCHANGE : RENAME_NOREPLACE);
 }
 
 /* Removes what the image replaced: failing to is no reason to say that the import failed. */
@@ -161,46 +190,68 @@ static void remove_replaced(Staging *s, bool is_disk, bool exchanged) {
         if (exchanged)
                 (void) tree_remove(s->pool_fd, s->temp);
         if (other) {
-                _cleanup_fd_ int fd = openat(s->pool_fd, other,
-                                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+                _cleanup_fd_ int fd = open_entry(s->pool_fd, other);
 
                 if (fd >= 0)
-                        (void) set_read_only(fd, false);
+                        (void) set_tree_read_only(fd, false);
                 (void) tree_remove(s->pool_fd, other);
         }
 }
 
 int staging_commit(Staging *s, const StagingOptions *options, Error *e) {
         _cleanup_free_ char *entry = str_format("%s%s", s->name, options->is_disk ? ".raw" : "");
-        bool exchanged = false;
-        int r;
+        int r = 0, exchanged;
 
         if (!entry)
                 return error_oom(e);
-        if (renameat2(s->pool_fd, s->temp, s->pool_fd, entry, RENAME_NOREPLACE) < 0) {
-                if (errno != EEXIST)
-                        return error_set(e, errno, "cannot name the new image '%s': %m", s->name);
-                if (!options->force)
-                        return error_set(e, EEXIST, "an image '%s' exists already", s->name);
-                r = exchange(s, entry, e);
-                if (r < 0)
-                        return r;
-                exchanged = true;
+        if (options->read_only && options->is_disk)
+                r = set_disk_read_only(s->fd);
+        exchanged = r < 0 ? error_set(e, r, "cannot make image '%s' read-only: %m", s->name)
+                          : give_name(s, entry, options->force, e);
+        if (exchanged < 0)
+                return exchanged;
+
+        /* Not earlier: what is immutable cannot be renamed. */
+        if (options->read_only && !options->is_disk)
+                r = set_tree_read_only(s->fd, true);
+        if (r < 0)
+                (void) error_set(e, r, "cannot make image '%s' read-only: %m", s->name);
+        else if (options->sync && fsync(s->pool_fd) < 0)
+                r = error_set(e, errno, "cannot sync the pool: %m");
+        if (r < 0) {
+                take_name(s, entry, exchanged);
+                return r;
         }
 
         if (options->force)
                 remove_replaced(s, options->is_disk, exchanged);
         free(s->temp);
         s->temp = NULL;
+        return 0;
+}
 
-        /* Not earlier: what is immutable cannot be renamed. */
-        if (options->read_only) {
-                r = set_read_only(s->fd, true);
-                if (r < 0)
-                        return error_set(e, r, "cannot make image '%s' read-only: %m", s->name);
-        }
-        if (options->sync && fsync(s->pool_fd) < 0)
-                return error_set(e, errno, "cannot sync the pool: %m");
+int staging_place(int pool_fd, const char *entry, const void *data, size_t n, bool force,
+                  Error *e) {
+        _cleanup_(staging_done) Staging s = { .pool_fd = pool_fd, .fd = -EBADF };
+        int r;
+
+        s.name = strdup(entry);
+        if (!s.name)
+                return error_oom(e);
+        r = make_temp(&s, true, e);
+        if (r < 0)
+                return r;
+        r = fd_write_all(s.fd, data, n);
+        if (r >= 0 && fchmod(s.fd, 0444) < 0)
+                r = -errno;
+        if (r >= 0 && renameat2(pool_fd, s.temp, pool_fd, entry, force ? 0 : RENAME_NOREPLACE) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_set(e, r,
+                                 r == -EEXIST ? "'%s' exists already" : "cannot write '%s': %m",
+                                 entry);
+        free(s.temp);
+        s.temp = NULL;
         return 0;
 }
 

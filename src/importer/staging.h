@@ -5,6 +5,8 @@
  * crash left. */
 #pragma once
 
+#include <stddef.h>
+
 #include "importer/room.h"
 
 typedef struct Staging {
@@ -32,5 +34,9 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
                   Error *e);
 /** staging_commit() - give it its name. Return: 0; -EEXIST as above; -errno. */
 int staging_commit(Staging *s, const StagingOptions *options, Error *e);
+/** staging_place() - write a small file that goes with an image; it is seen whole or not at all
+ * @force: replace what has the name
+ * Return: 0; -EEXIST = the name is taken; -errno. */
+int staging_place(int pool_fd, const char *entry, const void *data, size_t n, bool force, Error *e);
 /** staging_done() - remove what was not committed, let go of the lock */
 void staging_done(Staging *s);
