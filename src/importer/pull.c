@@ -194,8 +194,12 @@ int pull_open(Pull *p, int dir_fd, int *ret_fd, uint64_t *ret_size, Error *e) {
                 return r;
         }
         r = open_stream(p, dir_fd, ret_fd, e);
-        if (r < 0)
+        if (r < 0) {
+                if (!download_can_resume(&p->download))
+                        download_remove(&p->download);
+                download_done(&p->download);
                 return r;
+        }
         *ret_size = RECORD_UNKNOWN;
         o->tick = on_tick;
         o->tick_context = p;
