@@ -104,30 +104,46 @@ int pull_sidecars_fetch(Pull *p, const char *stem, bool is_disk, Error *e) {
         return r;
 }
 
+/* Whether the same is there, because a pull was killed before the image was seen, or because somebody put it there. */
+static bool is_there(int dir_fd, const char *entry, const void *data, size_t n) {
+        _cleanup_fd_ int fd = openat(dir_fd, entry, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t) st.st_size != n)
+                return false;
+        if (n == 0)
+                return true;
+        void *there = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
+        bool same = there != MAP_FAILED && memcmp(there, data, n) == 0;
+        if (there != MAP_FAILED)
+                (void) munmap(there, n);
+        return same;
+}
+
 static int place_one(Pull *p, size_t i, int dir_fd, const char *name, bool force, Error *e) {
         _cleanup_free_ char *entry = str_format("%s%s", name, kinds[i].suffix);
-        struct stat st;
         void *data = NULL;
+        struct stat st;
         int r = 0;
 
         if (!entry)
                 return error_oom(e);
-        if (!force && faccessat(dir_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
-                return error_set(e, EEXIST, "'%s' exists already", entry);
         if (fstat(p->sidecars[i], &st) < 0)
                 return error_set(e, errno, "cannot read what was fetched: %m");
-        if (st.st_size > 0) {
-                data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, p->sidecars[i], 0);
+        size_t n = (size_t) st.st_size;
+        if (n > 0) {
+                data = mmap(NULL, n, PROT_READ, MAP_PRIVATE, p->sidecars[i], 0);
                 if (data == MAP_FAILED)
                         return error_set(e, errno, "cannot read what was fetched: %m");
         }
-        r = file_write_atomic(dir_fd, entry, data ? data : "", (size_t) st.st_size, 0444);
+        const void *bytes = data ? data : "";
+        if (!is_there(dir_fd, entry, bytes, n)) {
+                r = staging_place(dir_fd, entry, bytes, n, force, e);
+                p->placed[i] = r >= 0;
+        }
         if (data)
-                (void) munmap(data, (size_t) st.st_size);
-        if (r < 0)
-                return error_set(e, r, "cannot write '%s': %m", entry);
-        p->placed[i] = true;
-        return 0;
+                (void) munmap(data, n);
+        return r;
 }
 
 int pull_sidecars_place(Pull *p, int dir_fd, const char *name, bool force, Error *e) {
