@@ -22,7 +22,7 @@ from skeplib.lab import Lab  # noqa: E402
 # They choose a system call of a program by its number and trace it; a sanitizer makes calls of its own,
 # and would trace the program itself.
 collect_ignore = (["root/test_spawn_inject.py", "root/test_spawn_crash.py", "root/test_oci_inject.py",
-                   "root/test_join_faults.py"]
+                   "root/test_join_faults.py", "root/test_import_faults.py"]
                   if os.environ.get("SKEP_SANITIZED") else [])
 
 

@@ -160,8 +160,8 @@ static void kill_command(void) {
 
 static void harm(Process *p, uint64_t number) {
         job.done = true;
-        /* Neither fails like that, and both leave a mess if they do; another call was meant. */
-        if (job.mode == FAIL && (number == SYS_close || number == SYS_brk))
+        /* None fails like that, and all leave a mess if they do; another call was meant. */
+        if (job.mode == FAIL && (number == SYS_close || number == SYS_brk || number == SYS_futex))
                 return;
         note(p, number);
         if (job.mode == KILL)

@@ -24,8 +24,8 @@ CHANGES_NOTHING = {
 
 # Calls that the kernel always grants, that have done their work even if they say otherwise, or that do not
 # say it by an errno.
-CANNOT_FAIL = {"arch_prctl", "brk", "close", "exit_group", "geteuid", "getpid", "getppid", "getuid",
-               "rseq", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "set_tid_address", "umask"}
+CANNOT_FAIL = {"arch_prctl", "brk", "close", "exit_group", "getegid", "geteuid", "getgid", "getpid", "getppid",
+               "getuid", "rseq", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "set_tid_address", "umask"}
 
 # What the C library does before main().
 _LIBC_START = CANNOT_FAIL | {"brk", "getrandom", "mmap", "mprotect", "prlimit64", "readlink",
