@@ -168,8 +168,9 @@ static ImageLookup *lookup_free(ImageLookup *l) {
         return NULL;
 }
 
-static void done(Manager *m, const char *name, int r, const OperationResult *result,
+static void done(void *userdata, const char *name, int r, const OperationResult *result,
                  const Error *e) {
+        Manager *m = userdata;
         Error own = {};
         Image *image = NULL;
         ImageObject *o;
@@ -218,12 +219,12 @@ static int begin(Manager *m, const char *name, ImageLookup **ret) {
                 (void) lookup_free(l);
                 return -ENOBUFS;
         }
-        int r = operation_start_own(m, &kind, NULL, name, NULL, 0, NULL);
+        int r = operation_start_own(&m->operations, &kind, NULL, name, NULL, 0, NULL);
         if (r < 0) {
                 (void) lookup_free(l);
                 return r;
         }
-        operation_set_subject(m, name);
+        operation_set_subject(&m->operations, name);
         l->next = m->image_lookups;
         *ret = m->image_lookups = l;
         return 0;

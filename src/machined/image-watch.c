@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "app/report.h"
+#include "bus/operation.h"
 #include "image/pool.h"
-#include "machined/operation.h"
 
 #define SETTLE_USEC ((uint64_t) 100 * 1000) /* what belongs together comes together */
 #define LIST_USEC   ((uint64_t) 30 * 1000000)
@@ -107,9 +107,10 @@ static int read_list(const OperationResult *result, char ***ret) {
         return 0;
 }
 
-static void done(Manager *m, Machine *machine, int r, const OperationResult *result,
+static void done(void *userdata, void *owner, int r, const OperationResult *result,
                  const Error *e) {
         _cleanup_strv_ char **now = NULL;
+        Manager *m = userdata;
         ImageWatch *w = m->image_watch;
 
         w->is_listing = false;
@@ -152,7 +153,7 @@ static int start_listing(Manager *m) {
                 w->is_stale = true;
                 return 0;
         }
-        int r = operation_start_own(m, &kind, NULL, &w->fd, &w->fd, 1, &e);
+        int r = operation_start_own(&m->operations, &kind, NULL, &w->fd, &w->fd, 1, &e);
         w->is_listing = r >= 0;
         if (r < 0)
                 report(LOG_WARNING, "%s", e.text);

@@ -17,7 +17,6 @@
 #include "machined/image-watch.h"
 #include "machined/object.h"
 #include "machined/op.h"
-#include "machined/operation.h"
 #include "machined/privacy.h"
 #include "machined/scope.h"
 #include "machined/state.h"
@@ -187,7 +186,9 @@ void manager_drop(Manager *m, Machine *machine) {
         registry_remove(&m->registry, machine);
         wire_clear(&m->machine_list);
         state_remove(m->state_fd, machine);
-        operation_forget_machine(m, machine);
+        Error ended = {};
+        int code = error_set(&ended, ERR_NO_SUCH_MACHINE, "machine '%s' has ended", machine->name);
+        operation_forget(&m->operations, machine, code, &ended);
         waiter_machine_gone(m, machine);
         bind_records_forget(machine->name);
         if (edge->is_announced) {
@@ -344,8 +345,14 @@ static int take_up_all(Manager *m, Error *e) {
         return 0;
 }
 
+static const char *owner_name(const void *owner) {
+        return ((const Machine *) owner)->name;
+}
+
 int manager_init(Manager *m, void (*set_level)(int), Error *e) {
-        *m = (Manager){ .state_fd = -EBADF };
+        *m = (Manager){ .state_fd = -EBADF,
+                        .operations = {
+                                .daemon = &m->daemon, .userdata = m, .owner_name = owner_name } };
 
         int r = daemon_init(&m->daemon, "skep-machined", set_level, e);
         if (r >= 0)
@@ -372,7 +379,7 @@ int manager_init(Manager *m, void (*set_level)(int), Error *e) {
 }
 
 void manager_done(Manager *m) {
-        operation_done_all(m);
+        operation_done_all(&m->operations);
         front_done(m);
         life_log_done(&m->life_log);
         waiter_done_all(m);

@@ -6,6 +6,7 @@
 #include "bus/daemon.h"
 #include "bus/error.h"
 #include "bus/name.h"
+#include "bus/operation.h"
 #include "bus/wire.h"
 #include "image/image.h"
 #include "machined/life-log.h"
@@ -14,7 +15,6 @@
 /* Calls that wait until the name of a dying machine is free. */
 #define MACHINE_WAITING_MAX 8
 
-typedef struct Operation Operation;
 typedef struct Waiter Waiter;
 typedef struct ImageWatch ImageWatch;
 typedef struct ImageLookup ImageLookup;
@@ -26,9 +26,7 @@ typedef struct Manager {
         Wire machine_list; /* what ListMachines() answers; empty = to be written anew */
         LifeLog life_log;
         int state_fd;
-        Operation *operations;
-        unsigned n_operations; /* those that somebody still waits for */
-        uint64_t last_operation;
+        Operations operations;
         Waiter *waiters;
         unsigned n_waiters;
         ImageWatch *image_watch;

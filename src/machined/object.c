@@ -44,24 +44,6 @@ int op_finish_empty(sd_bus_message *call, const OperationResult *result, Error *
         return op_sent(sd_bus_reply_method_return(call, NULL), e);
 }
 
-int op_reply_list(sd_bus_message *call, const OperationResult *result, const char *contents,
-                  OpAppend append, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply), taken = 1;
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', contents);
-        for (size_t at = 0; r >= 0 && at < result->n_text && taken > 0; at += (size_t) taken) {
-                r = append(reply, result->text + at, result->n_text - at);
-                taken = MAX(r, 0);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        return op_sent(r, e);
-}
-
 static int append_assignment(sd_bus_message *reply, const char *s, size_t n) {
         size_t length = strlen(s);
         _cleanup_free_ char *name = strndup(s, strcspn(s, "="));
@@ -74,7 +56,7 @@ static int append_assignment(sd_bus_message *reply, const char *s, size_t n) {
 }
 
 int op_finish_assignments(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "{ss}", append_assignment, e);
+        return operation_reply_list(call, result, "{ss}", append_assignment, e);
 }
 
 MACHINE_OPS(MACHINE_STUBS)

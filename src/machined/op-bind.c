@@ -4,9 +4,9 @@
 
 #include "base/home.h"
 #include "base/path.h"
+#include "bus/operation.h"
 #include "machined/bind.h"
 #include "machined/op.h"
-#include "machined/operation.h"
 
 #define MOUNT_USEC ((uint64_t) 30 * 1000000)
 
@@ -46,7 +46,8 @@ static int start(Manager *m, const OperationKind *kind, Machine *machine,
                 return error_set(e, EOPNOTSUPP,
                                  "the registry of a user has no right to mount from the host into "
                                  "machines");
-        return operation_start(m, kind, call, machine, request, &request->target.pidfd, 1, e);
+        return operation_start(&m->operations, kind, call, machine, request, &request->target.pidfd,
+                               1, e);
 }
 
 static int work_bind(const void *arg, const WorkerOut *out, Error *e) {
@@ -120,7 +121,7 @@ static int append_bind(sd_bus_message *reply, const char *at, size_t n) {
 }
 
 static int finish_list(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "(ssbbt)", append_bind, e);
+        return operation_reply_list(call, result, "(ssbbt)", append_bind, e);
 }
 
 int op_list_binds(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
@@ -133,6 +134,6 @@ int op_list_binds(Manager *m, Machine *machine, sd_bus_message *call, Error *e) 
                 r = op_authorize(m, call, BUS_MACHINE1_NAME ".inspect-machines", machine,
                                  "list_binds", POLKIT_NOBODY, e);
         return r <= 0 ? r
-                      : operation_start(m, &kind, call, machine, &request, &request.target.pidfd, 1,
-                                        e);
+                      : operation_start(&m->operations, &kind, call, machine, &request,
+                                        &request.target.pidfd, 1, e);
 }

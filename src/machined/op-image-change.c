@@ -54,9 +54,9 @@ static int start(Manager *m, const OperationKind *kind, const Image *image, cons
                 return error_set(e, EINVAL, "the name is too long");
         memcpy(c.name, image->name, strlen(image->name) + 1);
         memcpy(c.new_name, strempty(new_name), strlen(strempty(new_name)) + 1);
-        int r = operation_start(m, kind, call, NULL, &c, NULL, 0, e);
+        int r = operation_start(&m->operations, kind, call, NULL, &c, NULL, 0, e);
         if (r > 0)
-                operation_set_subject(m, image->name);
+                operation_set_subject(&m->operations, image->name);
         return r;
 }
 
@@ -95,10 +95,10 @@ static int finish_empty(sd_bus_message *call, const OperationResult *result, Err
 
 /* Answers with a list of what comes behind that. */
 static int reply_list(sd_bus_message *call, const OperationResult *result, const char *contents,
-                      OpAppend append, Error *e) {
+                      OperationAppend append, Error *e) {
         const OperationResult rest = { .text = result->text + MIN(result->n_text, (size_t) 1),
                                        .n_text = result->n_text - MIN(result->n_text, (size_t) 1) };
-        int r = op_reply_list(call, &rest, contents, append, e);
+        int r = operation_reply_list(call, &rest, contents, append, e);
 
         reload_units(call, result);
         return r;
@@ -215,7 +215,7 @@ static int work_recover(const void *arg, const WorkerOut *out, Error *e) {
         return pool_sweep(e);
 }
 
-static void recovered(Manager *m, Machine *machine, int r, const OperationResult *result,
+static void recovered(void *userdata, void *owner, int r, const OperationResult *result,
                       const Error *e) {
         if (r < 0)
                 report(LOG_WARNING, "cannot clear up the pool: %s", e->text);
@@ -227,7 +227,7 @@ void image_change_recover(Manager *m) {
                                             .done = recovered };
         Error e = {};
 
-        if (operation_start_own(m, &kind, NULL, NULL, NULL, 0, &e) < 0)
+        if (operation_start_own(&m->operations, &kind, NULL, NULL, NULL, 0, &e) < 0)
                 report(LOG_WARNING, "cannot clear up the pool: %s", e.text);
 }
 
@@ -319,7 +319,7 @@ int op_set_pool_limit(Manager *m, sd_bus_message *call, Error *e) {
 
         if (r >= 0)
                 r = authorize_pool(m, call, "set_pool_limit", NULL, NULL, e);
-        return r <= 0 ? r : operation_start(m, &kind, call, NULL, &limit, NULL, 0, e);
+        return r <= 0 ? r : operation_start(&m->operations, &kind, call, NULL, &limit, NULL, 0, e);
 }
 
 typedef struct Clean {
@@ -389,7 +389,7 @@ static int start_clean(Manager *m, const char *mode, uint64_t flags, sd_bus_mess
         if (!c.all && !streq(mode, "hidden"))
                 return error_set(e, EINVAL, "'%.32s' is neither hidden nor all", mode);
         int r = authorize_pool(m, call, "clean_pool", "mode", mode, e);
-        return r <= 0 ? r : operation_start(m, &kind, call, NULL, &c, NULL, 0, e);
+        return r <= 0 ? r : operation_start(&m->operations, &kind, call, NULL, &c, NULL, 0, e);
 }
 
 int op_clean_pool(Manager *m, sd_bus_message *call, Error *e) {
@@ -493,5 +493,5 @@ int op_list_leftovers(Manager *m, sd_bus_message *call, Error *e) {
         int r = polkit_check(m->daemon.polkit, call, BUS_MACHINE1_NAME ".inspect-images", details,
                              POLKIT_NOBODY, e);
 
-        return r <= 0 ? r : operation_start(m, &kind, call, NULL, NULL, NULL, 0, e);
+        return r <= 0 ? r : operation_start(&m->operations, &kind, call, NULL, NULL, NULL, 0, e);
 }

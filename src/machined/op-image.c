@@ -76,7 +76,7 @@ static int append_row(sd_bus_message *reply, const char *at, size_t n) {
 }
 
 static int finish_list(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "(ssbttto)", append_row, e);
+        return operation_reply_list(call, result, "(ssbttto)", append_row, e);
 }
 
 int op_list_images(Manager *m, sd_bus_message *call, Error *e) {
@@ -88,16 +88,16 @@ int op_list_images(Manager *m, sd_bus_message *call, Error *e) {
         if (r == 0)
                 return 0;
         const bool reveals = r > 0;
-        return operation_start(m, &kind, call, NULL, &reveals, NULL, 0, e);
+        return operation_start(&m->operations, &kind, call, NULL, &reveals, NULL, 0, e);
 }
 
 /* The worker looks the image up again; all it gets is the name. */
 static int start_query(Manager *m, const OperationKind *kind, const Image *image,
                        sd_bus_message *call, Error *e) {
-        int r = operation_start(m, kind, call, NULL, image->name, NULL, 0, e);
+        int r = operation_start(&m->operations, kind, call, NULL, image->name, NULL, 0, e);
 
         if (r > 0)
-                operation_set_subject(m, image->name);
+                operation_set_subject(&m->operations, image->name);
         return r;
 }
 

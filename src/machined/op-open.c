@@ -73,7 +73,7 @@ static int start(Manager *m, const OperationKind *kind, Machine *machine, Sessio
         if (request->kind == SESSION_RUN)
                 for (unsigned i = 0; i < 3; i++)
                         keep[n++] = request->stdio[i];
-        return operation_start(m, kind, call, machine, request, keep, (size_t) n, e);
+        return operation_start(&m->operations, kind, call, machine, request, keep, (size_t) n, e);
 }
 
 int op_open_pty(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "base/home.h"
+#include "bus/operation.h"
 #include "image/metadata.h"
 #include "machined/address.h"
 #include "machined/enter.h"
 #include "machined/id-owner.h"
 #include "machined/op.h"
-#include "machined/operation.h"
 #include "machined/privacy.h"
 
 #define QUERY_USEC ((uint64_t) 10 * 1000000)
@@ -34,7 +34,7 @@ static int start(Manager *m, const OperationKind *kind, Machine *machine, sd_bus
 
         if (machine->class == MACHINE_HOST && kind->finish != finish_fd)
                 return operation_here(kind, call, &target, e);
-        return operation_start(m, kind, call, machine, &target, &target.pidfd,
+        return operation_start(&m->operations, kind, call, machine, &target, &target.pidfd,
                                target.pidfd >= 0 ? 1 : 0, e);
 }
 
@@ -81,7 +81,7 @@ static int append_address(sd_bus_message *reply, const char *at, size_t n) {
 }
 
 static int finish_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "(iay)", append_address, e);
+        return operation_reply_list(call, result, "(iay)", append_address, e);
 }
 
 /* The same with the interface and the scope that each is of. */
@@ -104,7 +104,7 @@ static int append_whole_address(sd_bus_message *reply, const char *at, size_t n)
 }
 
 static int finish_list_addresses(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "(iiayu)", append_whole_address, e);
+        return operation_reply_list(call, result, "(iiayu)", append_whole_address, e);
 }
 
 static int start_addresses(Manager *m, Machine *machine, const OperationKind *kind,

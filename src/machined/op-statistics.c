@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "bus/operation.h"
 #include "machined/op.h"
-#include "machined/operation.h"
 #include "machined/process-list.h"
 #include "machined/statistics.h"
 
@@ -105,7 +105,7 @@ static int append_row(sd_bus_message *reply, const char *at, size_t n) {
 }
 
 static int finish_all(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "(sa{st})", append_row, e);
+        return operation_reply_list(call, result, "(sa{st})", append_row, e);
 }
 
 int op_statistics(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
@@ -118,7 +118,7 @@ int op_statistics(Manager *m, Machine *machine, sd_bus_message *call, Error *e) 
         if (r <= 0)
                 return r;
         r = request_add(&q, machine, e);
-        return r < 0 ? r : operation_start(m, &kind, call, machine, &q, NULL, 0, e);
+        return r < 0 ? r : operation_start(&m->operations, &kind, call, machine, &q, NULL, 0, e);
 }
 
 int op_list_statistics(Manager *m, sd_bus_message *call, Error *e) {
@@ -136,7 +136,7 @@ int op_list_statistics(Manager *m, sd_bus_message *call, Error *e) {
                 if (r < 0)
                         return r;
         }
-        return operation_start(m, &kind, call, NULL, &q, NULL, 0, e);
+        return operation_start(&m->operations, &kind, call, NULL, &q, NULL, 0, e);
 }
 
 typedef struct ProcessRequest {
@@ -165,7 +165,7 @@ static int append_process(sd_bus_message *reply, const char *at, size_t n) {
 }
 
 static int finish_processes(sd_bus_message *call, const OperationResult *result, Error *e) {
-        return op_reply_list(call, result, "(uuusttts)", append_process, e);
+        return operation_reply_list(call, result, "(uuusttts)", append_process, e);
 }
 
 int op_processes(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
@@ -188,5 +188,5 @@ int op_processes(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
                 return error_set(e, EOPNOTSUPP, "machine '%s' shares its control group with others",
                                  machine->name);
         const ProcessRequest q = { .target = target_of(machine), .group = group };
-        return operation_start(m, &kind, call, machine, &q, &q.target.pidfd, 1, e);
+        return operation_start(&m->operations, &kind, call, machine, &q, &q.target.pidfd, 1, e);
 }

@@ -6,9 +6,9 @@
 
 #include "base/home.h"
 #include "base/path.h"
+#include "bus/operation.h"
 #include "machined/enter.h"
 #include "machined/op.h"
-#include "machined/operation.h"
 #include "machined/transfer.h"
 
 #define COPY_REPLACE UINT64_C(1)
@@ -49,7 +49,8 @@ static int authorize(Manager *m, const Machine *machine, sd_bus_message *call, c
 static int start(Manager *m, const OperationKind *kind, Machine *machine, Request *request,
                  sd_bus_message *call, Error *e) {
         request->target = target_of(machine);
-        return operation_start(m, kind, call, machine, request, &request->target.pidfd, 1, e);
+        return operation_start(&m->operations, kind, call, machine, request, &request->target.pidfd,
+                               1, e);
 }
 
 /* The directory that holds @path, below a root, and the name in it. */

@@ -51,7 +51,7 @@ int op_forget(Manager *m, Machine *machine, sd_bus_message *call, Error *e) {
 
 static int append_operation(const OperationInfo *info, void *userdata) {
         return sd_bus_message_append(userdata, "(tssbuttt)", info->id, info->what, info->subject,
-                                     (int) info->is_on_machine, (uint32_t) info->uid, info->started,
+                                     (int) info->has_owner, (uint32_t) info->uid, info->started,
                                      info->done, info->total) < 0
                        ? -ENOMEM
                        : 0;
@@ -69,7 +69,7 @@ int op_list_operations(Manager *m, sd_bus_message *call, Error *e) {
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(tssbuttt)");
         if (r >= 0)
-                r = operation_each(m, append_operation, reply);
+                r = operation_each(&m->operations, append_operation, reply);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
@@ -101,23 +101,23 @@ int op_cancel_operation(Manager *m, sd_bus_message *call, Error *e) {
                 return r;
         /* Who has asked for something may do without it. */
         if (s.id == 0) {
-                (void) operation_cancel_of(m, call);
+                (void) operation_cancel_of(&m->operations, call);
                 return op_sent(sd_bus_reply_method_return(call, NULL), e);
         }
-        r = operation_each(m, match_operation, &s);
+        r = operation_each(&m->operations, match_operation, &s);
         _cleanup_free_ char *subject = s.subject;
         if (r < 0)
                 return error_oom(e);
         /* Who may not know what is under way does not learn it from the numbers either. */
-        const char *details[] = { s.found.is_on_machine ? "machine" : "image", strempty(subject),
+        const char *details[] = { s.found.has_owner ? "machine" : "image", strempty(subject),
                                   "verb", "cancel", NULL };
         r = polkit_check(m->daemon.polkit, call,
-                         r == 0 || s.found.is_on_machine ? BUS_MACHINE1_NAME ".manage-machines"
-                                                         : BUS_MACHINE1_NAME ".manage-images",
+                         r == 0 || s.found.has_owner ? BUS_MACHINE1_NAME ".manage-machines"
+                                                     : BUS_MACHINE1_NAME ".manage-images",
                          details, subject ? s.found.uid : POLKIT_NOBODY, e);
         if (r <= 0)
                 return r;
-        if (!operation_cancel(m, s.id))
+        if (!operation_cancel(&m->operations, s.id))
                 return error_set(e, ENXIO, "no operation %llu is under way",
                                  (unsigned long long) s.id);
         return op_sent(sd_bus_reply_method_return(call, NULL), e);

@@ -3,9 +3,9 @@
  * twins of the Manager (which take the name first) are made in object.c. */
 #pragma once
 
+#include "bus/operation.h"
 #include "machined/image-object.h"
 #include "machined/manager.h"
-#include "machined/operation.h"
 
 #define P SD_BUS_PARAM
 
@@ -146,13 +146,6 @@ int op_authorize(Manager *m, sd_bus_message *call, const char *action, const Mac
                  const char *verb, uid_t owner, Error *e);
 /** op_finish_empty() - answer that it is done */
 int op_finish_empty(sd_bus_message *call, const OperationResult *result, Error *e);
-/* Adds one entry of a list from what follows in a worker's text, @n bytes with a NUL behind. Return: how many bytes
- * that took; 0 what is there makes no entry; -errno. */
-typedef int (*OpAppend)(sd_bus_message *reply, const char *at, size_t n);
-/** op_reply_list() - answer with an array
- * @contents: signature of an entry */
-int op_reply_list(sd_bus_message *call, const OperationResult *result, const char *contents,
-                  OpAppend append, Error *e);
 /** op_finish_assignments() - answer with a{ss}, from a text of "KEY=value" strings that end with NUL */
 int op_finish_assignments(sd_bus_message *call, const OperationResult *result, Error *e);
 /** op_send_assignments() - in a worker: give such a text. Return: 0 or -errno. */

@@ -2,8 +2,8 @@
 /* Whether a machine has booted, as a worker finds out. */
 #pragma once
 
+#include "bus/operation.h"
 #include "machined/enter.h"
-#include "machined/operation.h"
 
 /** readiness_work() - OperationKind.work: @arg is a Target; returns once the machine is ready
  * A machine with systemd in it is when that has done all that starting means; another one when its first

@@ -3,8 +3,8 @@
  * where it has one on a bus, else by joining the machine. */
 #pragma once
 
+#include "bus/operation.h"
 #include "machined/enter.h"
-#include "machined/operation.h"
 
 typedef enum SessionKind {
         SESSION_PTY,   /* a terminal, nothing on it */

@@ -2,7 +2,7 @@
 /* Those who wait, see waiter.h. */
 #include "machined/waiter.h"
 
-#include "machined/operation.h"
+#include "bus/operation.h"
 #include "machined/readiness.h"
 
 #define WAITERS_MAX       4096
@@ -75,8 +75,10 @@ static int on_caller_gone(sd_bus_track *track, void *userdata) {
         return 0;
 }
 
-static void readiness_done(Manager *m, Machine *machine, int r, const OperationResult *result,
+static void readiness_done(void *userdata, void *owner, int r, const OperationResult *result,
                            const Error *e) {
+        Machine *machine = owner;
+        Manager *m = userdata;
         MachineEdge *edge = manager_edge(machine);
 
         edge->is_watched = false;
@@ -92,8 +94,8 @@ static int watch_readiness(Manager *m, Machine *machine, Error *e) {
 
         if (manager_edge(machine)->is_watched)
                 return 0;
-        int r = operation_start_own(m, &kind, machine, &target, &target.pidfd, target.pidfd >= 0,
-                                    e);
+        int r = operation_start_own(&m->operations, &kind, machine, &target, &target.pidfd,
+                                    target.pidfd >= 0, e);
         manager_edge(machine)->is_watched = r >= 0;
         return r;
 }

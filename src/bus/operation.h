@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/text.h"
-#include "machined/manager.h"
+#include "bus/daemon.h"
 
 #define OPERATIONS_MAX    64
 #define OPERATION_FDS_MAX 2
@@ -36,21 +36,33 @@ typedef struct OperationKind {
         uint64_t timeout_usec; /* 0 = none */
         bool is_session;
         /* In the daemon, in the place of finish() for what nobody has called for: @r is 0 with @result, or
-         * a negative code with @e. It is not called if the machine ends before. */
-        void (*done)(Manager *m, Machine *machine, int r, const OperationResult *result,
+         * a negative code with @e. It is not called if the owner ends before. */
+        void (*done)(void *userdata, void *owner, int r, const OperationResult *result,
                      const Error *e);
-        /* The same for what is about no machine, but has a subject. */
-        void (*done_subject)(Manager *m, const char *subject, int r, const OperationResult *result,
-                             const Error *e);
+        /* The same for what has no owner, but a subject. */
+        void (*done_subject)(void *userdata, const char *subject, int r,
+                             const OperationResult *result, const Error *e);
 } OperationKind;
+
+typedef struct Operation Operation;
+
+/* All work of a daemon. */
+typedef struct Operations {
+        Daemon *daemon; /* whose loop it is, and who can tell who calls */
+        void *userdata; /* for done() */
+        const char *(*owner_name)(const void *owner);
+        Operation *first;
+        unsigned n; /* those that somebody still waits for */
+        uint64_t last_id;
+} Operations;
 
 /* What others may know of work that somebody waits for. */
 typedef struct OperationInfo {
         uint64_t id; /* never comes again */
         const char *what;
-        const char *subject; /* a machine's or an image's name; "" = neither */
+        const char *subject; /* its owner's name, or what was set; "" = nothing */
         uid_t uid;           /* who called for it */
-        bool is_on_machine;
+        bool has_owner;
         uint64_t started;     /* µs, CLOCK_REALTIME */
         uint64_t done, total; /* bytes written by now, and in all; UINT64_MAX = unknown */
 } OperationInfo;
@@ -58,32 +70,33 @@ typedef struct OperationInfo {
 /** operation_start() - fork a worker
  * @kind:    static
  * @call:    answered when the worker is done; the reference is taken
- * @machine: a machine whose end ends the work; may be NULL
+ * @owner:   what operation_forget() is told of when it ends; may be NULL
  * @arg:     for the work, as it is now
  * @keep_fds, @n_keep: descriptors that @arg needs; all others are closed in the worker
  * Return: 1; 0 the call comes again when it is known whose it is; -ENOBUFS too many are running; -errno. */
-int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
+int operation_start(Operations *all, const OperationKind *kind, sd_bus_message *call, void *owner,
                     const void *arg, const int *keep_fds, size_t n_keep, Error *e);
 /** operation_start_own() - the same for the daemon itself: no call, not listed, kind->done() gets the outcome */
-int operation_start_own(Manager *m, const OperationKind *kind, Machine *machine, const void *arg,
+int operation_start_own(Operations *all, const OperationKind *kind, void *owner, const void *arg,
                         const int *keep_fds, size_t n_keep, Error *e);
-/** operation_set_subject() - say what the work that was just started is about, if it is no machine */
-void operation_set_subject(Manager *m, const char *subject);
+/** operation_set_subject() - say what the work that was just started is about, if it has no owner */
+void operation_set_subject(Operations *all, const char *subject);
 /** operation_each() - look at all work that somebody waits for, till @f does not return 0
  * Return: what @f returned last; 0 if there is none. */
-int operation_each(Manager *m, int (*f)(const OperationInfo *info, void *userdata), void *userdata);
+int operation_each(Operations *all, int (*f)(const OperationInfo *info, void *userdata),
+                   void *userdata);
 /** operation_cancel() - end work and tell who waits for it. Return: 1; 0 there is none of that number. */
-int operation_cancel(Manager *m, uint64_t id);
+int operation_cancel(Operations *all, uint64_t id);
 /** operation_cancel_of() - the same for all that one connection has asked for
  * @call: of that connection. Return: how many there were. */
-unsigned operation_cancel_of(Manager *m, sd_bus_message *call);
+unsigned operation_cancel_of(Operations *all, sd_bus_message *call);
 /** operation_here() - do the work at once and in the daemon, where all that is looked at is the host's own
  * Return: 0; what the work or the answer returned. */
 int operation_here(const OperationKind *kind, sd_bus_message *call, const void *arg, Error *e);
-/** operation_forget_machine() - a machine goes: whoever waits for work on it is told so */
-void operation_forget_machine(Manager *m, const Machine *machine);
+/** operation_forget() - an owner goes: whoever waits for work on it is told so */
+void operation_forget(Operations *all, const void *owner, int r, const Error *e);
 /** operation_done_all() - kill the workers that somebody waits for; sessions stay */
-void operation_done_all(Manager *m);
+void operation_done_all(Operations *all);
 
 /** operation_send_text() - in the worker: give a text. Return: 0 or -errno. */
 int operation_send_text(const WorkerOut *out, const void *text, size_t n);
@@ -91,3 +104,12 @@ int operation_send_text(const WorkerOut *out, const void *text, size_t n);
 int operation_send_total(const WorkerOut *out, uint64_t bytes);
 /** operation_ready() - in the worker of a session: the result is complete. Return: 0 or -errno. */
 int operation_ready(const WorkerOut *out);
+
+/* Adds one entry of a list from what follows in a worker's text, @n bytes with a NUL behind. Return: how many bytes
+ * that took; 0 what is there makes no entry; -errno. */
+typedef int (*OperationAppend)(sd_bus_message *reply, const char *at, size_t n);
+/** operation_reply_list() - answer with an array
+ * @contents: signature of an entry
+ * Return: > 0, or a negative code with @e set. */
+int operation_reply_list(sd_bus_message *call, const OperationResult *result, const char *contents,
+                         OperationAppend append, Error *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Workers, see operation.h. A worker is a fork, not a program of its own: it starts in a fraction of a
  * millisecond and knows all that the daemon knew. It soon has none of the daemon's descriptors. */
-#include "machined/operation.h"
+#include "bus/operation.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/report.h"
 #include "base/handshake.h"
 #include "base/parse.h"
 #include "base/proc.h"
+#include "bus/error.h"
 
 #define KEEP_FDS_MAX 8
 
@@ -30,9 +30,9 @@ static uint64_t now_realtime(void) {
 
 struct Operation {
         Operation *next;
-        Manager *manager;
+        Operations *all;
         const OperationKind *kind;
-        Machine *machine;
+        void *owner;
         sd_bus_message *call; /* NULL = the daemon's own */
         bool is_pending;      /* somebody still waits for the outcome */
         uint64_t id;
@@ -81,20 +81,20 @@ static Operation *operation_free(Operation *o) {
 DEFINE_CLEANUP(Operation *, operation_free)
 
 static void unlink_operation(Operation *gone) {
-        for (Operation **o = &gone->manager->operations; *o; o = &(*o)->next)
+        for (Operation **o = &gone->all->first; *o; o = &(*o)->next)
                 if (*o == gone) {
                         *o = gone->next;
                         break;
                 }
         if (gone->is_pending && gone->call)
-                gone->manager->n_operations--;
+                gone->all->n--;
         operation_free(gone);
 }
 
 /* The call has its answer now, whatever becomes of the process. */
 static void answered(Operation *o) {
         if (o->call)
-                o->manager->n_operations--;
+                o->all->n--;
         o->is_pending = false;
         o->call = sd_bus_message_unref(o->call);
         o->timeout = sd_event_source_disable_unref(o->timeout);
@@ -109,9 +109,9 @@ static void answered(Operation *o) {
 
 static void tell_own(Operation *o, int r, const OperationResult *result, const Error *e) {
         if (o->kind->done)
-                o->kind->done(o->manager, o->machine, r, result, e);
+                o->kind->done(o->all->userdata, o->owner, r, result, e);
         else
-                o->kind->done_subject(o->manager, o->subject, r, result, e);
+                o->kind->done_subject(o->all->userdata, o->subject, r, result, e);
 }
 
 static void answer_error(Operation *o, int r, const Error *e) {
@@ -271,7 +271,7 @@ static _noreturn_ void run_worker(const Operation *o, const void *arg, const int
 }
 
 static int watch(Operation *o) {
-        sd_event *event = o->manager->daemon.event;
+        sd_event *event = o->all->daemon->event;
         int r = sd_event_add_io(event, &o->input, o->sock, EPOLLIN, on_worker_input, o);
 
         if (r >= 0)
@@ -339,18 +339,18 @@ static int start(Operation *o, const void *arg, const int *keep_fds, size_t n_ke
         return r;
 }
 
-static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
+static int start_any(Operations *all, const OperationKind *kind, sd_bus_message *call, void *owner,
                      const void *arg, const int *keep_fds, size_t n_keep, uid_t uid, Error *e) {
         _cleanup_(operation_freep) Operation *o = calloc(1, sizeof *o);
         if (!o)
                 return error_oom(e);
-        o->manager = m;
+        o->all = all;
         o->kind = kind;
-        o->machine = machine;
-        o->id = ++m->last_operation;
+        o->owner = owner;
+        o->id = ++all->last_id;
         o->started = now_realtime();
         o->total = UINT64_MAX;
-        o->subject = strdup(machine ? machine->name : "");
+        o->subject = strdup(owner && all->owner_name ? all->owner_name(owner) : "");
         if (!o->subject)
                 return error_oom(e);
         o->uid = uid;
@@ -366,36 +366,36 @@ static int start_any(Manager *m, const OperationKind *kind, sd_bus_message *call
         o->is_pending = true;
         if (call) {
                 o->call = sd_bus_message_ref(call);
-                m->n_operations++;
+                all->n++;
         }
-        o->next = m->operations;
-        m->operations = TAKE_PTR(o);
+        o->next = all->first;
+        all->first = TAKE_PTR(o);
         return 0;
 }
 
-int operation_start(Manager *m, const OperationKind *kind, sd_bus_message *call, Machine *machine,
+int operation_start(Operations *all, const OperationKind *kind, sd_bus_message *call, void *owner,
                     const void *arg, const int *keep_fds, size_t n_keep, Error *e) {
         uid_t uid;
 
         assert_se(n_keep <= KEEP_FDS_MAX);
-        if (m->n_operations >= OPERATIONS_MAX)
+        if (all->n >= OPERATIONS_MAX)
                 return error_set(e, ENOBUFS, "too many operations are running");
-        int r = polkit_find_caller(m->daemon.polkit, call, &uid, NULL, e);
+        int r = polkit_find_caller(all->daemon->polkit, call, &uid, NULL, e);
         if (r <= 0)
                 return r;
-        r = start_any(m, kind, call, machine, arg, keep_fds, n_keep, uid, e);
+        r = start_any(all, kind, call, owner, arg, keep_fds, n_keep, uid, e);
         return r < 0 ? r : 1;
 }
 
-int operation_start_own(Manager *m, const OperationKind *kind, Machine *machine, const void *arg,
+int operation_start_own(Operations *all, const OperationKind *kind, void *owner, const void *arg,
                         const int *keep_fds, size_t n_keep, Error *e) {
         assert_se(n_keep <= KEEP_FDS_MAX && (kind->done || kind->done_subject) &&
                   !kind->is_session);
-        return start_any(m, kind, NULL, machine, arg, keep_fds, n_keep, 0, e);
+        return start_any(all, kind, NULL, owner, arg, keep_fds, n_keep, 0, e);
 }
 
-void operation_set_subject(Manager *m, const char *subject) {
-        (void) str_replace(&m->operations->subject, subject);
+void operation_set_subject(Operations *all, const char *subject) {
+        (void) str_replace(&all->first->subject, subject);
 }
 
 /* The kernel counts what the worker writes, however it does that. */
@@ -416,16 +416,16 @@ static uint64_t bytes_written(const Operation *o) {
         return parse_u64(found + strlen("\nwchar: "), 0, UINT64_MAX, &n) < 0 ? UINT64_MAX : n;
 }
 
-int operation_each(Manager *m, int (*f)(const OperationInfo *info, void *userdata),
+int operation_each(Operations *all, int (*f)(const OperationInfo *info, void *userdata),
                    void *userdata) {
         int r = 0;
 
-        for (const Operation *o = m->operations; o && r == 0; o = o->next) {
+        for (const Operation *o = all->first; o && r == 0; o = o->next) {
                 const OperationInfo info = { .id = o->id,
                                              .what = o->kind->what,
                                              .subject = o->subject,
                                              .uid = o->uid,
-                                             .is_on_machine = o->machine,
+                                             .has_owner = o->owner,
                                              .started = o->started,
                                              .done = bytes_written(o),
                                              .total = o->total };
@@ -443,8 +443,8 @@ static void cancel(Operation *o) {
         (void) proc_pidfd_signal(o->pidfd, SIGKILL);
 }
 
-int operation_cancel(Manager *m, uint64_t id) {
-        for (Operation *o = m->operations; o; o = o->next)
+int operation_cancel(Operations *all, uint64_t id) {
+        for (Operation *o = all->first; o; o = o->next)
                 if (o->id == id && o->is_pending && o->call) {
                         cancel(o);
                         return 1;
@@ -452,11 +452,11 @@ int operation_cancel(Manager *m, uint64_t id) {
         return 0;
 }
 
-unsigned operation_cancel_of(Manager *m, sd_bus_message *call) {
+unsigned operation_cancel_of(Operations *all, sd_bus_message *call) {
         const char *sender = sd_bus_message_get_sender(call);
         unsigned n = 0;
 
-        for (Operation *o = m->operations; o; o = o->next)
+        for (Operation *o = all->first; o; o = o->next)
                 if (sender && o->is_pending && o->call &&
                     streq_ptr(sd_bus_message_get_sender(o->call), sender)) {
                         cancel(o);
@@ -480,17 +480,14 @@ int operation_here(const OperationKind *kind, sd_bus_message *call, const void *
         return kind->finish(call, &result, e);
 }
 
-void operation_forget_machine(Manager *m, const Machine *machine) {
-        for (Operation *o = m->operations; o; o = o->next) {
-                if (o->machine != machine)
+void operation_forget(Operations *all, const void *owner, int r, const Error *e) {
+        for (Operation *o = all->first; o; o = o->next) {
+                if (o->owner != owner)
                         continue;
-                o->machine = NULL;
-                if (o->call) {
-                        Error e = {};
-                        int r = error_set(&e, ERR_NO_SUCH_MACHINE, "machine '%s' has ended",
-                                          machine->name);
-                        answer_error(o, r, &e);
-                } else if (o->is_pending)
+                o->owner = NULL;
+                if (o->call)
+                        answer_error(o, r, e);
+                else if (o->is_pending)
                         answered(o);
                 else
                         continue;
@@ -498,11 +495,11 @@ void operation_forget_machine(Manager *m, const Machine *machine) {
         }
 }
 
-void operation_done_all(Manager *m) {
-        while (m->operations) {
-                if (m->operations->is_pending)
-                        (void) proc_pidfd_signal(m->operations->pidfd, SIGKILL);
-                unlink_operation(m->operations);
+void operation_done_all(Operations *all) {
+        while (all->first) {
+                if (all->first->is_pending)
+                        (void) proc_pidfd_signal(all->first->pidfd, SIGKILL);
+                unlink_operation(all->first);
         }
 }
 
@@ -516,4 +513,22 @@ int operation_send_total(const WorkerOut *out, uint64_t bytes) {
 
 int operation_ready(const WorkerOut *out) {
         return handshake_send_phase(out->sock, 0);
+}
+
+int operation_reply_list(sd_bus_message *call, const OperationResult *result, const char *contents,
+                         OperationAppend append, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply), taken = 1;
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', contents);
+        for (size_t at = 0; r >= 0 && at < result->n_text && taken > 0; at += (size_t) taken) {
+                r = append(reply, result->text + at, result->n_text - at);
+                taken = MAX(r, 0);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return r < 0 ? error_set(e, r, "cannot answer: %m") : 1;
 }
