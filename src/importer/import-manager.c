@@ -289,17 +289,19 @@ int import_manager_load(ImportManager *m, Error *e) {
 bool import_manager_is_idle(void *userdata) {
         ImportManager *m = userdata;
 
-        return m->n_watched == 0 && !m->sweep && import_front_is_idle(m) &&
+        return m->n_watched == 0 && !m->sweep && !m->operations.first && import_front_is_idle(m) &&
                !polkit_is_asking(m->daemon.polkit);
 }
 
 int import_manager_init(ImportManager *m, Error *e) {
+        m->operations = (Operations){ .daemon = &m->daemon, .userdata = m };
         m->state_fd = m->sweep_pidfd = -EBADF;
         m->state_path = home_run("skep/import");
         return m->state_path ? open_state(m, e) : error_oom(e);
 }
 
 void import_manager_done(ImportManager *m) {
+        operation_done_all(&m->operations);
         import_front_done(m);
         while (m->n_watched > 0)
                 (void) watched_free(m->watched[--m->n_watched]);

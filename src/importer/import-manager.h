@@ -2,7 +2,7 @@
 /* The daemon's transfers and what happens to them. What is called over the bus is in import-bus.c. */
 #pragma once
 
-#include "bus/daemon.h"
+#include "bus/operation.h"
 #include "importer/transfer-rate.h"
 #include "importer/transfer.h"
 
@@ -27,6 +27,7 @@ typedef struct Watched {
 
 struct ImportManager {
         Daemon daemon;
+        Operations operations;
         int state_fd; /* /run/skep/import */
         char *state_path;
         uint32_t last_id;

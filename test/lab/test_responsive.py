@@ -131,6 +131,21 @@ def test_nobody_waits_for_others(lab, hung):
             "rm /root/gigabyte /var/lib/machines/box/gigabyte")
 
 
+def test_importer_waits_for_no_image(lab, hung):
+    """Who lists images waits for all of them, and nobody for who does."""
+    manager = "org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager"
+    listing = lab.spawn(["busctl", "call", *manager.split(), "ListImages", "st", "machine", "0"],
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lab.wait_for("ps --no-headers -o wchan:30,comm -A", text="fuse")
+    assert lab.out(f"busctl --timeout=5 call {manager} ListTransfers") == "a(usssdo) 0"
+    lab.run("cd /root && mkdir t && touch t/x && tar -cf t.tar t && "
+            f"busctl --timeout=5 call {manager} ImportTar hsbb 3 other false false 3<t.tar; rm -r t t.tar")
+    assert listing.poll() is None, listing.stdout.read()
+    lab.run("echo 1 >/sys/fs/fuse/connections/*/abort")
+    assert '"box"' in listing.communicate(timeout=60)[0]
+    assert lab.out("systemctl show -P NRestarts skep-importd") == "0"
+
+
 def test_who_looks_into_an_image_can_do_nothing_else(lab):
     """Seen while it waits for a file in there."""
     with silence(lab, "/var/lib/machines/slow/etc"):
