@@ -5,6 +5,7 @@
 #include <bzlib.h>
 
 #include "importer/bits.h"
+#include "importer/bzip2-block.h"
 #include "importer/codec.h"
 #include "importer/held.h"
 #include "importer/parallel.h"
@@ -13,9 +14,13 @@
 
 /* What a block of 900 kB can become: 20 bits of each of its bytes, and tables. */
 #define BLOCK_BYTES_MAX ((size_t) 2560 * 1024)
+/* What one is as a rule, at most; so much of each may wait. */
+#define BLOCK_BYTES ((size_t) 900 * 1024)
+/* Each has eight megabytes to unpack in. */
+#define THREADS_MAX 4
 
 typedef enum Kind {
-        KIND_BLOCK, /* .bits: its length; .argument: where it begins in the first byte, and 256 times the level */
+        KIND_BLOCK, /* .bits: its length; .argument: the bit where it begins, and 256 times the level */
         KIND_END, /* .argument: the checksum of all blocks */
 } Kind;
 
@@ -26,95 +31,154 @@ typedef struct Shared {
         uint32_t checksum; /* of the blocks so far */
 } Shared;
 
-/* Behind the mark of a block is its own checksum. */
-static void add_checksum(Shared *s, const Bits *block) {
-        s->checksum = (s->checksum << 1 | s->checksum >> 31) ^
-                      (uint32_t) bits_at((const uint8_t *) block->bytes.p, BZIP2_MARK_BITS, 32);
-}
-
 static bool counts(const void *shared) {
         return ((const Shared *) shared)->carried.n == 0;
 }
 
-static char level_of(const Chunk *c) {
-        return (char) (c->argument / 256);
+/* Where the bits of a block are. */
+typedef struct Place {
+        const uint8_t *data;
+        size_t size;
+        uint64_t at, n;
+        uint64_t offset; /* of the stream, for errors */
+        unsigned level;
+} Place;
+
+static Place place_of(const Chunk *c) {
+        return (Place){ .data = c->data,
+                        .size = c->n,
+                        .at = c->argument % 8,
+                        .n = c->bits,
+                        .offset = c->offset,
+                        .level = (unsigned) (c->argument / 256) };
 }
 
-/* Unpacks one block as a stream of its own. Return: 0; 1 = it is no block, and nothing came of it;
- * -errno. */
-static int unpack_block(Parallel *p, Chunk *c, const Bits *block, uint64_t offset, char level,
-                        Error *e) {
-        _cleanup_(buf_done) Buf stream = {};
-        _cleanup_free_ char *out = malloc(FILTER_OUTPUT_SIZE);
-        static const uint8_t end[] = { 0x17, 0x72, 0x45, 0x38, 0x50, 0x90 };
-        Bits b = {};
-        bz_stream z = {};
-        int r;
+/* Behind the mark of a block is its own checksum. */
+static void add_checksum(Shared *s, const Place *l) {
+        s->checksum = (s->checksum << 1 | s->checksum >> 31) ^
+                      (uint32_t) bits_at(l->data, l->at + BZIP2_MARK_BITS, 32);
+}
 
-        if (block->n < BZIP2_MARK_BITS + 32)
-                return 1;
-        const char header[] = { 'B', 'Z', 'h', level };
-        r = buf_append(&b.bytes, header, sizeof header);
-        b.n = sizeof header * 8;
+/* Of a thread. */
+typedef struct Unpacker {
+        Bzip2Block *block;
+        uint8_t *out;
+} Unpacker;
+
+static int unpacker_open(Unpacker *u) {
+        if (!u->out)
+                u->out = malloc(FILTER_OUTPUT_SIZE);
+        return !u->out ? -ENOMEM : u->block ? 0 : bzip2_block_new(&u->block);
+}
+
+static void unpacker_close(void *state) {
+        Unpacker *u = state;
+
+        (void) bzip2_block_free(u->block);
+        free(u->out);
+}
+
+static int bad_block(const Place *l, Error *e) {
+        return codec_corrupt("bzip2", l->offset, "the checksum of a block does not match", e);
+}
+
+/* A block as a stream of its own. Return: 0 or -ENOMEM. */
+static int make_stream(const Place *l, Buf *ret) {
+        static const uint8_t end[] = { 0x17, 0x72, 0x45, 0x38, 0x50, 0x90 };
+        const uint8_t header[] = { 'B', 'Z', 'h', (uint8_t) ('0' + l->level) };
+        Bits b = {};
+        int r = bits_append(&b, header, 0, HEADER_BYTES * 8);
+
         if (r >= 0)
-                r = bits_append(&b, (const uint8_t *) block->bytes.p, 0, block->n);
+                r = bits_append(&b, l->data, l->at, l->n);
         if (r >= 0)
                 r = bits_append(&b, end, 0, BZIP2_MARK_BITS);
         /* The checksum of a stream of one block is the block's. */
         if (r >= 0)
-                r = bits_append(&b, (const uint8_t *) block->bytes.p, BZIP2_MARK_BITS, 32);
-        stream = b.bytes;
-        if (r < 0 || !out || BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
-                return error_oom(e);
+                r = bits_append(&b, l->data, l->at + BZIP2_MARK_BITS, 32);
+        *ret = b.bytes;
+        return r;
+}
 
+/* What only the first versions made is unpacked by libbz2. Return: as unpack_block(). */
+static int unpack_random(Parallel *p, Unpacker *u, Chunk *c, const Place *l, Error *e) {
+        _cleanup_(buf_done) Buf stream = {};
+        bz_stream z = {};
+        bool some = false;
+        int r, q = 0;
+
+        if (make_stream(l, &stream) < 0 || BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
+                return error_oom(e);
         z.next_in = stream.p;
         z.avail_in = (unsigned) stream.n;
-        bool some = false;
         do {
-                z.next_out = out;
+                z.next_out = (char *) u->out;
                 z.avail_out = FILTER_OUTPUT_SIZE;
                 r = BZ2_bzDecompress(&z);
                 size_t n = FILTER_OUTPUT_SIZE - z.avail_out;
                 if (r == BZ_OK && n == 0)
                         r = BZ_UNEXPECTED_EOF;
                 some = some || n > 0;
-                int q = r == BZ_OK || r == BZ_STREAM_END ? parallel_emit(p, c, out, n, e) : 0;
-                if (q < 0) {
-                        (void) BZ2_bzDecompressEnd(&z);
-                        return q;
-                }
-        } while (r == BZ_OK);
+                if (r == BZ_OK || r == BZ_STREAM_END)
+                        q = parallel_emit(p, c, u->out, n, e);
+        } while (r == BZ_OK && q >= 0);
         (void) BZ2_bzDecompressEnd(&z);
 
-        if (r == BZ_STREAM_END)
-                return 0;
-        if (r == BZ_MEM_ERROR)
-                return error_oom(e);
-        return some ? codec_corrupt("bzip2", offset, "the checksum of a block does not match", e)
-                    : 1;
+        return q < 0                ? q
+               : r == BZ_STREAM_END ? 0
+               : r == BZ_MEM_ERROR  ? error_oom(e)
+               : some               ? bad_block(l, e)
+                                    : 1;
 }
 
-/* In its turn: the block belongs to what could not be unpacked before it. */
-static int unpack_carried(Parallel *p, Shared *s, Chunk *c, const Bits *block, Error *e) {
-        _cleanup_(buf_done) Buf owned = {};
-        int r = parallel_discard(p, c);
+/* Return: 0; 1 = it is no block, and nothing came of it; -errno. */
+static int unpack_block(Parallel *p, Unpacker *u, Chunk *c, const Place *l, Error *e) {
+        size_t n;
+        int r, q = 0;
 
+        if (unpacker_open(u) < 0)
+                return error_oom(e);
+        r = bzip2_block_decode(u->block, l->data, l->size, l->at, l->n, l->level);
+        if (r == -EOPNOTSUPP)
+                return unpack_random(p, u, c, l, e);
+        if (r < 0)
+                return 1;
+        while (q >= 0 && (r = bzip2_block_read(u->block, u->out, FILTER_OUTPUT_SIZE, &n)) > 0)
+                q = parallel_emit(p, c, u->out, n, e);
+        return q < 0 ? q : r < 0 ? bad_block(l, e) : 0;
+}
+
+/* In its turn: the block belongs to what could not be unpacked before it, if there is such. */
+static int carry(Parallel *p, Unpacker *u, Shared *s, Chunk *c, const Place *block, Error *e) {
+        bool more = s->carried.n > 0;
+        int r = more ? parallel_discard(p, c) : 0;
+
+        if (!more)
+                s->carried_offset = block->offset;
         if (r >= 0)
-                r = bits_append(&s->carried, (const uint8_t *) block->bytes.p, 0, block->n);
+                r = bits_append(&s->carried, block->data, block->at, block->n);
         if (r == -ENOMEM)
                 return error_oom(e);
         if (r < 0 || s->carried.bytes.n > BLOCK_BYTES_MAX)
                 return codec_corrupt("bzip2", s->carried_offset, NULL, e);
+        if (!more)
+                return 0;
 
-        Bits all = s->carried;
-        owned = all.bytes;
+        const Place all = { .data = (const uint8_t *) s->carried.bytes.p,
+                            .size = s->carried.bytes.n,
+                            .n = s->carried.n,
+                            .offset = s->carried_offset,
+                            .level = block->level };
+        Bits carried = s->carried;
+        /* What comes of it counts. */
         s->carried = (Bits){};
-        r = unpack_block(p, c, &all, s->carried_offset, level_of(c), e);
-        if (r > 0) {
-                s->carried = all;
-                owned = (Buf){};
-        } else if (r == 0)
+        r = unpack_block(p, u, c, &all, e);
+        if (r == 0)
                 add_checksum(s, &all);
+        if (r > 0)
+                s->carried = carried;
+        else
+                buf_done(&carried.bytes);
         return MIN(r, 0);
 }
 
@@ -130,33 +194,19 @@ static int decode_end(Shared *s, const Chunk *c, Error *e) {
 }
 
 static int decode(Parallel *p, void *state, void *shared, Chunk *c, Error *e) {
+        const Place block = place_of(c);
         Shared *s = shared;
-        Bits block = {};
-        _cleanup_(buf_done) Buf owned = {};
-        int unpacked = 0, r = 0;
+        int unpacked = c->kind == KIND_BLOCK ? unpack_block(p, state, c, &block, e) : 0;
 
-        if (c->kind == KIND_BLOCK) {
-                r = bits_append(&block, c->data, c->argument % 8, c->bits);
-                owned = block.bytes;
-                if (r < 0)
-                        return error_oom(e);
-                unpacked = unpack_block(p, c, &block, c->offset, level_of(c), e);
-                if (unpacked < 0 && unpacked != -EAGAIN)
-                        return unpacked;
-        }
-        r = parallel_wait_turn(p, c, e);
+        if (unpacked < 0 && unpacked != -EAGAIN)
+                return unpacked;
+        int r = parallel_wait_turn(p, c, e);
         if (r < 0)
                 return r;
         if (c->kind == KIND_END)
                 return decode_end(s, c, e);
-        if (s->carried.n > 0)
-                return unpack_carried(p, s, c, &block, e);
-        if (unpacked > 0) {
-                s->carried = block;
-                s->carried_offset = c->offset;
-                owned = (Buf){};
-                return 0;
-        }
+        if (s->carried.n > 0 || unpacked > 0)
+                return carry(p, state, s, c, &block, e);
         add_checksum(s, &block);
         return 0;
 }
@@ -218,7 +268,7 @@ static int submit_block(Bzip2 *z, uint64_t end, Error *e) {
                 .n = n - from,
                 .offset = z->held.offset + from,
                 .bits = end - z->start,
-                .argument = z->start % 8 + 256 * (uint64_t) (uint8_t) z->level,
+                .argument = z->start % 8 + 256 * (uint64_t) (z->level - '0'),
         };
 
         c.data = malloc(c.n);
@@ -378,7 +428,14 @@ int filter_bzip2_new(Stage *next, Stage **ret, Error *e) {
                 .end = bzip2_end,
                 .free = bzip2_free,
         };
-        static const ParallelOps parallel_ops = { .decode = decode, .counts = counts };
+        static const ParallelOps parallel_ops = {
+                .state_size = sizeof(Unpacker),
+                .close = unpacker_close,
+                .decode = decode,
+                .counts = counts,
+                .processors_max = THREADS_MAX,
+                .chunk_size = BLOCK_BYTES,
+        };
         Bzip2 *z = calloc(1, sizeof *z);
 
         if (!z) {

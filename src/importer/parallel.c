@@ -210,6 +210,8 @@ int parallel_new(const ParallelOps *ops, void *shared, Stage *next, Parallel **r
         (void) pthread_cond_init(&p->changed, NULL);
 
         int n = sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
+        if (ops->processors_max > 0)
+                n = MIN(n, (int) ops->processors_max);
         n = MIN(ops->threads > 0 ? (int) MIN(ops->threads, 1000u) : MAX(n, 1),
                 PARALLEL_THREADS_MAX);
         p->input_max = ops->chunk_size > 0 ? ops->chunk_size * ((size_t) n + 1)

@@ -38,6 +38,8 @@ typedef struct ParallelOps {
          * parallel_emit() is -EAGAIN. */
         bool (*counts)(const void *shared);
         unsigned threads; /* 0 = one for each processor; PARALLEL_THREADS_MAX at most */
+        unsigned
+                processors_max; /* use no more of them, for the memory that each thread takes; 0 = all */
         size_t chunk_size; /* if all pieces are that large, one more than there are threads may wait; 0 = any
                             * number may, of PARALLEL_INPUT_MAX bytes */
 } ParallelOps;
