@@ -30,6 +30,17 @@ static int clone_mount(int fd, unsigned flags, Error *e) {
         return clone < 0 ? error_set(e, errno, "cannot make a mount of the directory: %m") : clone;
 }
 
+/* What is made there can neither be executed nor, if it is a device, be opened. */
+static int set_harmless(int fd, Error *e) {
+        struct mount_attr attr = {
+                .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+        };
+
+        if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+                return error_set(e, errno, "cannot make a mount harmless: %m");
+        return 0;
+}
+
 static int set_read_only(int fd, Error *e) {
         struct mount_attr attr = {
                 .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
@@ -69,8 +80,9 @@ static int isolate(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
 
         if (target_fd >= 0) {
                 target = clone_mount(target_fd, 0, e);
-                if (target < 0)
-                        return target;
+                r = target < 0 ? target : set_harmless(target, e);
+                if (r < 0)
+                        return r;
         }
         if (source_fd >= 0)
                 r = clone_source(source_fd, &source, ret_is_foreign, e);
@@ -166,12 +178,19 @@ int confine_sync(int dir_fd, const char *place, Error *e) {
 int confine_filter(Error *e) {
         return 0;
 }
+
+int confine_filter_files(Error *e) {
+        return 0;
+}
 #else
-int confine_filter(Error *e) {
+/* The others are before those of trees. */
+#define N_TREE_CALLS 26
+
+static int filter(bool has_trees, Error *e) {
 #define CALL(name)                                                                                 \
         { .number = SYS_##name }
         static const ConfineCall calls[] = {
-                /* files */
+                /* files that are open */
                 CALL(read),
                 CALL(pread64),
                 CALL(readv),
@@ -184,39 +203,13 @@ int confine_filter(Error *e) {
                 CALL(newfstatat),
                 CALL(statx),
                 CALL(fstatfs),
-                CALL(openat),
-                CALL(openat2),
-                CALL(getdents64),
-                CALL(readlinkat),
-                CALL(faccessat),
-                CALL(faccessat2),
-                CALL(mkdirat),
-                CALL(mknodat),
-                CALL(linkat),
-                CALL(symlinkat),
-                CALL(unlinkat),
-                CALL(renameat2),
                 CALL(ftruncate),
                 CALL(fallocate),
                 CALL(fadvise64),
                 CALL(copy_file_range),
-                CALL(fchmod),
-                CALL(fchmodat),
-                CALL(fchown),
-                CALL(fchownat),
-                CALL(utimensat),
-                CALL(fsetxattr),
-                CALL(fgetxattr),
-                CALL(flistxattr),
-                CALL(fremovexattr),
-                CALL(lsetxattr),
-                CALL(lgetxattr),
-                CALL(llistxattr),
                 CALL(fsync),
                 CALL(fdatasync),
-                CALL(syncfs),
                 CALL(sync_file_range),
-                CALL(umask),
                 { .number = SYS_ioctl, .argument = (uint32_t) FICLONE },
                 { .number = SYS_ioctl, .argument = (uint32_t) FICLONERANGE },
                 { .number = SYS_fcntl, .argument = F_GETFL },
@@ -258,8 +251,43 @@ int confine_filter(Error *e) {
                 CALL(restart_syscall),
                 CALL(exit),
                 CALL(exit_group),
+                /* trees, N_TREE_CALLS */
+                CALL(openat),
+                CALL(openat2),
+                CALL(getdents64),
+                CALL(readlinkat),
+                CALL(faccessat),
+                CALL(faccessat2),
+                CALL(mkdirat),
+                CALL(mknodat),
+                CALL(linkat),
+                CALL(symlinkat),
+                CALL(unlinkat),
+                CALL(renameat2),
+                CALL(fchmod),
+                CALL(fchmodat),
+                CALL(fchown),
+                CALL(fchownat),
+                CALL(utimensat),
+                CALL(fsetxattr),
+                CALL(fgetxattr),
+                CALL(flistxattr),
+                CALL(fremovexattr),
+                CALL(lsetxattr),
+                CALL(lgetxattr),
+                CALL(llistxattr),
+                CALL(syncfs),
+                CALL(umask),
         };
 #undef CALL
-        return confine_calls(calls, ELEMENTSOF(calls), e);
+        return confine_calls(calls, ELEMENTSOF(calls) - (has_trees ? 0 : N_TREE_CALLS), e);
+}
+
+int confine_filter(Error *e) {
+        return filter(true, e);
+}
+
+int confine_filter_files(Error *e) {
+        return filter(false, e);
 }
 #endif

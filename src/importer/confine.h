@@ -29,6 +29,9 @@ int confine_converter(Error *e);
  * To be called after one of the above, before threads are started.
  * Return: 1 it is so; 0 there is no filter in this build; -errno. */
 int confine_filter(Error *e);
+/** confine_filter_files() - likewise for who has open all that it needs: nothing is opened, and no owner, mode or mark
+ * is changed, not even of that */
+int confine_filter_files(Error *e);
 /** confine_sync() - write the file system to the disk that a directory from the above is on
  * @place: where that is, for errors. Return: 0 or -errno. */
 int confine_sync(int dir_fd, const char *place, Error *e);

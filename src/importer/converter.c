@@ -123,7 +123,7 @@ static int convert(void *context, HelperState *helper, Error *e) {
         int r = confine_converter(e);
 
         if (r >= 0)
-                r = confine_filter(e);
+                r = confine_filter_files(e);
         if (r >= 0)
                 r = room_check(w->job->room, estimate(w), e);
         if (r >= 0)

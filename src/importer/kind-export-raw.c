@@ -102,7 +102,7 @@ static int pack(void *context, HelperState *helper, Error *e) {
         int r = confine_converter(e);
 
         if (r >= 0)
-                r = confine_filter(e);
+                r = confine_filter_files(e);
         if (r >= 0 && t->path && job->packing.format == FORMAT_PLAIN)
                 return copy_disk(job, helper, digest, e);
         if (r >= 0)

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/landlock.h>
 #include <net/if.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,12 +25,14 @@
 #include <unistd.h>
 
 #include "base/confine.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "importer/confine.h"
 
 typedef struct Place {
         char *base;
         int base_fd, target_fd, source_fd;
+        int input_fd, disk_fd; /* files: what is read, and what is written */
 } Place;
 
 static int make_place(void **state) {
@@ -48,6 +52,10 @@ static int make_place(void **state) {
             file_write(p->base_fd, "other", "x", O_CREAT, 0600) < 0)
                 return -1;
         p->source_fd = openat(p->base_fd, "source", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        p->input_fd = openat(p->source_fd, "file", O_RDONLY | O_CLOEXEC);
+        p->disk_fd = openat(p->target_fd, "disk", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (mknodat(p->target_fd, "zero", S_IFCHR | 0666, 0x105) < 0 && geteuid() == 0)
+                return -1;
         *state = p;
         return 0;
 }
@@ -55,6 +63,8 @@ static int make_place(void **state) {
 static int remove_place(void **state) {
         Place *p = *state;
 
+        (void) close(p->input_fd);
+        (void) close(p->disk_fd);
         (void) close(p->source_fd);
         (void) close(p->target_fd);
         (void) close(p->base_fd);
@@ -251,7 +261,105 @@ static int try_thread(const Place *p, int fd) {
                        : -1;
 }
 
-/* And what the other two may do: the copier also reads, the packer reads alone. */
+static int try_secret(const Place *p, int fd) {
+        return open("/etc/shadow", O_RDONLY | O_CLOEXEC);
+}
+
+static int try_kernel_log(const Place *p, int fd) {
+        return open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static int try_memory_device(const Place *p, int fd) {
+        return openat(fd, "zero", O_RDWR | O_CLOEXEC);
+}
+
+static int try_kill_all(const Place *p, int fd) {
+        return kill(-1, 0);
+}
+
+static int try_signal_by_fd(const Place *p, int fd) {
+        return (int) syscall(SYS_pidfd_open, getppid(), 0);
+}
+
+/* Who has no death signal runs on when the worker is dead. */
+static int try_survive(const Place *p, int fd) {
+        return prctl(PR_SET_PDEATHSIG, 0);
+}
+
+static int try_new_session(const Place *p, int fd) {
+        return setsid();
+}
+
+static int try_become(const Place *p, int fd) {
+        return setresuid(1, 1, 1);
+}
+
+static int try_capabilities(const Place *p, int fd) {
+        return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_CHOWN, 0, 0);
+}
+
+static int try_new_mounts(const Place *p, int fd) {
+        return unshare(CLONE_NEWNS);
+}
+
+static int try_ring(const Place *p, int fd) {
+        char parameters[256] = "";
+
+        return (int) syscall(SYS_io_uring_setup, 1, parameters);
+}
+
+static int try_program(const Place *p, int fd) {
+        return (int) syscall(SYS_bpf, 5, NULL, 0) < 0 && errno != EPERM ? 0 : -1;
+}
+
+static int try_keys(const Place *p, int fd) {
+        return (int) syscall(SYS_keyctl, 0, -3, 1);
+}
+
+/* And what the others may do: the copier also reads, the packer reads alone, the converter has two files. */
+
+static int try_read_disk(const Place *p, int fd) {
+        char byte;
+
+        return pread(p->input_fd, &byte, 1, 0) == 1 ? 0 : -1;
+}
+
+static int try_write_disk(const Place *p, int fd) {
+        return ftruncate(p->disk_fd, 1 << 20) < 0 || pwrite(p->disk_fd, "x", 1, 1000) != 1 ||
+                               fallocate(p->disk_fd, FALLOC_FL_KEEP_SIZE, 0, 4096) < 0
+                       ? -1
+                       : 0;
+}
+
+static int try_write_input(const Place *p, int fd) {
+        return (int) pwrite(p->input_fd, "x", 1, 0);
+}
+
+/* A descriptor that can be read may be opened anew to be written to. */
+static int try_reopen_input(const Place *p, int fd) {
+        char path[FD_PATH_MAX];
+
+        return open(fd_path(p->input_fd, path), O_WRONLY | O_CLOEXEC);
+}
+
+static int try_owner_of_disk(const Place *p, int fd) {
+        return fchown(p->disk_fd, 1, 1);
+}
+
+/* Executed by everybody as root, for instance. */
+static int try_mode_of_disk(const Place *p, int fd) {
+        return fchmod(p->disk_fd, 04755);
+}
+
+static int try_mode_of_input(const Place *p, int fd) {
+        return fchmod(p->input_fd, 04755);
+}
+
+static int try_mark_disk(const Place *p, int fd) {
+        int flags = 0x10; /* immutable */
+
+        return ioctl(p->disk_fd, FS_IOC_SETFLAGS, &flags);
+}
 
 static int try_read_source(const Place *p, int fd) {
         return openat(p->source_fd, "file", O_RDONLY | O_CLOEXEC);
@@ -276,7 +384,13 @@ static int try_above_source(const Place *p, int fd) {
 /* Exit statuses of the child. */
 enum { COULD, COULD_NOT, NOT_CONFINED };
 
-typedef enum Role { UNPACKER = 1 << 0, COPIER = 1 << 1, PACKER = 1 << 2, ALL = 7 } Role;
+typedef enum Role {
+        UNPACKER = 1 << 0,
+        COPIER = 1 << 1,
+        PACKER = 1 << 2,
+        CONVERTER = 1 << 3,
+        ALL = 15,
+} Role;
 
 static const struct {
         const char *name;
@@ -285,13 +399,22 @@ static const struct {
         bool allowed;
 } filtered[] = {
         { "unpack", try_unpack, UNPACKER | COPIER, true },
-        { "unpack", try_unpack, PACKER, false },
+        { "unpack", try_unpack, PACKER | CONVERTER, false },
+        { "read the disk", try_read_disk, CONVERTER, true },
+        { "write the disk", try_write_disk, CONVERTER, true },
+        { "write to what it reads", try_write_input, ALL, false },
+        { "open what it reads anew", try_reopen_input, ALL, false },
+        { "give the disk away", try_owner_of_disk, CONVERTER, false },
+        { "change the mode of the disk", try_mode_of_disk, CONVERTER, false },
+        { "change the mode of what it reads", try_mode_of_input, CONVERTER, false },
+        { "mark the disk", try_mark_disk, CONVERTER, false },
         { "thread", try_thread, ALL, true },
         { "read the source", try_read_source, COPIER | PACKER, true },
-        { "write to the source", try_write_source, COPIER | PACKER, false },
-        { "create in the source", try_create_in_source, COPIER | PACKER, false },
-        { "change the source", try_change_source, COPIER | PACKER, false },
-        { "above the source", try_above_source, COPIER | PACKER, false },
+        { "read the source", try_read_source, CONVERTER, false },
+        { "write to the source", try_write_source, COPIER | PACKER | CONVERTER, false },
+        { "create in the source", try_create_in_source, COPIER | PACKER | CONVERTER, false },
+        { "change the source", try_change_source, COPIER | PACKER | CONVERTER, false },
+        { "above the source", try_above_source, COPIER | PACKER | CONVERTER, false },
         { "create", try_create, ALL, false },
         { "read", try_read, ALL, false },
         { "execute", try_execute, ALL, false },
@@ -308,6 +431,19 @@ static const struct {
         { "terminal", try_terminal, ALL, false },
         { "limits", try_limits, ALL, false },
         { "change the root", try_change_root, ALL, false },
+        { "read a secret", try_secret, ALL, false },
+        { "read the log of the kernel", try_kernel_log, ALL, false },
+        { "use a device it has made", try_memory_device, UNPACKER | COPIER, false },
+        { "signal everybody", try_kill_all, ALL, false },
+        { "get hold of a process", try_signal_by_fd, ALL, false },
+        { "survive its parent", try_survive, ALL, false },
+        { "leave the session", try_new_session, ALL, false },
+        { "become somebody else", try_become, ALL, false },
+        { "raise a capability", try_capabilities, ALL, false },
+        { "have mounts of its own", try_new_mounts, ALL, false },
+        { "have calls made for it", try_ring, ALL, false },
+        { "load a program into the kernel", try_program, ALL, false },
+        { "use keys", try_keys, ALL, false },
 };
 
 _noreturn_ static void run_filtered(Place p, size_t i, Role role) {
@@ -316,12 +452,13 @@ _noreturn_ static void run_filtered(Place p, size_t i, Role role) {
         (void) umask(0);
         r = role == UNPACKER ? confine_unpacker(p.target_fd, &fd, NULL)
             : role == COPIER ? confine_copier(source_fd, p.target_fd, &p.source_fd, &fd, NULL)
-                             : confine_packer(source_fd, &p.source_fd, NULL);
-        if (role == PACKER)
+            : role == PACKER ? confine_packer(source_fd, &p.source_fd, NULL)
+                             : confine_converter(NULL);
+        if (role == PACKER || role == CONVERTER)
                 fd = p.target_fd;
-        _exit(r < 0 || confine_filter(NULL) < 0 ? NOT_CONFINED
-              : filtered[i].try(&p, fd) >= 0    ? COULD
-                                                : COULD_NOT);
+        if (r >= 0)
+                r = role == CONVERTER ? confine_filter_files(NULL) : confine_filter(NULL);
+        _exit(r < 0 ? NOT_CONFINED : filtered[i].try(&p, fd) >= 0 ? COULD : COULD_NOT);
 }
 
 /* Whether there is a filter in this build. */
@@ -346,7 +483,7 @@ static void misbehaving(void **state) {
         if (geteuid() != 0 || !has_landlock() || !has_filter())
                 skip();
         for (size_t i = 0; i < ELEMENTSOF(filtered); i++)
-                for (Role role = UNPACKER; role <= PACKER; role <<= 1) {
+                for (Role role = UNPACKER; role <= CONVERTER; role <<= 1) {
                         int status;
 
                         if (!(filtered[i].who & role))
