@@ -53,7 +53,7 @@ def test_nothing_comes_of_nonsense(lab):
     end = time.monotonic() + seconds
 
     def fuzz(seed):
-        return ["python3", f"{HERE}/busfuzz.py", str(max(1, end - time.monotonic())), str(seed), *pids]
+        return ["python3", f"{HERE}/busfuzz.py", "machine1", str(max(1, end - time.monotonic())), str(seed), *pids]
 
     stranger = lab.spawn(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *fuzz(seed + 1)],
                          stdout=-1, stderr=-2, text=True)

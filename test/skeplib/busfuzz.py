@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs in a lab, beside wire.py: calls everything that org.freedesktop.machine1 says it has, with arguments made up
-from its introspection data, many calls at a time, for some seconds. Ends with status 1 when the daemon died of it, and
-shows the last calls then.
+"""Runs in a lab, beside wire.py: calls everything that a service says it has, with arguments made up from its
+introspection data, many calls at a time, for some seconds. Ends with status 1 when the daemon died of it, and shows the
+last calls then.
 
-Usage: busfuzz.py SECONDS SEED [PID...]; the PIDs are processes that it may make machines of, and end."""
+Usage: busfuzz.py machine1|import1 SECONDS SEED [PID...]; the PIDs are processes that it may make machines of, and
+end."""
 
 import collections
 import os
@@ -14,8 +15,7 @@ from xml.etree import ElementTree
 
 import wire
 
-NAME = "org.freedesktop.machine1"
-PATH = "/org/freedesktop/machine1"
+MACHINE1 = "org.freedesktop.machine1"
 # These are known to work; and there is no use in filling the lab's memory.
 SKIPPED = {"org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Introspectable"}
 # Paths of the lab that may come to harm are not among them.
@@ -26,7 +26,7 @@ TEXTS = [
     "leader", "supervisor", "all", "hidden", "root", "nobody", "nosuchuser", "0", "65534", "-1", "/", "/bin/true",
     "/bin/false", "/nonexistent", "/tmp/fuzz", "/tmp/fuzz/a", "/tmp/fuzz/b/c", "/tmp/fuzz/../fuzz/a",
     "relative/path", "//tmp//fuzz", "/proc/self/fd", "/dev/null", "A=b", "=x", "A", "PATH=/bin", "1A=b",
-    "vsock/3", "debug", "info", "journal", "console", NAME + ".Manager", NAME + ".Machine", NAME + ".Image",
+    "vsock/3", "debug", "info", "journal", "console", MACHINE1 + ".Manager", MACHINE1 + ".Machine", MACHINE1 + ".Image",
     "org.skep.Manager1", "org.skep.Machine1",
 ]
 KEYS = ["Id", "Service", "Class", "LeaderPID", "LeaderPIDFD", "LeaderPIDFDID", "RootDirectory", "NetworkInterfaces",
@@ -37,7 +37,10 @@ WIDTHS = {"y": (0, 8), "n": (1, 16), "q": (0, 16), "i": (1, 32), "u": (0, 32), "
 
 
 class Maker:
-    """Makes up arguments."""
+    """Makes up arguments for the registry."""
+
+    name, path, texts = MACHINE1, "/org/freedesktop/machine1", TEXTS
+    objects = ("/machine/web", "/machine/_")
 
     def __init__(self, seed, pids):
         self.random = random.Random(seed)
@@ -49,7 +52,7 @@ class Maker:
     def text(self):
         r = self.random
         if r.random() < 0.85:
-            return r.choice(TEXTS)
+            return r.choice(self.texts)
         return "".join(chr(r.choice((r.randrange(1, 128), r.randrange(32, 0x2fff)))) for _ in range(r.randrange(40)))
 
     def number(self, kind, name):
@@ -85,7 +88,7 @@ class Maker:
         if kind == "s":
             return self.text()
         if kind == "o":
-            return r.choice((PATH, PATH + "/machine/web", "/", PATH + "/machine/_"))
+            return r.choice((self.path, "/", *(self.path + tail for tail in self.objects)))
         if kind == "g":
             return r.choice(("", "s", "a{sv}"))
         if kind == "b":
@@ -96,10 +99,72 @@ class Maker:
             return r.choice((0.0, -1.5, 1e300))
         return self.number(kind, name)
 
+    def learn(self, message):
+        """Look at an answer, which may be of use for further arguments."""
 
-def offered(bus, path=PATH, depth=0):
+    def sent(self):
+        """What was made up last is under way."""
+
+
+class ImportMaker(Maker):
+    """Makes up arguments for the importer."""
+
+    name, path = "org.freedesktop.import1", "/org/freedesktop/import1"
+    objects = ("/transfer/_1", "/transfer/_")
+    texts = [text for text in TEXTS if not text.startswith("fuzz-")] + [
+        "a", "a", "b", "c", "machine", "portable", "sysext", "confext", "no", "checksum", "signature", "tar", "raw",
+        "0" * 64, "0" * 128, "gzip", "xz", "zstd:fast", "uncompressed", "bzip2", "lz4", "import-tar", "pull-raw",
+        "import-fs", "export-tar", "export-raw", "http://127.0.0.1:1/x.tar", "file:///tmp/fuzz/a.tar", "http://[", "/tmp",
+        "https://u:p@127.0.0.1:1/x.raw", "file:///tmp/fuzz/a", "file:///dev/zero", "ftp://x/y", "http://\n/", "file://",
+        "debian", "docker://x"]
+    # What a caller's own words most often are, so that many of them are taken.
+    LIKELY = {"local_name": "abc", "class": ("machine", "portable", "sysext", "confext"), "verify_mode": ("no", "checksum"),
+              "url": ("file:///tmp/fuzz/a.tar", "file:///tmp/fuzz/a.raw", "http://127.0.0.1:1/x.tar"),
+              "format": ("", "gzip", "zstd"), "Class": ("machine", "sysext"), "Verify": ("no",),
+              "Local": "abc", "Remote": ("file:///tmp/fuzz/a.tar", "http://127.0.0.1:1/x.raw"), "ImageRoot": ("/tmp/fuzz",),
+              "Type": ("import-tar", "import-raw", "import-fs", "export-tar", "export-raw", "pull-tar", "pull-raw")}
+    KINDS = {"Flags": "t", "Descriptor": "h"}
+
+    def __init__(self, seed, pids):
+        super().__init__(seed, pids)
+        self.ids, self.fresh = collections.deque([0, 1, 4711], maxlen=64), []
+        # Nothing that is large, or of which there is no end.
+        self.fds = [os.open(p, os.O_RDONLY) for p in ("/dev/null", "/etc/hostname", "/tmp/fuzz/a", "/tmp/fuzz/a.raw",
+                                                      "/tmp/fuzz/a.raw")]
+        self.fds += [*os.pipe(), os.open("/tmp/fuzz/a", os.O_PATH), os.memfd_create("x")]
+
+    def value(self, kind, name=""):
+        r = self.random
+        if kind == "a{sv}":
+            keys = [r.choice([*self.LIKELY, *self.KINDS, "Nonsense"]) for _ in range(r.randrange(9))]
+            return [(key, self.value("v", key)) for key in [*keys, *r.choices(("Type", "Local"), k=r.randrange(3))]]
+        if kind == "v" and r.random() > 0.1:
+            inner = self.KINDS.get(name, "s")
+            return inner, self.value(inner, name)
+        if kind == "s" and name in self.LIKELY and r.random() < 0.7:
+            return r.choice(self.LIKELY[name])
+        if kind == "h" and r.random() < 0.5:    # with a place in it that is its own
+            self.fresh.append(os.open("/tmp/fuzz/a.tar", os.O_RDONLY))
+            return self.fresh[-1]
+        if kind == "u" and r.random() < 0.9:
+            return r.choice(self.ids)
+        if kind == "t" and name in ("flags", "Flags") and r.random() < 0.8:
+            return r.choice((0, 1, 2, 3))
+        return super().value(kind, name)
+
+    def sent(self):
+        while self.fresh:
+            os.close(self.fresh.pop())
+
+    def learn(self, message):
+        if message.types == "uo":
+            self.ids.append(message.body[0])
+
+
+def offered(bus, maker, path=None, depth=0):
     """[(path, interface, member, [(type, name)])] of all methods, and of the properties as calls of Get and Set."""
-    reply = bus.call(NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect")
+    path = path or maker.path
+    reply = bus.call(maker.name, path, "org.freedesktop.DBus.Introspectable", "Introspect")
     if reply.kind == wire.ERROR:
         return []
     found, tree = [], ElementTree.fromstring(reply.body[0])
@@ -114,22 +179,22 @@ def offered(bus, path=PATH, depth=0):
             found.append((path, "org.freedesktop.DBus.Properties", "Get", [("=", name), ("=", prop.get("name"))]))
     for node in tree.findall("node"):
         if depth < 2:
-            found += offered(bus, f"{path}/{node.get('name')}", depth + 1)
+            found += offered(bus, maker, f"{path}/{node.get('name')}", depth + 1)
     return found
 
 
 class Fuzzer:
     """Keeps a connection busy."""
 
-    def __init__(self, seed, pids):
-        self.maker = Maker(seed, pids)
+    def __init__(self, maker):
+        self.maker = maker
         self.recent = collections.deque(maxlen=64)
         self.outcomes, self.waiting = collections.Counter(), []
         self.bus = wire.Bus()
-        self.targets = offered(self.bus) + offered(self.bus, "/org/freedesktop/LogControl1")
+        self.targets = offered(self.bus, maker)
 
     def owner(self):
-        reply = self.bus.call(*wire.BUS, "GetNameOwner", "s", [NAME])
+        reply = self.bus.call(*wire.BUS, "GetNameOwner", "s", [self.maker.name])
         return reply.body[0]
 
     def send(self):
@@ -143,7 +208,8 @@ class Fuzzer:
             return
         self.recent.append((path, interface, member, values))
         flags = r.choice((0, 0, 0, wire.NO_REPLY))
-        serial = self.bus.send(NAME, path, interface, member, "".join(kinds), values, flags)
+        serial = self.bus.send(self.maker.name, path, interface, member, "".join(kinds), values, flags)
+        self.maker.sent()
         if not flags:
             self.waiting.append((serial, member))
 
@@ -155,6 +221,7 @@ class Fuzzer:
                 print("no answer to", [row for row in self.recent if row[2] == member])
                 raise
             self.outcomes[reply.error or "ok"] += 1
+            self.maker.learn(reply)
             reply.close()
         for message in self.bus.signals:
             message.close()
@@ -164,7 +231,7 @@ class Fuzzer:
         """Hang up with calls under way, and come back."""
         self.bus.close()
         self.bus, self.waiting = wire.Bus(), []
-        self.targets = offered(self.bus) or self.targets
+        self.targets = offered(self.bus, self.maker) or self.targets
 
     def go(self, seconds):
         owner, end, calls = self.owner(), time.monotonic() + seconds, 0
@@ -187,4 +254,5 @@ class Fuzzer:
 
 
 if __name__ == "__main__":
-    sys.exit(Fuzzer(int(sys.argv[2]), [int(p) for p in sys.argv[3:]]).go(float(sys.argv[1])))
+    made = {"machine1": Maker, "import1": ImportMaker}[sys.argv[1]](int(sys.argv[3]), [int(p) for p in sys.argv[4:]])
+    sys.exit(Fuzzer(made).go(float(sys.argv[2])))
