@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/sign.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -117,17 +118,44 @@ int export_target_check_room(const ExportTarget *t, uint64_t need, Error *e) {
         return r < 0 ? error_wrap(e, r, "'%s'", t->shown) : 0;
 }
 
-int export_target_write_digest(const ExportTarget *t, const Digest *d, Error *e) {
-        char digits[2 * DIGEST_SIZE_MAX + 1];
-        _cleanup_(buf_done) Buf b = {};
-        _cleanup_free_ char *path = str_format("%s.sha256", t->path);
-        int r = path ? buf_printf(&b, "%s *%s\n", digest_format(d, digits), path_last(t->path))
-                     : -ENOMEM;
+static int write_beside(const ExportTarget *t, const char *suffix, const void *data, size_t n,
+                        Error *e) {
+        _cleanup_free_ char *path = str_format("%s%s", t->path, suffix);
 
-        if (r < 0)
+        if (!path)
                 return error_oom(e);
-        r = file_write_atomic(AT_FDCWD, path, b.p, b.n, FILE_MODE);
+        int r = file_write_atomic(AT_FDCWD, path, data, n, FILE_MODE);
         return r < 0 ? error_set(e, r, "cannot write '%s': %m", path) : 0;
+}
+
+static int write_seal(const ExportTarget *t, const ExportSeal *seal, const Buf *line,
+                      const char *signature, size_t n, Error *e) {
+        int r;
+
+        if (!t->path) {
+                r = fd_write_all(seal->checksum_fd, line->p, line->n);
+                return r < 0 ? error_set(e, r, "cannot write the checksum: %m") : 0;
+        }
+        r = write_beside(t, ".sha256", line->p, line->n, e);
+        return r < 0 || !signature ? r : write_beside(t, ".sha256.asc", signature, n, e);
+}
+
+int export_target_finish(ExportTarget *t, const ExportSeal *seal, const Digest *d, bool sync,
+                         Error *e) {
+        char digits[2 * DIGEST_SIZE_MAX + 1];
+        _cleanup_(buf_done) Buf line = {};
+        _cleanup_free_ char *signature = NULL;
+        size_t n = 0;
+        int r = 0;
+
+        if (d && buf_printf(&line, "%s *%s\n", digest_format(d, digits),
+                            t->path ? path_last(t->path) : seal->name) < 0)
+                return error_oom(e);
+        if (d && seal->sign)
+                r = sign_detached(line.p, line.n, seal->sign, &signature, &n, e);
+        if (r >= 0)
+                r = export_target_commit(t, sync, e);
+        return r < 0 || !d ? r : write_seal(t, seal, &line, signature, n, e);
 }
 
 void export_target_done(ExportTarget *t) {

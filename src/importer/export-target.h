@@ -23,9 +23,19 @@ int export_target_open(const char *path, bool force, ExportTarget *ret, Error *e
 int export_target_commit(ExportTarget *t, bool sync, Error *e);
 /** export_target_check_room() - whether so many bytes fit in it. Return: 0; -ENOSPC. */
 int export_target_check_room(const ExportTarget *t, uint64_t need, Error *e);
-/** export_target_write_digest() - put a file beside it, FILE.sha256, that says what its digest is, as sha256sum and
- * who pulls it understand it; one that is there is replaced
- * Return: 0 or -errno. */
-int export_target_write_digest(const ExportTarget *t, const Digest *d, Error *e);
+/* What is said of the file beside it. */
+typedef struct ExportSeal {
+        bool checksum;    /* FILE.sha256 */
+        const char *sign; /* a key of the caller, "" = the default: FILE.sha256.asc; NULL = none */
+        int checksum_fd;  /* where the checksum goes if the file is standard output; -EBADF */
+        const char *name; /* of the file in that case */
+} ExportSeal;
+
+/** export_target_finish() - commit it, with what is said of it
+ * The checksum is written as sha256sum and who pulls it understand it; it is signed before anything has its name. Files
+ * that are there are replaced.
+ * @d: its digest; NULL = nothing is said. Return: 0; -ENOKEY it cannot be signed; as export_target_commit(). */
+int export_target_finish(ExportTarget *t, const ExportSeal *seal, const Digest *d, bool sync,
+                         Error *e);
 /** export_target_done() - close it; what was not committed is gone */
 void export_target_done(ExportTarget *t);

@@ -89,7 +89,8 @@ static const Verb verbs[] = {
           .args = "NAME [FILE|-]",
           .help = "Export the tree of an image as an archive",
           .complete = "images|files",
-          .options = "class force sync format level threads checksum clamp-mtime",
+          .options =
+                  "class force sync format level threads checksum checksum-fd checksum-name sign clamp-mtime",
           .min = 1,
           .max = 2,
           .run = kind_export_tar },
@@ -97,7 +98,8 @@ static const Verb verbs[] = {
           .args = "NAME [FILE|-]",
           .help = "Export an image that is a disk",
           .complete = "images|files",
-          .options = "class force sync format level threads checksum",
+          .options =
+                  "class force sync format level threads checksum checksum-fd checksum-name sign",
           .min = 1,
           .max = 2,
           .run = kind_export_raw },

@@ -157,6 +157,22 @@ const Setting import_settings[] = {
           .help = "Write a file beside what is exported, FILE.sha256, by which it can be verified",
           .parse = setting_bool,
           .at = offsetof(ImportOptions, checksum) },
+        { .flag = "checksum-fd",
+          .metavar = "FD",
+          .flags = SETTING_HIDDEN,
+          .parse = setting_unsigned,
+          .at = offsetof(ImportOptions, checksum_fd) },
+        { .flag = "checksum-name",
+          .metavar = "NAME",
+          .flags = SETTING_HIDDEN,
+          .parse = setting_string,
+          .at = offsetof(ImportOptions, checksum_name) },
+        { .flag = "sign",
+          .metavar = "[KEY]",
+          .implied = "",
+          .help = "Sign the checksum, FILE.sha256.asc, with this key or the default one of the caller",
+          .parse = setting_string,
+          .at = offsetof(ImportOptions, sign) },
         { .flag = "clamp-mtime",
           .metavar = "SECONDS",
           .help = "Say of what was changed later that it was changed then, in seconds since 1970 (default: "
@@ -208,6 +224,8 @@ void import_options_init(ImportOptions *o) {
 void import_options_done(ImportOptions *o) {
         free(o->image_root);
         free(o->verify);
+        free(o->checksum_name);
+        free(o->sign);
         free(o->netrc);
         free(o->tls_ca);
         free(o->tls_certificate);

@@ -24,11 +24,14 @@ typedef struct ImportOptions {
                 *tls_key; /* files; NULL = credentials, if there are any */
         unsigned connections, retries, stall;
         /* of what makes files of images */
-        int format;          /* Format; -1 = as the file is called */
-        unsigned level;      /* UINT_MAX = the packing's own */
-        unsigned threads;    /* 0 = as many as there are processors */
-        bool checksum;       /* beside the file */
-        int64_t clamp_mtime; /* s since 1970; INT64_MAX = none */
+        int format;           /* Format; -1 = as the file is called */
+        unsigned level;       /* UINT_MAX = the packing's own */
+        unsigned threads;     /* 0 = as many as there are processors */
+        bool checksum;        /* beside the file */
+        unsigned checksum_fd; /* or there; 0 = none */
+        char *checksum_name;  /* of the file, in that case */
+        char *sign;           /* a key, "" = the default; NULL = not */
+        int64_t clamp_mtime;  /* s since 1970; INT64_MAX = none */
 } ImportOptions;
 
 extern const Setting import_settings[];

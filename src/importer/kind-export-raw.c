@@ -88,7 +88,7 @@ static int copy_disk(const PackJob *job, HelperState *helper, Digest *ret_digest
                 return error_set(e, r, "the file system of '%s' is full", t->shown);
         if (r < 0)
                 return error_set(e, r, "cannot copy the disk to '%s': %m", t->shown);
-        if (!job->packing.checksum)
+        if (!job->packing.seal.checksum)
                 return 0;
         r = verify_new(NULL, ret_digest, NULL, &chain, e);
         return r < 0 ? r : push_disk(job, chain, &read, e);
@@ -107,7 +107,7 @@ static int pack(void *context, HelperState *helper, Error *e) {
                 return copy_disk(job, helper, digest, e);
         if (r >= 0)
                 r = sink_fd_new(t->fd, t->shown, &chain, e);
-        if (r >= 0 && job->packing.checksum)
+        if (r >= 0 && job->packing.seal.checksum)
                 r = verify_new(NULL, digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
                 r = compress_new(job->packing.format, job->packing.level, job->packing.threads,
@@ -175,15 +175,15 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
         job->is_shared = target.path && job->packing.format == FORMAT_PLAIN &&
                          ioctl(target.fd, FICLONE, source_fd) >= 0;
         Digest digest;
-        r = job->is_shared && !job->packing.checksum
+        r = job->is_shared && !job->packing.seal.checksum
                     ? 0
                     : run_packer(job, cancel_fd, c->output, &digest, e);
         if (r != 0)
                 return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : r;
         output_phase(c->output, PHASE_COMMIT);
-        r = export_target_commit(&target, c->options->sync, e);
-        return r >= 0 && job->packing.checksum ? export_target_write_digest(&target, &digest, e)
-                                               : r;
+        return export_target_finish(&target, &job->packing.seal,
+                                    job->packing.seal.checksum ? &digest : NULL, c->options->sync,
+                                    e);
 }
 
 int kind_export_raw(char *const *args, void *context, Error *e) {

@@ -56,7 +56,7 @@ static int pack(void *context, HelperState *helper, Error *e) {
         }
         if (r >= 0)
                 r = sink_fd_new(job->target->fd, job->target->shown, &chain, e);
-        if (r >= 0 && job->packing.checksum)
+        if (r >= 0 && job->packing.seal.checksum)
                 r = verify_new(NULL, &((PackState *) helper)->digest, TAKE_PTR(chain), &chain, e);
         if (r >= 0)
                 r = compress_new(job->packing.format, job->packing.level, job->packing.threads,
@@ -146,9 +146,9 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
         if (r != 0)
                 return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : r;
         output_phase(c->output, PHASE_COMMIT);
-        r = export_target_commit(&target, c->options->sync, e);
-        return r >= 0 && job->packing.checksum ? export_target_write_digest(&target, &digest, e)
-                                               : r;
+        return export_target_finish(&target, &job->packing.seal,
+                                    job->packing.seal.checksum ? &digest : NULL, c->options->sync,
+                                    e);
 }
 
 int kind_export_tar(char *const *args, void *context, Error *e) {

@@ -166,8 +166,14 @@ int kind_choose_packing(const ImportOptions *o, const char *target, Packing *ret
         ret->format = o->format >= 0 ? (Format) o->format : format_from_suffix(target);
         ret->level = o->level == UINT_MAX ? COMPRESS_LEVEL_DEFAULT : (int) MIN(o->level, 1000u);
         ret->threads = o->threads;
-        ret->checksum = o->checksum;
-        if (o->checksum && streq(target, "-"))
-                return error_set(e, EINVAL, "--checksum needs a file that it can be put beside");
+        ret->seal = (ExportSeal){ .checksum = o->checksum || o->sign,
+                                  .sign = o->sign,
+                                  .checksum_fd = o->checksum_fd > 0 ? (int) o->checksum_fd : -EBADF,
+                                  .name = strempty(o->checksum_name) };
+        if (ret->seal.checksum && streq(target, "-") && (o->sign || o->checksum_fd == 0))
+                return error_set(e, EINVAL, "--%s needs a file that it can be put beside",
+                                 o->sign ? "sign" : "checksum");
+        if (strpbrk(ret->seal.name, "/\n\\"))
+                return error_set(e, EINVAL, "'%.100s' is no name for a file", ret->seal.name);
         return compress_check(ret->format, ret->level, e);
 }

@@ -6,6 +6,7 @@
 #include "image/image.h"
 #include "image/lock.h"
 #include "importer/digest.h"
+#include "importer/export-target.h"
 #include "importer/format.h"
 #include "importer/import-options.h"
 #include "importer/import-run.h"
@@ -66,7 +67,7 @@ typedef struct Packing {
         Format format;
         int level; /* or COMPRESS_LEVEL_DEFAULT */
         unsigned threads;
-        bool checksum; /* to be put beside the file */
+        ExportSeal seal;
 } Packing;
 
 /** kind_choose_packing() - as the options ask for, or as the file is called. Return: 0 or -EINVAL. */
