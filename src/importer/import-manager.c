@@ -52,7 +52,8 @@ static void start_sweep(ImportManager *m) {
         m->sweep_again = m->sweep;
         if (m->sweep)
                 return;
-        int r = worker_start(argv, -EBADF, -EBADF, -EBADF, &m->sweep_pid, &m->sweep_pidfd, &e);
+        int r = worker_start(argv, -EBADF, -EBADF, -EBADF, -EBADF, &m->sweep_pid, &m->sweep_pidfd,
+                             &e);
         if (r >= 0) {
                 r = sd_event_add_io(m->daemon.event, &m->sweep, m->sweep_pidfd, EPOLLIN, on_swept,
                                     m);

@@ -10,8 +10,11 @@
 typedef struct Arguments {
         int fd;
         const char *type, *local, *remote, *class, *verify, *format, *root;
-        int force, read_only;
-        uint64_t flags;
+        int force, read_only, checksum_fd;
+        const char *checksum_name;
+        uint64_t flags, clamp_mtime;
+        uint32_t level, threads;
+        TransferSaid said;
 } Arguments;
 
 static int read_import(sd_bus_message *msg, bool ex, Arguments *a) {
@@ -62,6 +65,12 @@ static int make_request(const Arguments *a, TransferKind kind, TransferRequest *
                 .verify = (char *) (pulls && !*strempty(a->verify) ? "signature"
                                                                    : strempty(a->verify)),
                 .format = (char *) strempty(a->format),
+                .said = a->said,
+                .level = a->level,
+                .threads = a->threads,
+                .clamp_mtime = a->clamp_mtime,
+                .checksum_fd = a->checksum_fd,
+                .checksum_name = (char *) strempty(a->checksum_name),
                 .root = (char *) strempty(a->root)
         };
         return 0;
@@ -132,17 +141,29 @@ static int read_property(sd_bus_message *msg, const char *name, Arguments *a, Er
         const struct {
                 const char *name, *type;
                 void *at;
+                TransferSaid said;
         } rows[] = {
-                { "Type", "s", &a->type },      { "Class", "s", &a->class },
-                { "Local", "s", &a->local },    { "Remote", "s", &a->remote },
-                { "Verify", "s", &a->verify },  { "Format", "s", &a->format },
-                { "Flags", "t", &a->flags },    { "Descriptor", "h", &a->fd },
-                { "ImageRoot", "s", &a->root },
+                { "Type", "s", &a->type, 0 },
+                { "Class", "s", &a->class, 0 },
+                { "Local", "s", &a->local, 0 },
+                { "Remote", "s", &a->remote, 0 },
+                { "Verify", "s", &a->verify, 0 },
+                { "Format", "s", &a->format, 0 },
+                { "Level", "u", &a->level, TRANSFER_SAID_LEVEL },
+                { "Threads", "u", &a->threads, TRANSFER_SAID_THREADS },
+                { "ClampMTime", "t", &a->clamp_mtime, TRANSFER_SAID_CLAMP },
+                { "Checksum", "h", &a->checksum_fd, TRANSFER_SAID_CHECKSUM },
+                { "ChecksumName", "s", &a->checksum_name, 0 },
+                { "Flags", "t", &a->flags, 0 },
+                { "Descriptor", "h", &a->fd, 0 },
+                { "ImageRoot", "s", &a->root, 0 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
-                if (streq(rows[i].name, name))
+                if (streq(rows[i].name, name)) {
+                        a->said |= rows[i].said;
                         return read_variant(msg, name, rows[i].type, rows[i].at, e);
+                }
         return error_set(e, EINVAL, "'%.64s' is nothing that a transfer has", name);
 }
 

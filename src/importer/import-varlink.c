@@ -10,10 +10,10 @@ static const char *const classes[] = { "", "machine", "portable", "sysext", "con
 
 /* Parameters of all that starts something */
 typedef struct StartWords {
-        char *remote, *local, *verify, *format, *image_root;
+        char *remote, *local, *verify, *format, *image_root, *checksum_name;
         int type, class;
         bool force, read_only, keep_download, interactive;
-        JsonUnsigned fd;
+        JsonUnsigned fd, checksum_fd, level, threads, clamp_mtime;
 } StartWords;
 
 #define STRING_ROW(row_name, field)                                                                \
@@ -29,6 +29,11 @@ typedef struct StartWords {
         {                                                                                          \
                 .name = "class", .kind = &json_choice_kind, .at = offsetof(StartWords, class),     \
                 .names = classes, .required = (is_required)                                        \
+        }
+#define NUMBER_ROW(row_name, field, largest)                                                       \
+        {                                                                                          \
+                .name = (row_name), .kind = &json_unsigned_kind,                                   \
+                .at = offsetof(StartWords, field), .max = (largest)                                \
         }
 #define INTERACTIVE_ROW BOOL_ROW("allowInteractiveAuthentication", interactive)
 #define FD_ROW                                                                                     \
@@ -71,6 +76,11 @@ static const JsonRow export_rows[] = {
         TYPE_ROW,
         CLASS_ROW(false),
         STRING_ROW("format", format),
+        NUMBER_ROW("level", level, UINT32_MAX),
+        NUMBER_ROW("threads", threads, UINT32_MAX),
+        NUMBER_ROW("clampMTime", clamp_mtime, INT64_MAX - 1),
+        NUMBER_ROW("checksumFileDescriptor", checksum_fd, UINT8_MAX),
+        STRING_ROW("checksumName", checksum_name),
         STRING_ROW("imageRoot", image_root),
         INTERACTIVE_ROW,
 };
@@ -96,6 +106,7 @@ static int append_words(sd_bus_message *call, const char *way, const StartWords 
                 { "Remote", in->remote },
                 { "Verify", in->verify },
                 { "Format", in->format },
+                { "ChecksumName", in->checksum_name },
                 { "ImageRoot", in->image_root },
         };
         int r = type ? 0 : -ENOMEM;
@@ -106,8 +117,24 @@ static int append_words(sd_bus_message *call, const char *way, const StartWords 
         return r;
 }
 
-/* @fd: -EBADF = there is none */
-static int start(VarlinkLink *link, const char *way, const StartWords *in, int fd, Error *e) {
+static int append_packing(sd_bus_message *call, const StartWords *in, int checksum_fd) {
+        int r = 0;
+
+        if (in->level.set)
+                r = sd_bus_message_append(call, "{sv}", "Level", "u", (uint32_t) in->level.value);
+        if (in->threads.set && r >= 0)
+                r = sd_bus_message_append(call, "{sv}", "Threads", "u",
+                                          (uint32_t) in->threads.value);
+        if (in->clamp_mtime.set && r >= 0)
+                r = sd_bus_message_append(call, "{sv}", "ClampMTime", "t", in->clamp_mtime.value);
+        if (checksum_fd >= 0 && r >= 0)
+                r = sd_bus_message_append(call, "{sv}", "Checksum", "h", checksum_fd);
+        return r;
+}
+
+/* @fd, @checksum_fd: -EBADF = there is none */
+static int start(VarlinkLink *link, const char *way, const StartWords *in, int fd, int checksum_fd,
+                 Error *e) {
         uint64_t flags = (in->force ? TRANSFER_FORCE : 0) |
                          (in->read_only ? TRANSFER_READ_ONLY : 0) |
                          (in->keep_download ? TRANSFER_KEEP_DOWNLOAD : 0);
@@ -127,6 +154,8 @@ static int start(VarlinkLink *link, const char *way, const StartWords *in, int f
                 r = append_words(call, way, in);
         if (r >= 0)
                 r = sd_bus_message_append(call, "{sv}", "Flags", "t", flags);
+        if (r >= 0)
+                r = append_packing(call, in, checksum_fd);
         if (r >= 0 && fd >= 0)
                 r = sd_bus_message_append(call, "{sv}", "Descriptor", "h", fd);
         if (r >= 0)
@@ -141,15 +170,21 @@ static int pull(VarlinkLink *link, void *parameters, Error *e) {
                 return varlink_invalid(link, "remote", "it is not said");
         if (streq(types[in->type], "fs"))
                 return varlink_invalid(link, "type", "neither tar nor raw");
-        return start(link, "pull", in, -EBADF, e);
+        return start(link, "pull", in, -EBADF, -EBADF, e);
 }
 
 static int start_with_fd(VarlinkLink *link, const char *way, const StartWords *in, Error *e) {
-        _cleanup_fd_ int fd = varlink_take_fd(link, in->fd.value);
+        _cleanup_fd_ int fd = varlink_take_fd(link, in->fd.value), checksum_fd = -EBADF;
 
         if (fd < 0)
                 return varlink_invalid(link, "fileDescriptor", "no such descriptor came along");
-        return start(link, way, in, fd, e);
+        if (in->checksum_fd.set) {
+                checksum_fd = varlink_take_fd(link, in->checksum_fd.value);
+                if (checksum_fd < 0)
+                        return varlink_invalid(link, "checksumFileDescriptor",
+                                               "no such descriptor came along");
+        }
+        return start(link, way, in, fd, checksum_fd, e);
 }
 
 static int import(VarlinkLink *link, void *parameters, Error *e) {
@@ -420,13 +455,19 @@ static const char skep_description[] =
         "  imageRoot: ?string,\n"
         "  allowInteractiveAuthentication: ?bool\n"
         ") -> " STREAM
-        "# Writes an image to a descriptor, uncompressed or as xz, gzip, bzip2, zstd or lz4\n"
+        "# Writes an image to a descriptor, uncompressed or as xz, gzip, bzip2, zstd or lz4. Times can be clamped to one\n"
+        "# (seconds since 1970). To another descriptor its checksum is written, as of a file of that name.\n"
         "method Export(\n"
         "  local: ?string,\n"
         "  fileDescriptor: int,\n"
         "  type: LocalType,\n"
         "  class: ?ImageClass,\n"
         "  format: ?string,\n"
+        "  level: ?int,\n"
+        "  threads: ?int,\n"
+        "  clampMTime: ?int,\n"
+        "  checksumFileDescriptor: ?int,\n"
+        "  checksumName: ?string,\n"
         "  imageRoot: ?string,\n"
         "  allowInteractiveAuthentication: ?bool\n"
         ") -> " STREAM "# Ends a transfer\n"

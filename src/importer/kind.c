@@ -166,7 +166,7 @@ int kind_choose_packing(const ImportOptions *o, const char *target, Packing *ret
         ret->format = o->format >= 0 ? (Format) o->format : format_from_suffix(target);
         ret->level = o->level == UINT_MAX ? COMPRESS_LEVEL_DEFAULT : (int) MIN(o->level, 1000u);
         ret->threads = o->threads;
-        ret->seal = (ExportSeal){ .checksum = o->checksum || o->sign,
+        ret->seal = (ExportSeal){ .checksum = o->checksum || o->sign || o->checksum_fd > 0,
                                   .sign = o->sign,
                                   .checksum_fd = o->checksum_fd > 0 ? (int) o->checksum_fd : -EBADF,
                                   .name = strempty(o->checksum_name) };

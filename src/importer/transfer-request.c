@@ -3,6 +3,7 @@
 #include "importer/transfer-request.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -22,17 +23,22 @@ void transfer_request_done(TransferRequest *r) {
         free(r->remote);
         free(r->verify);
         free(r->format);
+        free(r->checksum_name);
         free(r->root);
         *r = (TransferRequest){};
 }
 
 int transfer_request_copy(const TransferRequest *r, TransferRequest *ret) {
-        TransferRequest copy = { .kind = r->kind, .class = r->class, .flags = r->flags };
+        TransferRequest copy = *r;
+
+        copy.local = copy.remote = copy.verify = copy.format = copy.checksum_name = copy.root =
+                NULL;
 
         if (str_replace(&copy.local, strempty(r->local)) < 0 ||
             str_replace(&copy.remote, strempty(r->remote)) < 0 ||
             str_replace(&copy.verify, strempty(r->verify)) < 0 ||
             str_replace(&copy.format, strempty(r->format)) < 0 ||
+            str_replace(&copy.checksum_name, strempty(r->checksum_name)) < 0 ||
             str_replace(&copy.root, strempty(r->root)) < 0) {
                 transfer_request_done(&copy);
                 return -ENOMEM;
@@ -71,6 +77,26 @@ static int check_verify(const TransferRequest *r, Error *e) {
         return 0;
 }
 
+static int check_export(const TransferRequest *r, Error *e) {
+        bool exports = transfer_kind_way(r->kind) == TRANSFER_WAY_EXPORT;
+        const char *name = strempty(r->checksum_name);
+
+        if (!exports && (r->said || name[0]))
+                return error_set(e, EINVAL, "how to pack means nothing to %s",
+                                 transfer_kind_name(r->kind));
+        if (r->said & TRANSFER_SAID_CLAMP &&
+            (r->kind != TRANSFER_EXPORT_TAR || r->clamp_mtime >= INT64_MAX))
+                return error_set(e, EINVAL, "a time to clamp to means nothing to %s",
+                                 transfer_kind_name(r->kind));
+        if (exports && !is_empty(r->format) && !is_one_of(r->format, formats, ELEMENTSOF(formats)))
+                return error_set(e, EINVAL, "'%.64s' is not a format to export to", r->format);
+        if (!!(r->said & TRANSFER_SAID_CHECKSUM) != !!name[0])
+                return error_set(e, EINVAL, "a checksum needs a descriptor and the name of a file");
+        if (strlen(name) > NAME_MAX || strpbrk(name, "/\n\\"))
+                return error_set(e, EINVAL, "'%.100s' is no name for a file", name);
+        return 0;
+}
+
 int transfer_request_check(const TransferRequest *r, Error *e) {
         TransferWay way = transfer_kind_way(r->kind);
         const char *local = strempty(r->local);
@@ -84,11 +110,10 @@ int transfer_request_check(const TransferRequest *r, Error *e) {
         int k = way == TRANSFER_WAY_PULL ? url_check(strempty(r->remote), e) : 0;
         if (k >= 0)
                 k = check_verify(r, e);
+        if (k >= 0)
+                k = check_export(r, e);
         if (k < 0)
                 return k;
-        if (way == TRANSFER_WAY_EXPORT && !is_empty(r->format) &&
-            !is_one_of(r->format, formats, ELEMENTSOF(formats)))
-                return error_set(e, EINVAL, "'%.64s' is not a format to export to", r->format);
         if (way == TRANSFER_WAY_PULL && !local[0])
                 return 0;
         if (!image_name_is_valid(local) || streq(local, IMAGE_HOST_NAME))
@@ -107,9 +132,8 @@ static int check_mode(const TransferRequest *r, mode_t mode, Error *e) {
         return 0;
 }
 
-int transfer_request_check_fd(const TransferRequest *r, int fd, Error *e) {
+static int check_fd(const TransferRequest *r, int fd, bool writes, Error *e) {
         struct stat st;
-        bool writes = transfer_kind_way(r->kind) == TRANSFER_WAY_EXPORT;
 
         if (fstat(fd, &st) < 0)
                 return error_set(e, errno, "cannot look at the descriptor: %m");
@@ -121,6 +145,14 @@ int transfer_request_check_fd(const TransferRequest *r, int fd, Error *e) {
                 return error_set(e, EINVAL, "the descriptor is not open for %s",
                                  writes ? "writing" : "reading");
         return 0;
+}
+
+int transfer_request_check_fd(const TransferRequest *r, int fd, Error *e) {
+        bool writes = transfer_kind_way(r->kind) == TRANSFER_WAY_EXPORT;
+        int k = check_fd(r, fd, writes, e);
+
+        return k < 0 || !(r->said & TRANSFER_SAID_CHECKSUM) ? k
+                                                            : check_fd(r, r->checksum_fd, true, e);
 }
 
 char *transfer_request_shown_remote(const TransferRequest *r) {
@@ -164,6 +196,17 @@ static int append_pull(const TransferRequest *r, char ***argv) {
 static int append_export(const TransferRequest *r, char ***argv) {
         int k = is_empty(r->format) ? 0 : strv_append_format(argv, "--format=%s", r->format);
 
+        if (k >= 0 && r->said & TRANSFER_SAID_LEVEL)
+                k = strv_append_format(argv, "--level=%u", r->level);
+        if (k >= 0 && r->said & TRANSFER_SAID_THREADS)
+                k = strv_append_format(argv, "--threads=%u", r->threads);
+        if (k >= 0 && r->said & TRANSFER_SAID_CLAMP)
+                k = strv_append_format(argv, "--clamp-mtime=%llu",
+                                       (unsigned long long) r->clamp_mtime);
+        if (k >= 0 && r->said & TRANSFER_SAID_CHECKSUM)
+                k = strv_append_format(argv, "--checksum-name=%s", r->checksum_name);
+        if (k >= 0 && r->said & TRANSFER_SAID_CHECKSUM)
+                k = strv_append_format(argv, "--checksum-fd=%d", WORKER_CHECKSUM_FD);
         if (k >= 0)
                 k = strv_append(argv, "--");
         if (k >= 0)

@@ -109,8 +109,10 @@ static int start_worker(int state_fd, Transfer *t, int fd, Error *e) {
         int r = transfer_state_write(state_fd, name_of(t, "", name), t);
         if (r < 0)
                 return error_set(e, r, "cannot note down a transfer: %m");
-        return worker_start(argv, exports ? -EBADF : fd, exports ? fd : -EBADF, log_fd, &t->pid,
-                            &t->pidfd, e);
+        return worker_start(argv, exports ? -EBADF : fd, exports ? fd : -EBADF, log_fd,
+                            t->request.said & TRANSFER_SAID_CHECKSUM ? t->request.checksum_fd
+                                                                     : -EBADF,
+                            &t->pid, &t->pidfd, e);
 }
 
 int transfer_start(int state_fd, uint32_t id, const TransferRequest *request, int fd,

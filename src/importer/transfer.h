@@ -89,6 +89,7 @@ const char *transfer_result(const Transfer *t);
  * @in_fd:      becomes its standard input; -EBADF = nothing
  * @out_fd:     becomes its standard output; likewise
  * @report_fd:  becomes descriptor 3, and the worker's number is written to it; -EBADF = none
+ * @checksum_fd: becomes WORKER_CHECKSUM_FD; -EBADF = none
  * Return: 0 or -errno. */
-int worker_start(char *const *argv, int in_fd, int out_fd, int report_fd, pid_t *ret_pid,
-                 int *ret_pidfd, Error *e);
+int worker_start(char *const *argv, int in_fd, int out_fd, int report_fd, int checksum_fd,
+                 pid_t *ret_pid, int *ret_pidfd, Error *e);
