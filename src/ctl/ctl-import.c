@@ -3,12 +3,15 @@
  * which has the file that we hand over; looking on is done in transfer-watch.c. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/report.h"
+#include "app/sign.h"
 #include "base/fd.h"
+#include "base/parse.h"
 #include "base/path.h"
 #include "ctl/archive-name.h"
 #include "ctl/client.h"
@@ -33,7 +36,9 @@ typedef struct Order {
         bool raw;
         const char *local, *remote;
         int fd;
-        uint64_t size; /* of what is read; UINT64_MAX = unknown */
+        int checksum_fd;           /* of an export; -EBADF = none is wanted */
+        const char *checksum_name; /* of the file that it is of */
+        uint64_t size;             /* of what is read; UINT64_MAX = unknown */
 } Order;
 
 /* Those who know importctl have to say what they are about. */
@@ -58,12 +63,16 @@ static bool wants_newer_call(const Ctl *c, const Order *order, const char *class
                (order->way == WAY_PULL && (c->o.read_only || !(flags & FLAG_KEEP_DOWNLOAD)));
 }
 
+static const char *format_of(const Ctl *c, const Order *order) {
+        return c->o.format     ? c->o.format
+               : order->remote ? archive_format(order->remote)
+                               : "uncompressed";
+}
+
 static int append(const Ctl *c, sd_bus_message *m, const Order *order, const char *class,
                   uint64_t flags, bool newer) {
         const char *verify = c->o.verify ? c->o.verify : "signature";
-        const char *format = c->o.format     ? c->o.format
-                             : order->remote ? archive_format(order->remote)
-                                             : "uncompressed";
+        const char *format = format_of(c, order);
         int force = c->o.force, read_only = c->o.read_only;
 
         switch (order->way) {
@@ -85,6 +94,68 @@ static int append(const Ctl *c, sd_bus_message *m, const Order *order, const cha
         return -EINVAL;
 }
 
+/* The time that an archive's files are not later than; < 0 = none. */
+static int64_t clamp_of(const Ctl *c, const Order *order) {
+        const char *epoch = getenv("SOURCE_DATE_EPOCH");
+        uint64_t v;
+
+        if (c->o.clamp_mtime >= 0 || order->way != WAY_EXPORT || order->raw || !epoch ||
+            parse_u64(epoch, 0, INT64_MAX - 1, &v) < 0)
+                return c->o.clamp_mtime;
+        return (int64_t) v;
+}
+
+/* What the calls of systemd have no words for is said by name, to our own importer. */
+static bool wants_own_call(const Ctl *c, const Order *order) {
+        return (order->way == WAY_IMPORT && c->o.verify) ||
+               (order->way == WAY_EXPORT && (c->o.level != UINT_MAX || c->o.threads != UINT_MAX ||
+                                             clamp_of(c, order) >= 0 || order->checksum_fd >= 0));
+}
+
+static const char *type_of(const Order *order) {
+        static const char *const types[][2] = {
+                [WAY_IMPORT] = { "import-tar", "import-raw" },
+                [WAY_EXPORT] = { "export-tar", "export-raw" },
+                [WAY_PULL] = { "pull-tar", "pull-raw" },
+        };
+
+        return streq(order->member, "ImportFileSystem") ? "import-fs"
+                                                        : types[order->way][order->raw];
+}
+
+static int append_export(const Ctl *c, sd_bus_message *m, const Order *order) {
+        int r = sd_bus_message_append(m, "{sv}", "Format", "s", format_of(c, order));
+
+        if (c->o.level != UINT_MAX && r >= 0)
+                r = sd_bus_message_append(m, "{sv}", "Level", "u", (uint32_t) c->o.level);
+        if (c->o.threads != UINT_MAX && r >= 0)
+                r = sd_bus_message_append(m, "{sv}", "Threads", "u", (uint32_t) c->o.threads);
+        if (clamp_of(c, order) >= 0 && r >= 0)
+                r = sd_bus_message_append(m, "{sv}", "ClampMTime", "t",
+                                          (uint64_t) clamp_of(c, order));
+        if (order->checksum_fd >= 0 && r >= 0)
+                r = sd_bus_message_append(m, "{sv}{sv}", "Checksum", "h", order->checksum_fd,
+                                          "ChecksumName", "s", order->checksum_name);
+        return r;
+}
+
+/* Everything by name. */
+static int append_own(const Ctl *c, sd_bus_message *m, const Order *order, const char *class,
+                      uint64_t flags) {
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "Type", "s", type_of(order),
+                                          "Class", "s", class, "Local", "s", order->local,
+                                          "Descriptor", "h", order->fd);
+        if (r >= 0 && order->way == WAY_IMPORT)
+                r = sd_bus_message_append(m, "{sv}{sv}", "Verify", "s", strempty(c->o.verify),
+                                          "Flags", "t", flags);
+        if (r >= 0 && order->way == WAY_EXPORT)
+                r = append_export(c, m, order);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int make_call(Ctl *c, const Order *order, sd_bus_message **ret, Error *e) {
         char member[32];
         const char *class;
@@ -96,11 +167,15 @@ static int make_call(Ctl *c, const Order *order, sd_bus_message **ret, Error *e)
                 return error_set(e, EOPNOTSUPP,
                                  "files of this system cannot be handed to another one");
         uint64_t flags = flags_of(c, order, class);
-        bool newer = wants_newer_call(c, order, class, flags);
-        (void) snprintf(member, sizeof member, "%s%s", order->member, newer ? "Ex" : "");
+        bool own = wants_own_call(c, order), newer = wants_newer_call(c, order, class, flags);
+        (void) snprintf(member, sizeof member, "%s%s", own ? "StartTransfer" : order->member,
+                        newer && !own ? "Ex" : "");
         r = sd_bus_message_new_method_call(c->bus, ret, peer_import1.name, peer_import1.path,
-                                           peer_import1.interface, member);
-        if (r >= 0)
+                                           own ? BUS_SKEP_IMPORT_MANAGER1 : peer_import1.interface,
+                                           member);
+        if (r >= 0 && own)
+                r = append_own(c, *ret, order, class, flags);
+        else if (r >= 0)
                 r = append(c, *ret, order, class, flags, newer);
         return r < 0 ? error_set(e, r, "cannot make the call: %m") : 0;
 }
@@ -171,7 +246,7 @@ static int open_source(const char *path, bool tree, int *ret_fd, uint64_t *ret_s
 static int import(Ctl *c, const char *member, bool raw, bool tree, char *const *args, Error *e) {
         _cleanup_free_ char *name = args[1] ? strdup(args[1]) : NULL, *whole = NULL;
         _cleanup_fd_ int fd = -EBADF;
-        Order order = { .member = member, .way = WAY_IMPORT, .raw = raw };
+        Order order = { .member = member, .way = WAY_IMPORT, .raw = raw, .checksum_fd = -EBADF };
         int r;
 
         if (!name && !tree && (streq(args[0], "-") || !*args[0]))
@@ -243,7 +318,7 @@ static int target_open(Target *t, const char *path, Error *e) {
         t->beside = str_format("%s.%d.part", path, (int) getpid());
         if (!t->path || !t->beside)
                 return error_oom(e);
-        t->fd = open(t->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        t->fd = open(t->beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
         if (t->fd >= 0)
                 return 0;
         int r = error_set(e, errno, "cannot create '%s': %m", path);
@@ -262,8 +337,61 @@ static int target_commit(Target *t, Error *e) {
         return 0;
 }
 
+/* What is said of the file beside it. */
+typedef struct Seal {
+        Target sum;
+        char *path, *signature;
+        size_t n;
+} Seal;
+
+static void seal_done(Seal *s) {
+        target_done(&s->sum);
+        free(s->path);
+        free(s->signature);
+}
+
+static int seal_open(Seal *s, const Ctl *c, const Target *target, Error *e) {
+        const char *option = c->o.sign ? "sign" : "checksum";
+
+        if (!c->o.checksum && !c->o.sign)
+                return 0;
+        if (!target->path)
+                return error_set(e, EINVAL, "--%s needs a file that it can be put beside", option);
+        if (c->o.sign && c->o.background)
+                return error_set(e, EINVAL, "what is left to the importer cannot be signed");
+        s->path = str_format("%s.sha256", target->path);
+        return s->path ? target_open(&s->sum, s->path, e) : error_oom(e);
+}
+
+/* With the key of whoever called us, which the importer does not have. */
+static int seal_sign(Seal *s, const Ctl *c, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        size_t n;
+
+        if (!c->o.sign || !s->path)
+                return 0;
+        int r = lseek(s->sum.fd, 0, SEEK_SET) < 0 ? -errno
+                                                  : fd_read_all(s->sum.fd, 4096, &text, &n);
+        if (r < 0)
+                return error_set(e, r, "cannot read '%s': %m", s->path);
+        return sign_detached(text, n, c->o.sign, &s->signature, &s->n, e);
+}
+
+static int seal_commit(Seal *s, Error *e) {
+        int r = target_commit(&s->sum, e);
+
+        if (r < 0 || !s->signature)
+                return r;
+        _cleanup_free_ char *path = str_format("%s.asc", s->path);
+        if (!path)
+                return error_oom(e);
+        r = file_write_atomic(AT_FDCWD, path, s->signature, s->n, 0666);
+        return r < 0 ? error_set(e, r, "cannot write '%s': %m", path) : 0;
+}
+
 static int export(Ctl *c, const char *member, bool raw, char *const *args, Error *e) {
         _cleanup_(target_done) Target target = { .fd = -EBADF };
+        _cleanup_(seal_done) Seal seal = { .sum = { .fd = -EBADF } };
         Order order = { .member = member,
                         .way = WAY_EXPORT,
                         .raw = raw,
@@ -272,15 +400,23 @@ static int export(Ctl *c, const char *member, bool raw, char *const *args, Error
                         .size = UINT64_MAX };
         int r = target_open(&target, args[1], e);
 
+        if (r >= 0)
+                r = seal_open(&seal, c, &target, e);
         if (r < 0)
                 return r;
         order.fd = target.fd;
+        order.checksum_fd = seal.sum.fd;
+        order.checksum_name = args[1] ? path_last(args[1]) : NULL;
         r = transfer(c, &order, !args[1] || streq(args[1], "-"), e);
         if (r < 0)
                 return error_wrap(e, r, "cannot export '%s'", args[0]);
         /* What goes on without us has no other name any more. */
         if (r == TRANSFER_END_DONE || r == TRANSFER_END_LEFT) {
-                int k = target_commit(&target, e);
+                int k = seal_sign(&seal, c, e);
+                if (k >= 0)
+                        k = target_commit(&target, e);
+                if (k >= 0)
+                        k = seal_commit(&seal, e);
                 if (k < 0)
                         return k;
         }
@@ -299,9 +435,12 @@ int verb_export_raw(char *const *args, void *context, Error *e) {
 
 static int pull(Ctl *c, const char *member, bool raw, char *const *args, Error *e) {
         _cleanup_free_ char *name = args[1] ? strdup(args[1]) : url_name(args[0], raw);
-        Order order = {
-                .member = member, .way = WAY_PULL, .raw = raw, .remote = args[0], .size = UINT64_MAX
-        };
+        Order order = { .member = member,
+                        .way = WAY_PULL,
+                        .raw = raw,
+                        .remote = args[0],
+                        .checksum_fd = -EBADF,
+                        .size = UINT64_MAX };
 
         if (!name)
                 return error_oom(e);

@@ -46,13 +46,17 @@ typedef struct CtlOptions {
         char *since, *from; /* of logs */
         unsigned interval;  /* s, between two looks of a live view */
         bool once;
-        char *class;       /* of images; NULL = not said */
-        char *verify;      /* of what is pulled: a way, or a digest; NULL = not said */
-        char *format;      /* of what is exported; NULL = as its name says */
-        int keep_download; /* < 0 = as the class has it */
-        char *runner;      /* "nspawn" or "vmspawn" */
-        bool vmspawn;      /* -V */
-        bool distinct;     /* exit statuses tell kinds of failure apart */
+        char *class;             /* of images; NULL = not said */
+        char *verify;            /* of what is pulled: a way, or a digest; NULL = not said */
+        char *format;            /* of what is exported; NULL = as its name says */
+        unsigned level, threads; /* likewise; UINT_MAX = not said */
+        int64_t clamp_mtime;     /* s since 1970; < 0 = not said */
+        bool checksum;           /* beside it */
+        char *sign;              /* likewise, by that key, "" = the default one; NULL = not */
+        int keep_download;       /* < 0 = as the class has it */
+        char *runner;            /* "nspawn" or "vmspawn" */
+        bool vmspawn;            /* -V */
+        bool distinct;           /* exit statuses tell kinds of failure apart */
         char *output;      /* how the journal is shown; json words choose the form of tables too */
         int json;          /* CtlJson */
         bool json_auto;    /* -j */

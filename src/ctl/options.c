@@ -79,6 +79,15 @@ static int option_verify(const Setting *row, const char *value, void *at, Error 
         return option_word(row, value, at, e);
 }
 
+static int option_seconds(const Setting *row, const char *value, void *at, Error *e) {
+        uint64_t v;
+
+        if (parse_u64(value, 0, INT64_MAX - 1, &v) < 0)
+                return error_set(e, EINVAL, "'%.60s' is no number of seconds since 1970", value);
+        *(int64_t *) at = (int64_t) v;
+        return 0;
+}
+
 static int option_tristate(const Setting *row, const char *value, void *at, Error *e) {
         bool b;
         int r = setting_bool(row, value, &b, e);
@@ -345,7 +354,7 @@ const Setting ctl_settings[] = {
         { .flag = "verify",
           .metavar = "MODE",
           .help = "How to verify what is pulled: no, checksum, signature (the default), or the "
-                  "SHA256 or SHA512 sum that it has",
+                  "SHA256 or SHA512 sum that it has, which may be said of a local file as well",
           .complete = "no checksum signature",
           .parse = option_verify,
           AT(verify) },
@@ -356,6 +365,32 @@ const Setting ctl_settings[] = {
           .complete = "uncompressed xz gzip bzip2 zstd",
           .parse = option_word,
           AT(format) },
+        { .flag = "level",
+          .metavar = "NUMBER",
+          .help = "How hard to pack what is exported",
+          .parse = setting_unsigned,
+          AT(level) },
+        { .flag = "threads",
+          .metavar = "NUMBER",
+          .help = "On how many processors to pack it; 0 = all there are, the default",
+          .parse = setting_unsigned,
+          AT(threads) },
+        { .flag = "clamp-mtime",
+          .metavar = "SECONDS",
+          .help = "Say of what was changed later than this, in seconds since 1970, that it was changed then; "
+                  "by default $SOURCE_DATE_EPOCH, if set",
+          .parse = option_seconds,
+          AT(clamp_mtime) },
+        { .flag = "checksum",
+          .help = "Write FILE.sha256 beside what is exported",
+          .parse = setting_bool,
+          AT(checksum) },
+        { .flag = "sign",
+          .metavar = "[KEY]",
+          .implied = "",
+          .help = "Write it, and FILE.sha256.asc, a signature by your own key of gpg",
+          .parse = setting_string,
+          AT(sign) },
         { .flag = "keep-download",
           .metavar = "BOOL",
           .help = "Whether to keep what was pulled as well as the image; the default for machines",
@@ -380,6 +415,9 @@ void ctl_options_init(CtlOptions *o) {
                 .interval = 1,
                 .addresses = 1,
                 .keep_download = -1,
+                .level = UINT_MAX,
+                .threads = UINT_MAX,
+                .clamp_mtime = -1,
         };
 }
 
@@ -402,6 +440,7 @@ void ctl_options_done(CtlOptions *o) {
         free(o->class);
         free(o->verify);
         free(o->format);
+        free(o->sign);
         free(o->since);
         free(o->from);
 }

@@ -65,6 +65,28 @@ def test_import_and_export(bed):
     bed.run("cd /tmp/t/etc && skep -q import-fs . && skep show-image etc")
 
 
+def test_export_options(bed):
+    """How hard, how reproducibly; a checksum beside the archive, and what the caller's gpg makes of that; a digest that a
+    local file has to have. (This gpg repeats what it was told. How real ones sign: test/root/test_export_sign.py.)"""
+    bed.run("skep -q import-fs /tmp/t && mkdir /tmp/out.bin /tmp/out.web && "
+            "printf '#!/bin/sh\\necho $*; exec cat\\n' >/tmp/out.bin/gpg && chmod +x /tmp/out.bin/gpg")
+    export = "skep -q export-tar --level=1 --threads=1 --clamp-mtime=1000000000"
+    bed.run(f"cd /tmp/out.web && PATH=/tmp/out.bin:$PATH {export} --sign=me t x.tar.gz && {export} --checksum t y.tar.gz && "
+            "cmp x.tar.gz y.tar.gz && sha256sum --check --strict --quiet x.tar.gz.sha256 y.tar.gz.sha256")
+    assert bed.read("/tmp/out.web/x.tar.gz.sha256.asc") == (
+        "--batch --armor --output - --local-user me --detach-sign\n" + bed.read("/tmp/out.web/x.tar.gz.sha256"))
+    assert bed.out("tar -tvzf /tmp/out.web/x.tar.gz --full-time --utc ./etc/hello").split()[3] == "2001-09-09"
+    assert bed.out("ls /tmp/out.web").split() == ["x.tar.gz", "x.tar.gz.sha256", "x.tar.gz.sha256.asc", "y.tar.gz",
+                                                  "y.tar.gz.sha256"]
+    for kind in ("sha256", "sha512"):
+        digest = bed.out(f"{kind}sum </tmp/out.web/x.tar.gz").split()[0]
+        wrong = ("0" if digest[0] != "0" else "1") + digest[1:]
+        assert bed.run(f"skep -q import-tar --verify={wrong} /tmp/out.web/x.tar.gz no", check=False).returncode == 1
+        bed.run(f"skep -q import-tar --force --verify={digest} /tmp/out.web/x.tar.gz yes && ! skep show-image no")
+    done = bed.run("cd /tmp && skep -q export-tar --sign=nobody t out.no", check=False)
+    assert done.returncode == 1 and "is it installed?" in done.stderr and bed.out("ls /tmp/out.no* || true") == ""
+
+
 def test_disks(bed):
     bed.run("skep -q import-raw --read-only /srv/web/disk.raw && skep -q export-raw disk /tmp/out.raw && "
             "cmp /tmp/out.raw /srv/web/disk.raw")

@@ -100,6 +100,9 @@ def test_debians_client_reads_what_is_offered(lab):
 
 
 def test_import_export_and_history(lab, small):
+    got = replies(start(lab, "org.skep.Import.Import", {"fileDescriptor": 0, "type": "tar", "local": "vl",
+                                                        "verify": "0" * 128}, small))
+    assert got[-1]["error"] == "io.systemd.Import.TransferFailed" and "SHA-512" in got[-1]["parameters"]["message"]
     got = replies(start(lab, "org.skep.Import.Import", {"fileDescriptor": 0, "type": "tar", "local": "vl"}, small))
     assert got[0]["parameters"]["id"] > 0 and got[0]["continues"]
     assert got[-1] == {"parameters": {}}
