@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tools/check: runs the stages of the whole check, two at a time, and sums what they found."""
+"""tools/check: runs the stages of the whole check, a few at a time, and sums what they found."""
 
 import argparse
 import concurrent.futures
@@ -104,9 +104,10 @@ def _arguments():
     parser.add_argument("--only", metavar="STAGE[,STAGE]", default="",
                         help="run these stages, and nothing they come after")
     parser.add_argument("--quick", action="store_true", help="leave out the slow stages")
-    parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
-    parser.add_argument("--fuzz-seconds", type=int, default=20 if os.environ.get("CI") else 10,
-                        help="how long each main fuzzer runs (default 10; 20 in CI)")
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1,
+                        help="stages at a time (default: one more than there are processors)")
+    parser.add_argument("--fuzz-seconds", type=int, default=10,
+                        help="how long each main fuzzer runs (default 10)")
     parser.add_argument("--fuzz-seed", type=int, default=1,
                         help="where each fuzzer begins (default 1, so that two runs of a tree do the same; 0: anywhere)")
     parser.add_argument("--builds", type=pathlib.Path, default=TOP / "build-check",

@@ -206,8 +206,8 @@ def gcc(context):
 
 
 def clang(context):
-    """The same with clang."""
-    return _unit(context, _configure(context, "clang", "--werror", compiler="clang"))
+    """The same with clang, whose warnings need no optimisation."""
+    return _unit(context, _configure(context, "clang", "--werror", "-Doptimization=0", compiler="clang"))
 
 
 _ASAN_ENV = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1",
@@ -216,7 +216,7 @@ _ASAN_ENV = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1",
 
 def asan(context):
     """Sanitizers over the unit tests."""
-    build = _configure(context, "asan", "-Db_sanitize=address,undefined", "--werror")
+    build = _configure(context, "asan", "-Db_sanitize=address,undefined", "-Doptimization=1", "--werror")
     return _unit(context, build, env=_ASAN_ENV, multiplier=4)
 
 
@@ -288,7 +288,7 @@ def tidy(context):
 
 def fuzz(context):
     """Every fuzz target, two at a time, from its corpus."""
-    build = _configure(context, "fuzz", "-Dfuzz=true", "-Db_sanitize=address,undefined",
+    build = _configure(context, "fuzz", "-Dfuzz=true", "-Db_sanitize=address,undefined", "-Doptimization=1",
                        compiler="clang", only="fuzz-")
     targets = sorted(p for p in build.glob("test/fuzz/fuzz-*") if p.is_file())
     if not targets:
