@@ -3,10 +3,14 @@
  * is no library: one request is out at a time, and there are no events. */
 #include "net/netlink.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+
+/* The answer, or its first part, is there when a request has been sent. This is for a kernel that is not ours. */
+#define ANSWER_MSEC 2000
 
 int netlink_open(void) {
         const int on = 1;
@@ -94,6 +98,21 @@ static int send_request(int sock, NetlinkRequest *q) {
         return n < 0 ? -errno : 0;
 }
 
+/* One datagram. Who waited for an answer that is lost would wait for ever.
+ * Return: how many bytes came, which may be more than @n; -errno, -ETIMEDOUT among them. */
+static ssize_t receive_one(int sock, void *buffer, size_t n, struct sockaddr_nl *from) {
+        struct pollfd answer = { .fd = sock, .events = POLLIN };
+        socklen_t size = sizeof *from;
+        ssize_t got;
+
+        while ((got = recvfrom(sock, buffer, n, MSG_TRUNC | MSG_DONTWAIT, (struct sockaddr *) from,
+                               &size)) < 0 &&
+               (errno == EINTR || errno == EAGAIN))
+                if (errno == EAGAIN && poll(&answer, 1, ANSWER_MSEC) == 0)
+                        return -ETIMEDOUT;
+        return got < 0 ? -errno : got;
+}
+
 /* Takes the next part of the answer to @q, and passes over what is left of answers that nobody took: whoever
  * asked was killed, or the kernel had no memory; and what does not come from the kernel: in a namespace of a
  * machine's, its root may send to our socket as well. Return: how many bytes came; -errno. */
@@ -102,13 +121,12 @@ static ssize_t receive(int sock, const NetlinkRequest *q, void *buffer, size_t n
         struct sockaddr_nl from = { .nl_pid = 0 };
         ssize_t got;
 
-        do {
-                socklen_t size = sizeof from;
-                got = recvfrom(sock, buffer, n, MSG_TRUNC, (struct sockaddr *) &from, &size);
-        } while ((got < 0 && errno == EINTR) || (got >= 0 && from.nl_pid != 0) ||
-                 (got >= (ssize_t) sizeof *h && h->nlmsg_seq != q->header.nlmsg_seq));
+        do
+                got = receive_one(sock, buffer, n, &from);
+        while ((got >= 0 && from.nl_pid != 0) ||
+               (got >= (ssize_t) sizeof *h && h->nlmsg_seq != q->header.nlmsg_seq));
         if (got < 0)
-                return -errno;
+                return got;
         return (size_t) got > n || !NLMSG_OK(h, (uint32_t) got) ? -EBADMSG : got;
 }
 

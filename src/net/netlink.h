@@ -41,12 +41,12 @@ void netlink_unnest(NetlinkRequest *q, size_t at);
 void netlink_put_header(NetlinkRequest *q, const void *header, size_t n);
 
 /** netlink_call() - send, and wait until the kernel has done it
- * Return: 0; the kernel's -errno, with its own words in @e where it has some. */
+ * Return: 0; the kernel's -errno, with its own words in @e where it has some; -ETIMEDOUT: no answer came. */
 int netlink_call(int sock, NetlinkRequest *q, Error *e);
 /** netlink_ask() - send a request that asks for one thing, and take the one answer
  * @answer, @n:  the message, at most @n bytes, aligned as a struct nlmsghdr
  * @header:      size of what comes before its attributes, which are then all there
- * Return: 0; the kernel's -errno (-ENODEV, -ENOENT: no such thing). */
+ * Return: 0; the kernel's -errno (-ENODEV, -ENOENT: no such thing); -ETIMEDOUT: no answer came. */
 int netlink_ask(int sock, NetlinkRequest *q, void *answer, size_t n, size_t header);
 /* Of netlink_dump(): takes one message. Return: 0; what ends the going through otherwise. */
 typedef int (*NetlinkEach)(const struct nlmsghdr *message, void *data);
