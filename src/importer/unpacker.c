@@ -47,8 +47,9 @@ static int unpack(void *context, HelperState *helper, Error *e) {
         _cleanup_fd_ int root_fd = -EBADF;
         int r;
 
-        /* Names in archives are UTF-8 or just bytes, whatever the caller's language is. */
-        (void) setlocale(LC_CTYPE, "C.UTF-8");
+        /* Names in archives are bytes: libarchive, left to know of a language, would make others of them that look
+         * alike. */
+        (void) setlocale(LC_CTYPE, "C");
         (void) umask(0);
 
         r = confine_unpacker(job->target_fd, &root_fd, e);
