@@ -24,6 +24,79 @@ static int read_xattrs(struct archive_entry *entry, TreeMeta *m) {
         return 0;
 }
 
+#define ESCAPED_MAX 512 /* more names than that are taken as they are */
+
+/* Undoes "%3D" and its like. Return: the plain name; NULL = out of memory. */
+static char *plain_name(const char *name) {
+        char *plain = strdup(name), *to = plain;
+
+        for (const char *p = name; plain && *p; p++) {
+                int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
+
+                if (low >= 0 && high * 16 + low > 0) {
+                        *to++ = (char) (high * 16 + low);
+                        p += 2;
+                } else
+                        *to++ = *p;
+        }
+        if (plain)
+                *to = '\0';
+        return plain;
+}
+
+/* Another attribute of this name with the same value. */
+static bool has_twin(const TreeMeta *m, size_t i, char *const *names, const char *wanted) {
+        for (size_t j = 0; j < m->n_xattrs; j++)
+                if (j != i && streq(names[j], wanted) && m->xattrs[j].size == m->xattrs[i].size &&
+                    memcmp(m->xattrs[j].value, m->xattrs[i].value, m->xattrs[i].size) == 0)
+                        return true;
+        return false;
+}
+
+/* Archivers write a name with "=" in it as one with "%3D", libarchive in one of the two forms that it writes each
+ * attribute in; but it reads both as they are. So the one whose plain name is there is the same once more, the one
+ * that is the plain name of another is right, and one alone is taken for its plain name. */
+static int make_names_plain(TreeMeta *m) {
+        char *plain[ESCAPED_MAX] = {}, *names[ESCAPED_MAX];
+        size_t n = m->n_xattrs, kept = 0;
+        bool some = false;
+        int r = 0;
+
+        for (size_t i = 0; i < n; i++)
+                some = some || strchr(m->xattrs[i].name, '%');
+        if (!some || n > ESCAPED_MAX)
+                return 0;
+        for (size_t i = 0; i < n; i++) {
+                names[i] = m->xattrs[i].name;
+                plain[i] = plain_name(names[i]);
+                r = plain[i] ? r : -ENOMEM;
+        }
+        bool drops[ESCAPED_MAX] = {}, renames[ESCAPED_MAX] = {};
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                bool escaped = !streq(plain[i], names[i]);
+                drops[i] = escaped && has_twin(m, i, names, plain[i]);
+                renames[i] = escaped && !drops[i] && !has_twin(m, i, plain, names[i]);
+        }
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                TreeXattr x = m->xattrs[i];
+
+                if (renames[i]) {
+                        free(x.name);
+                        x.name = TAKE_PTR(plain[i]);
+                }
+                if (!drops[i]) {
+                        m->xattrs[kept++] = x;
+                        continue;
+                }
+                free(x.name);
+                free(x.value);
+        }
+        m->n_xattrs = r < 0 ? n : kept;
+        for (size_t i = 0; i < n; i++)
+                free(plain[i]);
+        return r;
+}
+
 /* An ACL as the kernel takes it in system.posix_acl_*: version 2, little endian. */
 typedef struct AclEntry {
         uint16_t tag, perm;
@@ -100,6 +173,8 @@ int tar_entry_meta(struct archive_entry *entry, TreeMeta *ret, TreeSkipped *skip
                                  (long long) uid, (long long) gid);
 
         int r = read_xattrs(entry, &m);
+        if (r >= 0)
+                r = make_names_plain(&m);
         if (r >= 0)
                 r = read_acl(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", &m,
                              skipped);
