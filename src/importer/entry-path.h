@@ -5,7 +5,7 @@
 #include "base/error.h"
 
 #define ENTRY_PATH_MAX  4096 /* with the NUL */
-#define ENTRY_DEPTH_MAX 128
+#define ENTRY_DEPTH_MAX 512  /* a descriptor for each has to be had */
 
 /** entry_path_clean() - drop "./" and doubled slashes; refuse whatever does not lead down
  * @path:  as the archive has it

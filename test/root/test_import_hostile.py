@@ -88,7 +88,7 @@ def refused(place):
         "root-is-hard-link": ([file("f", b"x"), hardlink(".", "f")], "root of the tree"),
         "name-too-long": ([file("n" * 256, b"x")], "255"),
         "path-too-long": ([file("/".join(["n" * 250] * 20), b"x")], "4095"),
-        "too-deep": ([file("/".join("d" * 150), b"x")], "128"),
+        "too-deep": ([file("/".join("d" * 600), b"x")], "512"),
         "file-as-directory": ([file("f", b"x"), file("f/x", b"x")], "'f' on the way"),
         "huge-owner": ([file("f", b"", uid=2 ** 40)], "owner"),
     }
