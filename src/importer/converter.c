@@ -151,14 +151,20 @@ static Way choose_way(const ConvertJob *job) {
         return format_detect(head, (size_t) n) == FORMAT_PLAIN ? WAY_COPY : WAY_STREAM;
 }
 
+static bool is_on_btrfs(int fd) {
+        struct statfs v;
+
+        return fstatfs(fd, &v) >= 0 && v.f_type == BTRFS_SUPER_MAGIC;
+}
+
 /* Disks are written to here and there, which is slow where each write goes to a new place. Only for files that are
  * empty, and what shares data must have the same mark as what it shares with. */
-static void avoid_copy_on_write(int fd) {
-        struct statfs v;
-        int flags;
+static void avoid_copy_on_write(const Work *w) {
+        int fd = w->job->target_fd, flags;
 
-        if (fstatfs(fd, &v) >= 0 && v.f_type == BTRFS_SUPER_MAGIC &&
-            ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0) {
+        if (!is_on_btrfs(fd) || (w->way == WAY_QCOW2 && is_on_btrfs(w->job->source_fd)))
+                return;
+        if (ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0) {
                 flags |= FS_NOCOW_FL;
                 (void) ioctl(fd, FS_IOC_SETFLAGS, &flags);
         }
@@ -212,8 +218,7 @@ int converter_run(const ConvertJob *job, int cancel_fd, Output *o, Error *e) {
                 if (r != 0)
                         return MIN(r, 0);
         }
-        if (w.way != WAY_QCOW2)
-                avoid_copy_on_write(job->target_fd);
+        avoid_copy_on_write(&w);
         if (w.way == WAY_STREAM)
                 w.spool_fd = spool_fd = openat(job->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
                                                0600);
