@@ -159,17 +159,6 @@ int confine_paths_reading(int dir_fd, int read_fd, Error *e) {
         return 1;
 }
 
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define HAS_FILTER 0
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define HAS_FILTER 0
-#endif
-#endif
-#ifndef HAS_FILTER
-#define HAS_FILTER 1
-#endif
-
 #if defined __x86_64__ && !defined __ILP32__
 #define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
 #elif defined __i386__
@@ -188,7 +177,7 @@ int confine_paths_reading(int dir_fd, int read_fd, Error *e) {
 #define OWN_ARCHITECTURE AUDIT_ARCH_LOONGARCH64
 #endif
 
-#if HAS_FILTER && defined OWN_ARCHITECTURE
+#if !IS_SANITIZED && defined OWN_ARCHITECTURE
 
 #define FIELD(f)      ((uint32_t) offsetof(struct seccomp_data, f))
 #define LOAD(offset)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)

@@ -23,6 +23,18 @@
 #define MIN(a, b) _EXTREME(<, a, b, __COUNTER__)
 #define MAX(a, b) _EXTREME(>, a, b, __COUNTER__)
 
+/* Built with what needs memory and system calls of its own. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define IS_SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define _pure_         __attribute__((pure))
 #define _const_        __attribute__((const))

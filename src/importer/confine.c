@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,6 +23,12 @@
 #define CAPS_WRITE                                                                                 \
         (CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) |                    \
          CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP))
+
+/* Of a thread, where there is no limit that says. */
+#define STACK_SIZE     ((rlim_t) 2 * 1024 * 1024)
+#define STACK_SIZE_MAX ((rlim_t) 64 * 1024 * 1024)
+/* Besides those that there are for processors: stages, and workers of parallel.c. */
+#define THREADS_OWN 16
 
 static int clone_mount(int fd, unsigned flags, Error *e) {
         int clone = (int) syscall(SYS_open_tree, fd, "",
@@ -163,6 +170,25 @@ int confine_converter(Error *e) {
         int none;
 
         return confine(-EBADF, -EBADF, 0, &none, &none, e);
+}
+
+int confine_memory(uint64_t bytes, Error *e) {
+        struct rlimit stack = {}, data = {};
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+        if (IS_SANITIZED)
+                return 0;
+        if (getrlimit(RLIMIT_STACK, &stack) < 0 || getrlimit(RLIMIT_DATA, &data) < 0)
+                return error_set(e, errno, "cannot read a limit: %m");
+        /* Whoever unpacks blocks has a thread for each processor. */
+        rlim_t one = stack.rlim_cur == RLIM_INFINITY ? STACK_SIZE
+                                                     : MIN(stack.rlim_cur, STACK_SIZE_MAX);
+        rlim_t most = bytes + one * ((rlim_t) MAX(processors, 1L) + THREADS_OWN);
+        if (data.rlim_cur <= most)
+                return 0;
+        data = (struct rlimit){ most, most };
+        return setrlimit(RLIMIT_DATA, &data) < 0 ? error_set(e, errno, "cannot limit memory: %m")
+                                                 : 0;
 }
 
 int confine_sync(int dir_fd, const char *place, Error *e) {

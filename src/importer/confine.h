@@ -24,6 +24,11 @@ int confine_copier(int source_fd, int target_fd, int *ret_source_fd, int *ret_ta
 int confine_packer(int source_fd, int *ret_source_fd, Error *e);
 /** confine_converter() - likewise for who reads and writes nothing but what is open already. Return: 0 or -errno. */
 int confine_converter(Error *e);
+/** confine_memory() - take no more memory than that, and the stacks of as many threads as are going to be
+ * Archives say how long names and attributes are, and who reads them makes room for as much. To be called before the
+ * above. No limit is set where sanitizers need all there is.
+ * Return: 0 or -errno. */
+int confine_memory(uint64_t bytes, Error *e);
 /** confine_filter() - let only those system calls through that any of these needs, threads and memory included:
  * no socket, no program, no mount, no name space, no other process
  * To be called after one of the above, before threads are started.

@@ -120,7 +120,10 @@ static int convert(void *context, HelperState *helper, Error *e) {
                 [WAY_QCOW2] = unpack,
         };
         const Work *w = context;
-        int r = confine_converter(e);
+        int r = confine_memory(estimate_memory(w->job->source_fd), e);
+
+        if (r >= 0)
+                r = confine_converter(e);
 
         if (r >= 0)
                 r = confine_filter_files(e);

@@ -7,11 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "importer/filter.h"
 #include "importer/qcow2.h"
 #include "importer/sparse.h"
 
 /* Of one file, no more places than that are looked at; the rest of it is taken to be as what was seen. */
 #define STEPS_MAX 4096
+/* For everything but the tables of xz. */
+#define MEMORY_BASE ((uint64_t) 256 * 1024 * 1024)
 /* Of the index of an xz file in memory. */
 #define XZ_MEMORY_MAX   ((uint64_t) 32 * 1024 * 1024)
 #define XZ_READ_SIZE    4096
@@ -288,6 +291,16 @@ static uint64_t sum_data(int fd, uint64_t at, uint64_t size) {
                 at = end;
         }
         return sum;
+}
+
+uint64_t estimate_memory(int fd) {
+        uint8_t head[FORMAT_MAGIC_MAX];
+        Part p;
+        size_t n;
+
+        return MEMORY_BASE + (look(fd, &p, head, &n) && format_detect(head, n) != FORMAT_XZ
+                                      ? 0
+                                      : FILTER_XZ_MEMORY_MAX);
 }
 
 uint64_t estimate_data(int fd, uint64_t at, uint64_t size) {

@@ -20,5 +20,8 @@ uint64_t estimate_archive(int fd);
  * @shares:  data that is in the file as it is on the disk takes no room
  * @streams: a qcow2 image is written down before it is unpacked */
 uint64_t estimate_disk(int fd, bool shares, bool streams);
+/** estimate_memory() - what unpacking may need, at most
+ * Of what is no file it is as for the packing that needs most, xz. */
+uint64_t estimate_memory(int fd);
 /** estimate_data() - what of a file is no hole */
 uint64_t estimate_data(int fd, uint64_t at, uint64_t size);

@@ -6,14 +6,12 @@
 
 /* What decoding in threads may take; a file that needs more is decoded by one. */
 #define XZ_MEMORY_THREADS ((uint64_t) 256 * 1024 * 1024)
-/* What decoding may take at all: 64 MiB of dictionary is the most that xz -9 makes. */
-#define XZ_MEMORY_MAX ((uint64_t) 1024 * 1024 * 1024)
 
 static int xz_open(void *state) {
         lzma_mt mt = {
                 .threads = MAX(lzma_cputhreads(), 1u),
                 .memlimit_threading = XZ_MEMORY_THREADS,
-                .memlimit_stop = XZ_MEMORY_MAX,
+                .memlimit_stop = FILTER_XZ_MEMORY_MAX,
         };
 
         return lzma_stream_decoder_mt(state, &mt) == LZMA_OK ? 0 : -ENOMEM;

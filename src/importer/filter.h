@@ -5,6 +5,8 @@
 
 #include "importer/stage.h"
 
+/* What decoding xz may take at all: 64 MiB of dictionary is the most that xz -9 makes. */
+#define FILTER_XZ_MEMORY_MAX ((uint64_t) 1024 * 1024 * 1024)
 /* What filters push at once. */
 #define FILTER_OUTPUT_SIZE ((size_t) 256 * 1024)
 

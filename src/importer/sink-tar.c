@@ -60,6 +60,11 @@ static int archive_error(SinkTar *s, Error *e) {
 
         if (archive_errno(s->archive) == ECANCELED)
                 return error_set(e, ECANCELED, "given up");
+        if (archive_errno(s->archive) == ENOMEM)
+                return error_set(e, ENOMEM,
+                                 "the archive wants more memory near byte %llu than any name or "
+                                 "attribute needs",
+                                 (unsigned long long) s->offset);
         if (archive_format(s->archive) == 0)
                 return error_set(e, EBADMSG, "this is neither a tar nor a cpio archive");
         return error_set(e, EBADMSG, "the archive is damaged near byte %llu: %s",

@@ -52,7 +52,9 @@ static int unpack(void *context, HelperState *helper, Error *e) {
         (void) setlocale(LC_CTYPE, "C");
         (void) umask(0);
 
-        r = confine_unpacker(job->target_fd, &root_fd, e);
+        r = confine_memory(estimate_memory(job->source_fd), e);
+        if (r >= 0)
+                r = confine_unpacker(job->target_fd, &root_fd, e);
         /* A way around the read-only mounts, were it left open. */
         (void) close(job->target_fd);
         if (r >= 0)

@@ -233,6 +233,18 @@ def test_broken_numbers(attack, place, name):
         assert all(0 <= v[1] < 2 ** 32 - 1 and (v[5] or 0) < 2 ** 20 for v in found.values()), found
 
 
+@pytest.mark.parametrize("size", [0x18000000, 0x7fffffff, 0xffffffff])
+def test_name_that_takes_all_memory(attack, place, size):
+    """A name of that length is not made room for, be there any number of bytes of it."""
+    head = BROKEN["cpio-name"].replace(b"ffffffff", b"%08x" % size)[:110]
+    (place / "x.tar").write_bytes(head + b"a" * (1 << 20))
+    web, said = attack(place / "x.tar", "--sync=no")
+    assert web is None
+    # Sanitizers need all the memory there is.
+    if "SKEP_SANITIZED" not in os.environ:
+        assert "wants more memory" in said and said.count("\n") == 1, said
+
+
 CLASSES = ["machine", "portable", "sysext", "confext"]
 
 
