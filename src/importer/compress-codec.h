@@ -11,8 +11,9 @@ typedef struct Piece {
         const uint8_t *data;
         size_t n;
         int level;
-        bool last; /* of the stream */
-        Buf out;   /* packed */
+        bool last;         /* of the stream */
+        Buf out;           /* packed */
+        uint32_t checksum; /* for join(), if pack() has one */
 } Piece;
 
 typedef struct Packer {

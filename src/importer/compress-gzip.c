@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Packs gzip: one member, whose blocks come from all threads. A piece ends at a byte, by an empty block. */
+/* Packs gzip: one member, whose blocks come from all threads. A piece ends at a byte, by an empty block. The lower levels
+ * are ISA-L's, where there is that. */
 #include <endian.h>
 #include <zlib.h>
 
 #include "importer/compress-codec.h"
+#include "importer/deflate.h"
 
 /* Of the stream. */
 typedef struct Member {
@@ -16,17 +18,22 @@ static size_t piece_size(int level) {
         return (size_t) 1024 * 1024;
 }
 
-static void state_close(void *state) {
-        z_stream *z = state;
+/* Of a thread. */
+typedef struct State {
+        FastDeflater *fast;
+        z_stream z;
+} State;
 
-        if (z->state)
-                (void) deflateEnd(z);
+static void state_close(void *state) {
+        State *s = state;
+
+        (void) fast_deflater_free(s->fast);
+        if (s->z.state)
+                (void) deflateEnd(&s->z);
 }
 
-static int pack(void *state, Piece *p) {
-        z_stream *z = state;
-
-        if (!z->state ? deflateInit2(z, p->level, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) != Z_OK
+static int pack_by_zlib(z_stream *z, Piece *p) {
+        if (!z->state ? deflateInit2(z, p->level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK
                       : deflateReset(z) != Z_OK)
                 return -ENOMEM;
         if (buf_reserve(&p->out, deflateBound(z, p->n) + 64) < 0)
@@ -40,22 +47,31 @@ static int pack(void *state, Piece *p) {
         return r == (p->last ? Z_STREAM_END : Z_OK) && z->avail_in == 0 ? 0 : -ENOMEM;
 }
 
+static int pack(void *state, Piece *p) {
+        State *s = state;
+        int r = fast_deflater_pack(&s->fast, p->data, p->n, p->level, p->last, &p->out);
+
+        p->checksum = deflate_checksum(p->data, p->n);
+        return r == -EOPNOTSUPP ? pack_by_zlib(&s->z, p) : r;
+}
+
 static int join(void *stream, Piece *p) {
         static const uint8_t header[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
         Member *m = stream;
-        _cleanup_(buf_done) Buf body = p->out;
-        uLong crc = crc32_z(0, p->data, p->n);
         int r = 0;
 
-        p->out = (Buf){};
-        m->crc = m->begun ? crc32_combine(m->crc, crc, (z_off_t) p->n) : crc;
+        m->crc = m->begun ? crc32_combine(m->crc, p->checksum, (z_off_t) p->n) : p->checksum;
         m->length += (uint32_t) p->n;
-        if (!m->begun)
-                r = buf_append(&p->out, header, sizeof header);
+        if (!m->begun) {
+                r = buf_reserve(&p->out, sizeof header);
+                if (r < 0)
+                        return r;
+                memmove(p->out.p + sizeof header, p->out.p, p->out.n);
+                memcpy(p->out.p, header, sizeof header);
+                p->out.n += sizeof header;
+        }
         m->begun = true;
-        if (r >= 0)
-                r = buf_append(&p->out, body.p, body.n);
-        if (r >= 0 && p->last) {
+        if (p->last) {
                 const uint32_t end[] = { htole32((uint32_t) m->crc), htole32(m->length) };
                 r = buf_append(&p->out, end, sizeof end);
         }
@@ -67,7 +83,7 @@ const Packer packer_gzip = {
         .level_max = 9,
         .level_default = 6,
         .size = piece_size,
-        .state_size = sizeof(z_stream),
+        .state_size = sizeof(State),
         .close = state_close,
         .pack = pack,
         .join = join,

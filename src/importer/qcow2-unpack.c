@@ -6,10 +6,10 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "base/fd.h"
+#include "importer/deflate.h"
 #include "importer/parallel.h"
 #include "importer/qcow2.h"
 #include "importer/sparse.h"
@@ -36,8 +36,7 @@ typedef struct Hand {
         Unpack *u;
         uint8_t *in, *out; /* of a packed cluster, before and after; or of data */
         size_t size_in;
-        z_stream z;
-        bool has_z;
+        Inflater *inflater;
         ZSTD_DCtx *zstd;
 } Hand;
 
@@ -118,17 +117,9 @@ static int put_data(Hand *h, const Qcow2Piece *p, Error *e) {
 
 /* Return: whether a whole cluster came out. */
 static bool inflate_cluster(Hand *h, size_t n_in, size_t n_out) {
-        h->z.next_in = h->in;
-        h->z.avail_in = (uInt) n_in;
-        h->z.next_out = h->out;
-        h->z.avail_out = (uInt) n_out;
-        if (!h->has_z && inflateInit2(&h->z, -MAX_WBITS) != Z_OK)
+        if (!h->inflater && inflater_new(&h->inflater) < 0)
                 return false;
-        if (h->has_z && inflateReset(&h->z) != Z_OK)
-                return false;
-        h->has_z = true;
-        int r = inflate(&h->z, Z_FINISH);
-        return (r == Z_STREAM_END || r == Z_BUF_ERROR || r == Z_OK) && h->z.avail_out == 0;
+        return inflater_fill(h->inflater, h->in, n_in, h->out, n_out) >= 0;
 }
 
 static bool unzstd_cluster(Hand *h, size_t n_in, size_t n_out) {
@@ -207,8 +198,7 @@ static void *hand_run(void *context) {
 
         free(h.in);
         free(h.out);
-        if (h.has_z)
-                (void) inflateEnd(&h.z);
+        (void) inflater_free(h.inflater);
         (void) ZSTD_freeDCtx(h.zstd);
         if (r < 0) {
                 (void) pthread_mutex_lock(&u->lock);
