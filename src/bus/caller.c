@@ -258,6 +258,10 @@ static int ask(Callers *c, sd_bus_message *m, const char *name, Error *e) {
         return 0;
 }
 
+bool callers_is_asking(const Callers *c) {
+        return c->asked;
+}
+
 int callers_find(Callers *c, sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid, Error *e) {
         const char *name = sd_bus_message_get_sender(m);
         Caller found = {};

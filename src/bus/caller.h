@@ -29,6 +29,8 @@ int callers_add_peer(Callers *c, sd_bus *bus, uid_t uid, pid_t pid, uint64_t sta
 void callers_remove_peer(Callers *c, const sd_bus *bus);
 /** callers_peer() - who is behind the connection that a message came on; NULL = it is the bus */
 const Peer *callers_peer(const Callers *c, sd_bus_message *m);
+/** callers_is_asking() - whether calls are held back until the bus has said who makes them */
+bool callers_is_asking(const Callers *c);
 /** callers_find() - effective UID and PID of the sender of a message
  * Where the bus has to be asked, the message is held back, and all that the sender calls until the answer
  * is here; then they are dispatched, in their order, as if they had come only now.

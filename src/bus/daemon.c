@@ -9,6 +9,10 @@
 #include "base/home.h"
 #include "bus/error.h"
 
+/* How long those are waited for that came in while we were leaving. After 25 s the bus gives up on who waits for the
+ * next of us. */
+#define LEAVE_USEC (20 * UINT64_C(1000000))
+
 static int add_signals(sd_event *event) {
         sigset_t set;
 
@@ -64,10 +68,8 @@ void daemon_done(Daemon *d) {
         d->event = sd_event_unref(d->event);
 }
 
-void daemon_set_idle_exit(Daemon *d, uint64_t usec, bool (*is_idle)(void *), void *userdata) {
-        d->idle_usec = usec;
-        d->is_idle = is_idle;
-        d->userdata = userdata;
+void daemon_set_idle_exit(Daemon *d, const DaemonIdle *idle) {
+        d->idle = *idle;
 }
 
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -88,22 +90,26 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_event_exit(d->event, 0);
 }
 
-/* What came between the last look and giving the name back is served, then we go. */
+/* What came between the last look and giving the name back is served, then we go. For systemd we are as good as gone
+ * from the first word on: it starts the next one for whoever calls from now on, once we are. So there is no way
+ * back, and work that can do without us is not waited for. */
 static int leave(Daemon *d) {
         (void) sd_notify(false, "STOPPING=1");
         int r = sd_bus_release_name(d->bus, d->name);
         if (r < 0)
                 return r;
-        for (unsigned i = 0; i < 1000; i++) {
+        d->idle.close(d->idle.userdata);
+        for (uint64_t now = now_usec(), end = now + LEAVE_USEC; now < end; now = now_usec()) {
                 r = sd_event_run(d->event, 0);
-                if (r <= 0)
-                        break;
+                if (r == 0) {
+                        if (!d->idle.owes_answers(d->idle.userdata))
+                                return 0;
+                        r = sd_event_run(d->event, end - now);
+                }
+                if (r < 0 || sd_event_get_state(d->event) == SD_EVENT_FINISHED)
+                        return r;
         }
-        if (r >= 0 && !d->is_idle(d->userdata)) {
-                (void) sd_notify(false, "READY=1");
-                return sd_bus_request_name(d->bus, d->name, 0) < 0 ? 0 : 1;
-        }
-        return r < 0 ? r : 0;
+        return 0;
 }
 
 static int loop(Daemon *d) {
@@ -112,16 +118,11 @@ static int loop(Daemon *d) {
                         return 0;
 
                 uint64_t wait = UINT64_MAX;
-                if (d->idle_usec > 0 && d->is_idle) {
-                        uint64_t now = now_usec(), end = d->active_usec + d->idle_usec;
-                        if (now >= end && d->is_idle(d->userdata)) {
-                                int r = leave(d);
-                                if (r <= 0)
-                                        return r;
-                                d->active_usec = now_usec();
-                                continue;
-                        }
-                        wait = now >= end ? d->idle_usec : end - now;
+                if (d->idle.usec > 0 && d->idle.usec < UINT64_MAX) {
+                        uint64_t now = now_usec(), end = d->active_usec + d->idle.usec;
+                        if (now >= end && d->idle.is_idle(d->idle.userdata))
+                                return MIN(leave(d), 0);
+                        wait = now >= end ? d->idle.usec : end - now;
                 }
                 int r = sd_event_run(d->event, wait);
                 if (r < 0)

@@ -10,14 +10,21 @@
 #include "bus/log-control.h"
 #include "bus/polkit.h"
 
+/* When a daemon may leave; all are asked with the same @userdata. */
+typedef struct DaemonIdle {
+        uint64_t usec;                /* without work for so long; 0 = never */
+        bool (*is_idle)(void *);      /* there is no work now, and nobody is connected */
+        void (*close)(void *);        /* take nothing in but what comes over the bus */
+        bool (*owes_answers)(void *); /* somebody still waits for one */
+        void *userdata;
+} DaemonIdle;
+
 typedef struct Daemon {
         sd_event *event;
         sd_bus *bus;
         Polkit *polkit;
-        const char *name;        /* bus name, static */
-        uint64_t idle_usec;      /* leave after so long without work; 0 = never */
-        bool (*is_idle)(void *); /* whether there is no work now */
-        void *userdata;
+        const char *name; /* bus name, static */
+        DaemonIdle idle;
         uint64_t active_usec; /* when something last came in */
         LogControl log;
         Error error; /* why the loop ended */
@@ -32,9 +39,9 @@ typedef struct Daemon {
 int daemon_init(Daemon *d, const char *identifier, void (*set_level)(int), Error *e);
 /** daemon_done() - flush and close the bus, free the rest */
 void daemon_done(Daemon *d);
-/** daemon_set_idle_exit() - leave when nothing came in for @usec and @is_idle agrees
- * No call is lost: the name is given back first and what has come by then is still served. */
-void daemon_set_idle_exit(Daemon *d, uint64_t usec, bool (*is_idle)(void *), void *userdata);
+/** daemon_set_idle_exit() - leave when nothing came in for a while
+ * No call is lost: the name is given back first, and what has come by then is still answered. */
+void daemon_set_idle_exit(Daemon *d, const DaemonIdle *idle);
 /** daemon_run() - take the name, tell systemd READY=1, run until told to end
  * Objects have to be on the bus before.
  * Return: 0 or -errno with @e set (-EBUSY: somebody else owns the name). */

@@ -271,6 +271,8 @@ int polkit_check_quietly(Polkit *p, sd_bus_message *m, const char *action,
 }
 
 bool polkit_is_asking(const Polkit *p) {
+        if (callers_is_asking(p->callers))
+                return true;
         for (const Question *q = p->questions; q; q = q->next)
                 if (!q->answered)
                         return true;

@@ -47,5 +47,5 @@ int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *c
 /** polkit_check_quietly() - the same, but nobody is ever asked for a password because of it */
 int polkit_check_quietly(Polkit *p, sd_bus_message *m, const char *action,
                          const char *const *details, uid_t owner, Error *e);
-/** polkit_is_asking() - whether somebody waits for an answer */
+/** polkit_is_asking() - whether a call waits for what the bus or polkit says of it */
 bool polkit_is_asking(const Polkit *p);

@@ -294,6 +294,11 @@ bool import_front_is_idle(const ImportManager *m) {
         return !m->front || !m->front->server || varlink_server_links(m->front->server) == 0;
 }
 
+void import_front_close(const ImportManager *m) {
+        if (m->front && m->front->server)
+                varlink_server_close(m->front->server);
+}
+
 void import_front_done(ImportManager *m) {
         if (!m->front)
                 return;

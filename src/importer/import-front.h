@@ -29,6 +29,8 @@ struct ImportClient {
 /** import_front_init() - serve varlink, on the socket that systemd gave us or on one that we make
  * Return: 0 or -errno with @e set; import_front_done() is right in either case. */
 int import_front_init(ImportManager *m, Error *e);
+/** import_front_close() - take in no more connections */
+void import_front_close(const ImportManager *m);
 /** import_front_done() - close all */
 void import_front_done(ImportManager *m);
 /** import_front_is_idle() - whether nobody is connected */

@@ -287,11 +287,30 @@ int import_manager_load(ImportManager *m, Error *e) {
         return r < 0 ? error_set(e, r, "cannot wait for the bus name: %m") : 0;
 }
 
-bool import_manager_is_idle(void *userdata) {
-        ImportManager *m = userdata;
+static bool owes_answers(void *userdata) {
+        const ImportManager *m = userdata;
 
-        return m->n_watched == 0 && !m->sweep && !m->operations.first && import_front_is_idle(m) &&
-               !polkit_is_asking(m->daemon.polkit);
+        return m->operations.first || polkit_is_asking(m->daemon.polkit);
+}
+
+static bool is_idle(void *userdata) {
+        const ImportManager *m = userdata;
+
+        return m->n_watched == 0 && !m->sweep && import_front_is_idle(m) && !owes_answers(userdata);
+}
+
+static void close_front(void *userdata) {
+        import_front_close(userdata);
+}
+
+void import_manager_set_idle_exit(ImportManager *m, uint64_t usec) {
+        const DaemonIdle idle = { .usec = usec,
+                                  .is_idle = is_idle,
+                                  .close = close_front,
+                                  .owes_answers = owes_answers,
+                                  .userdata = m };
+
+        daemon_set_idle_exit(&m->daemon, &idle);
 }
 
 int import_manager_init(ImportManager *m, Error *e) {

@@ -31,6 +31,7 @@ struct ImportManager {
         int state_fd; /* /run/skep/import */
         char *state_path;
         uint32_t last_id;
+        uint64_t kill_usec; /* who is told to give up and has not after so long is killed */
         Watched *watched[TRANSFERS_MAX]; /* the first n_watched, by number */
         size_t n_watched;
         Transfer *ended[HISTORY_MAX]; /* the first n_ended, oldest first */
@@ -52,8 +53,8 @@ void import_manager_done(ImportManager *m);
  * What became of them meanwhile is told once the bus name is ours. What cannot be taken over is reported and
  * removed. Return: 0 or -errno. */
 int import_manager_load(ImportManager *m, Error *e);
-/** import_manager_is_idle() - for daemon_set_idle_exit(); takes an ImportManager */
-bool import_manager_is_idle(void *m);
+/** import_manager_set_idle_exit() - leave when there was nothing to do for so long; UINT64_MAX = never */
+void import_manager_set_idle_exit(ImportManager *m, uint64_t usec);
 
 /** import_manager_start() - start a transfer and announce it
  * @request: checked

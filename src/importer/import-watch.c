@@ -11,8 +11,6 @@
 
 /* Properties are told as often as that at most. */
 #define CHANGE_USEC UINT64_C(500000)
-/* Whoever is asked to give up has that long to clean up after itself. */
-#define KILL_USEC UINT64_C(10000000)
 
 char *transfer_path(uint32_t id) {
         return str_format(BUS_IMPORT1_TRANSFER "/_%u", id);
@@ -161,10 +159,13 @@ static int on_kill_due(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 void watched_arm(Watched *w) {
-        if (w->kill)
+        /* Whoever is asked to give up has that long to clean up after itself. */
+        uint64_t usec = w->manager->kill_usec;
+
+        if (w->kill || usec == UINT64_MAX)
                 return;
         int r = sd_event_add_time_relative(w->manager->daemon.event, &w->kill, CLOCK_MONOTONIC,
-                                           KILL_USEC, 0, on_kill_due, w);
+                                           usec, 0, on_kill_due, w);
         complain(r, "watch the end of", w->transfer);
 }
 

@@ -5,16 +5,33 @@
 #include <sys/stat.h>
 
 #include "app/report.h"
-#include "bus/name.h"
 #include "base/home.h"
+#include "base/parse.h"
+#include "bus/name.h"
 #include "importer/import-bus.h"
 #include "importer/import-front.h"
 
 #define IDLE_USEC (30 * UINT64_C(1000000))
+#define KILL_USEC (10 * UINT64_C(1000000))
+
+/* How long something takes, which the environment of the service may say otherwise. */
+static int read_duration(const char *variable, uint64_t usual, uint64_t *ret, Error *e) {
+        const char *value = getenv(variable);
+
+        *ret = usual;
+        if (value && parse_duration(value, ret) < 0)
+                return error_set(e, EINVAL, "$%s: '%.32s' is no time", variable, value);
+        return 0;
+}
 
 static int run(ImportManager *m, Error *e) {
-        int r = daemon_init(&m->daemon, "skep-importd", report_set_level, e);
+        uint64_t idle_usec;
+        int r = read_duration("SKEP_IDLE_TIME", IDLE_USEC, &idle_usec, e);
 
+        if (r >= 0)
+                r = read_duration("SKEP_CANCEL_TIME", KILL_USEC, &m->kill_usec, e);
+        if (r >= 0)
+                r = daemon_init(&m->daemon, "skep-importd", report_set_level, e);
         if (r >= 0)
                 r = import_manager_init(m, e);
         if (r >= 0)
@@ -26,7 +43,7 @@ static int run(ImportManager *m, Error *e) {
         if (r < 0)
                 return r;
 
-        daemon_set_idle_exit(&m->daemon, IDLE_USEC, import_manager_is_idle, m);
+        import_manager_set_idle_exit(m, idle_usec);
         return daemon_run(&m->daemon, BUS_IMPORT1_NAME, e);
 }
 

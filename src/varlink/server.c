@@ -393,16 +393,21 @@ int varlink_server_new(sd_event *event, const VarlinkService *service, void *use
         return 0;
 }
 
-VarlinkServer *varlink_server_free(VarlinkServer *s) {
-        if (!s)
-                return NULL;
-        while (s->links)
-                link_free(s->links);
+void varlink_server_close(VarlinkServer *s) {
         for (Listener *l = s->listeners, *next; l; l = next) {
                 next = l->next;
                 sd_event_source_disable_unref(l->source);
                 free(l);
         }
+        s->listeners = NULL;
+}
+
+VarlinkServer *varlink_server_free(VarlinkServer *s) {
+        if (!s)
+                return NULL;
+        while (s->links)
+                link_free(s->links);
+        varlink_server_close(s);
         free(s);
         return NULL;
 }

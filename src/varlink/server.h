@@ -68,6 +68,8 @@ VarlinkServer *varlink_server_free(VarlinkServer *s);
 /** varlink_server_listen() - serve a listening socket, too
  * @fd: consumed on success. Return: 0 or -errno. */
 int varlink_server_listen(VarlinkServer *s, int fd);
+/** varlink_server_close() - take in no more connections; who wants one waits for whoever else listens there */
+void varlink_server_close(VarlinkServer *s);
 /** varlink_server_add() - serve a connected socket, too. @fd: consumed on success. Return: 0 or -errno. */
 int varlink_server_add(VarlinkServer *s, int fd);
 
