@@ -135,6 +135,9 @@ static int check_mode(const TransferRequest *r, mode_t mode, Error *e) {
 static int check_fd(const TransferRequest *r, int fd, bool writes, Error *e) {
         struct stat st;
 
+        if (fd < 0)
+                return error_set(e, EINVAL, "no descriptor came with the call, to %s",
+                                 writes ? "write to" : "read from");
         if (fstat(fd, &st) < 0)
                 return error_set(e, errno, "cannot look at the descriptor: %m");
         int k = check_mode(r, st.st_mode, e);
