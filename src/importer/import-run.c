@@ -48,7 +48,15 @@ static int commit(const ImportJob *job, Staging *staging, Error *e) {
                 r = lock_replaced(job, &lock, e);
         if (r >= 0 && job->finish)
                 r = job->finish(job, staging, e);
-        return r < 0 ? r : staging_commit(staging, &job->staging, e);
+        if (r >= 0 && job->sidecars)
+                r = sidecars_place(job->sidecars, staging->pool_fd, staging->name,
+                                   job->staging.force, e);
+        if (r < 0)
+                return r;
+        r = staging_commit(staging, &job->staging, e);
+        if (r < 0 && job->sidecars)
+                sidecars_remove(job->sidecars, staging->pool_fd, staging->name);
+        return r;
 }
 
 static int lock_name(const ImportJob *job, ImageLock **ret, Error *e) {

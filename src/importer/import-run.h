@@ -4,6 +4,7 @@
 #pragma once
 
 #include "importer/output.h"
+#include "importer/sidecar.h"
 #include "importer/staging.h"
 
 typedef struct ImportJob ImportJob;
@@ -24,7 +25,8 @@ struct ImportJob {
         /* What is still to be done when it is complete, before it is seen; may give it another name, by
          * replacing staging->name. NULL = nothing. Return: 0 or -errno. */
         int (*finish)(const ImportJob *job, Staging *staging, Error *e);
-        void *context; /* of both */
+        void *context;      /* of both */
+        Sidecars *sidecars; /* to be put beside it before it is seen; NULL = none */
 };
 
 /** import_run() - import

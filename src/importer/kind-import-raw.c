@@ -18,6 +18,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
 int kind_import_raw(char *const *args, void *context, Error *e) {
         const KindContext *c = context;
         _cleanup_free_ char *name = NULL, *root = NULL;
+        _cleanup_(sidecars_done) Sidecars sidecars = SIDECARS_NULL;
         Digest digest;
         ConvertJob convert = {};
         ImportJob job;
@@ -37,6 +38,10 @@ int kind_import_raw(char *const *args, void *context, Error *e) {
         _cleanup_fd_ int fd = kind_open_source(args[0], e);
         if (fd < 0)
                 return fd;
+        if (!streq(args[0], "-"))
+                r = sidecars_open(&sidecars, c->options, args[0], true, e);
+        if (r < 0)
+                return error_wrap(e, r, "%s", args[0]);
         r = kind_start(c, streq(args[0], "-") ? "disk" : args[0], name, root, is_pool, &job, e);
         if (r < 0)
                 return r;
@@ -47,6 +52,7 @@ int kind_import_raw(char *const *args, void *context, Error *e) {
         convert.max_ratio = c->options->max_ratio;
         convert.sync = c->options->sync;
         job.staging.is_disk = true;
+        job.sidecars = &sidecars;
         job.fill = fill;
         job.context = &convert;
         return import_run(&job, c->output, e);

@@ -21,6 +21,7 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
 int kind_import_tar(char *const *args, void *context, Error *e) {
         const KindContext *c = context;
         _cleanup_free_ char *name = NULL, *root = NULL;
+        _cleanup_(sidecars_done) Sidecars sidecars = SIDECARS_NULL;
         Digest digest;
         UnpackJob unpack = {};
         ImportJob job;
@@ -40,6 +41,10 @@ int kind_import_tar(char *const *args, void *context, Error *e) {
         _cleanup_fd_ int fd = kind_open_source(args[0], e);
         if (fd < 0)
                 return fd;
+        if (!streq(args[0], "-"))
+                r = sidecars_open(&sidecars, c->options, args[0], false, e);
+        if (r < 0)
+                return error_wrap(e, r, "%s", args[0]);
         r = kind_start(c, streq(args[0], "-") ? "archive" : args[0], name, root, is_pool, &job, e);
         if (r < 0)
                 return r;
@@ -51,6 +56,7 @@ int kind_import_tar(char *const *args, void *context, Error *e) {
         unpack.max_ratio = c->options->max_ratio;
         unpack.sync = c->options->sync;
         job.unwrap = true;
+        job.sidecars = &sidecars;
         job.fill = fill;
         job.context = &unpack;
         return import_run(&job, c->output, e);

@@ -47,9 +47,11 @@ int pull_init(Pull *p, const KindContext *c, const char *url, Error *e) {
         const ImportOptions *o = c->options;
         int r;
 
-        *p = (Pull){ .context = c, .url = url, .cancel_fd = -EBADF, .download = DOWNLOAD_NULL };
-        for (size_t i = 0; i < PULL_SIDECARS_MAX; i++)
-                p->sidecars[i] = -EBADF;
+        *p = (Pull){ .context = c,
+                     .url = url,
+                     .cancel_fd = -EBADF,
+                     .download = DOWNLOAD_NULL,
+                     .sidecars = SIDECARS_NULL };
         fetcher_init(&p->fetcher, &p->options, c->output, -EBADF);
         r = url_check(url, e);
         if (r >= 0)
@@ -84,7 +86,7 @@ void pull_done(Pull *p) {
         fetcher_done(&p->fetcher);
         download_done(&p->download);
         manifest_done(&p->manifest);
-        pull_sidecars_done(p);
+        sidecars_done(&p->sidecars);
         kept_done(&p->kept);
         pull_secrets_done(&p->secrets);
         (void) fd_close(p->cancel_fd);
@@ -110,7 +112,7 @@ int pull_prepare(Pull *p, Error *e) {
         if (!stem)
                 return error_oom(e);
         output_phase(p->context->output, PHASE_FETCH);
-        pull_sidecars_done(p);
+        sidecars_done(&p->sidecars);
         int r = find_digest(p, e);
         if (r == 0)
                 r = pull_sidecars_fetch(p, stem, streq(p->kind, "raw"), e);
@@ -284,7 +286,7 @@ static void remove_placed(Pull *p, const ImportJob *job) {
         _cleanup_fd_ int fd = open(job->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd >= 0 && !p->keeps)
-                pull_sidecars_remove(p, fd, job->name);
+                sidecars_remove(&p->sidecars, fd, job->name);
 }
 
 /* Imports, again if it has to be. */
@@ -332,8 +334,8 @@ static int finish(const ImportJob *job, Staging *staging, Error *e) {
                 if (r < 0)
                         return r;
         }
-        return pull_sidecars_place(p, staging->pool_fd, staging->name,
-                                   job->staging.force || p->keeps, e);
+        return sidecars_place(&p->sidecars, staging->pool_fd, staging->name,
+                              job->staging.force || p->keeps, e);
 }
 
 /* Sees to it that there is a kept download. */

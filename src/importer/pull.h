@@ -7,6 +7,7 @@
 #include "importer/kept.h"
 #include "importer/kind.h"
 #include "importer/manifest.h"
+#include "importer/sidecar.h"
 
 typedef struct PullSecrets {
         char *netrc, *tls_certificate, *tls_key, *tls_ca;
@@ -17,8 +18,6 @@ typedef struct PullSecrets {
 int pull_secrets_read(const ImportOptions *o, PullSecrets *ret, Error *e);
 /** pull_secrets_done() - wipe them */
 void pull_secrets_done(PullSecrets *s);
-
-#define PULL_SIDECARS_MAX 6
 
 typedef struct Pull {
         const KindContext *context;
@@ -33,8 +32,7 @@ typedef struct Pull {
         PullVerify verify;
         Digest expected; /* unless nothing is verified */
         Manifest manifest;
-        int sidecars[PULL_SIDECARS_MAX]; /* files in memory; -EBADF = there is none */
-        bool placed[PULL_SIDECARS_MAX];
+        Sidecars sidecars;
 
         /* What there is already of an earlier pull. */
         const char *kind; /* "tar" or "raw" */
@@ -84,8 +82,3 @@ int pull_run(const KindContext *c, const char *kind, const char *url, const char
  * @stem: the last component of the URL without what says how it is packed
  * Return: 0; > 0 a signal's number; -errno. */
 int pull_sidecars_fetch(Pull *p, const char *stem, bool is_disk, Error *e);
-/** pull_sidecars_place() - put that beside an image. Return: 0; -EEXIST; -errno, nothing is left. */
-int pull_sidecars_place(Pull *p, int dir_fd, const char *name, bool force, Error *e);
-/** pull_sidecars_remove() - take it away again */
-void pull_sidecars_remove(Pull *p, int dir_fd, const char *name);
-void pull_sidecars_done(Pull *p);
