@@ -67,7 +67,8 @@ def title(step):
 
 
 TAR, FIFO, RAW, TREE, OUT = "/srv/a.tar", "/srv/fifo", "/srv/a.raw", "/srv/tree", "/srv/out"
-CLOSED = "http://127.0.0.1:1/a.tar"
+# Nobody is there, which we ask for a while: so they are asked at once.
+CLOSED, CLOSED2, CLOSED3, CLOSED4 = (f"http://127.0.0.1:1/{name}.tar" for name in "abcd")
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 SETUP = [
@@ -108,10 +109,11 @@ EXPORTS = [
 ]
 
 PULLS = [
-    call("PullTar", "sssb", CLOSED, "pulled", "no", False, keep="pulled"), gone("pulled"),
-    call("PullRawEx", "sssst", CLOSED, "pulled", "machine", "checksum", 7, keep="pulled2"), gone("pulled2"),
-    call("PullTar", "sssb", CLOSED, "", "", False, keep="pulled3"), gone("pulled3"),
-    call("PullTar", "sssb", CLOSED, "-", "signature", True, keep="pulled4"), gone("pulled4"),
+    call("PullTar", "sssb", CLOSED2, "pulled", "no", False, keep="pulled"),
+    call("PullRawEx", "sssst", CLOSED3, "pulled2", "machine", "checksum", 7, keep="pulled2"),
+    call("PullTar", "sssb", CLOSED4, "pulled3", "", False, keep="pulled3"),
+    call("PullTar", "sssb", CLOSED, "-", "signature", True, keep="pulled4"),
+    gone("pulled"), gone("pulled2"), gone("pulled3"), gone("pulled4"),
 ] + [
     call("PullTar", "sssb", *args) for args in (
         ("ftp://x/a.tar", "bad", "no", False), ("", "bad", "no", False), ("x", "bad", "no", False),
