@@ -5,6 +5,7 @@
 
 #include <syslog.h>
 
+#include "importer/minisign.h"
 #include "importer/openpgp.h"
 #include "importer/url.h"
 
@@ -27,8 +28,27 @@ void manifest_done(Manifest *m) {
         *m = (Manifest){};
 }
 
-/* Return: 0; > 0 a signal; -ENOENT no signature is there; -EKEYREJECTED; -errno. */
-static int check_signature(Fetcher *f, const char *list_url, Manifest *m, Error *e) {
+/* Return: 0; > 0 a signal; -ENOENT there is no such signature, or no key for such; -ENOKEY; -EKEYREJECTED; -errno. */
+static int check_minisign(Fetcher *f, const char *list_url, Manifest *m, Error *e) {
+        _cleanup_(minisign_keys_done) MinisignKeys keys = {};
+        _cleanup_free_ char *url = url_with_suffix(list_url, ".minisig"), *data = NULL;
+        size_t n;
+
+        if (!url)
+                return error_oom(e);
+        int r = minisign_keys_load(&keys, e);
+        if (r >= 0 && keys.n == 0)
+                return error_set(e, ENOENT, "%s: there is no key of minisign", m->name);
+        if (r >= 0)
+                r = fetcher_get(f, url, MINISIGN_MAX, true, &data, &n, e);
+        if (r != 0)
+                return r;
+        r = minisign_verify(&keys, m->text, m->n, data, n, e);
+        return r < 0 ? error_wrap(e, r, "%s.minisig", m->name) : 0;
+}
+
+/* Return: as check_minisign(). */
+static int check_openpgp(Fetcher *f, const char *list_url, Manifest *m, Error *e) {
         for (size_t i = 0; i < ELEMENTSOF(signatures); i++) {
                 _cleanup_free_ char *url = url_with_suffix(list_url, signatures[i]), *data = NULL,
                                     *text = NULL;
@@ -44,6 +64,23 @@ static int check_signature(Fetcher *f, const char *list_url, Manifest *m, Error 
                 return r < 0 ? error_wrap(e, r, "%s%s", m->name, signatures[i]) : r;
         }
         return error_set(e, ENOENT, "%s: no signature is beside it", m->name);
+}
+
+/* What one key is there for need not be signed by others. */
+static int check_signature(Fetcher *f, const char *list_url, Manifest *m, Error *e) {
+        Error why = {}, other = {};
+        int r = check_minisign(f, list_url, m, &why);
+
+        if (r == -ENOENT || r == -ENOKEY) {
+                int k = check_openpgp(f, list_url, m, &other);
+                if (k != -ENOENT || r == -ENOENT) {
+                        why = other;
+                        r = k;
+                }
+        }
+        if (r < 0)
+                *e = why;
+        return r;
 }
 
 /* Puts in place of the text what was signed of it. */

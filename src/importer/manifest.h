@@ -22,8 +22,8 @@ typedef struct Manifest {
 
 void manifest_done(Manifest *m);
 /** manifest_pull() - fetch the list that @file is in, checking its signature if @verify says so
- * Tried are, beside @url: FILE.sha256, SHA256SUMS, FILE.sha512, SHA512SUMS; and each one's signature .asc, .gpg, .sig,
- * unless it has one in it.
+ * Tried are, beside @url: FILE.sha256, SHA256SUMS, FILE.sha512, SHA512SUMS; and each one's signature .minisig
+ * (if there are keys for such), .asc, .gpg, .sig, unless it has one in it.
  * @file: the last component of @url
  * @ret_digest: of @file
  * Return: 0; > 0 a signal's number; -ENOENT; -EKEYREJECTED; -errno. */

@@ -206,3 +206,65 @@ def test_signature_is_missing(web, pull):
 def test_no_keyring(pull, signed, scratch):
     done = pull(signed(), None, scratch / "nothing")
     assert done.returncode == 1 and "keyring" in done.stdout
+
+
+@pytest.fixture(name="minisign", scope="module")
+def make_minisign(tmp_path_factory):
+    """minisign(text): its signature; the directory of the publisher's public key is minisign.keys."""
+    home = tmp_path_factory.mktemp("minisign")
+    for name in ("publisher", "stranger"):
+        (home / name).mkdir()
+        subprocess.run(["minisign", "-G", "-W", "-p", home / name / "key.pub", "-s", home / f"{name}.key"], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def sign(text, *options, who="publisher"):
+        (home / "text").write_text(text)
+        subprocess.run(["minisign", "-S", *options, "-s", home / f"{who}.key", "-m", home / "text", "-x", home / "sig"],
+                       check=True, stdout=subprocess.DEVNULL)
+        return (home / "sig").read_bytes()
+
+    sign.keys = home / "publisher"
+    return sign
+
+
+@pytest.mark.parametrize("options", [[], ["-l"]], ids=["prehashed", "legacy"])
+@pytest.mark.parametrize("path", ["/a.tar.gz.sha256", "/SHA256SUMS", "/SHA512SUMS"])
+def test_minisign(web, pull, minisign, monkeypatch, path, options):
+    """A list that is signed by a key of the directory of such keys is as good as one that gpg has signed; one that is
+    signed by nobody known, or was changed since, is not."""
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", str(minisign.keys))
+    text = f"{LONG if '512' in path else SUM}  a.tar.gz\n"
+    url = web.page("/a.tar.gz", DATA)
+    web.page(path, text.encode())
+    web.page(path + ".minisig", minisign(text + "x", *options))
+    done = pull(url)
+    assert done.returncode == 1 and path[1:] + ".minisig: the signature is not of this text" in done.stdout
+    web.page(path + ".minisig", minisign(text, *options, who="stranger"))
+    done = pull(url)
+    assert done.returncode == 1 and "by a key that is not in the directory" in done.stdout, done.stdout
+    assert web.sent("/a.tar.gz") == 0
+    web.page(path + ".minisig", minisign(text, *options))
+    assert pull(url).returncode == 0
+
+
+def test_minisign_and_gpg(web, pull, keys, minisign, monkeypatch):
+    """One by a stranger is passed over if there is another."""
+    text = f"{SUM}  a.tar.gz\n"
+    url = web.page("/a.tar.gz", DATA)
+    web.page("/SHA256SUMS", text.encode())
+    web.page("/SHA256SUMS.gpg", keys(text.encode()))
+    web.page("/SHA256SUMS.minisig", minisign(text, who="stranger"))
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", str(minisign.keys))
+    assert pull(url).returncode == 0
+
+
+def test_minisign_that_is_wrong(web, pull, keys, minisign, monkeypatch):
+    """It is not made good by another."""
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", str(minisign.keys))
+    text = f"{SUM}  a.tar.gz\n"
+    url = web.page("/a.tar.gz", DATA)
+    web.page("/SHA256SUMS", text.encode())
+    web.page("/SHA256SUMS.gpg", keys(text.encode()))
+    web.page("/SHA256SUMS.minisig", minisign("other"))
+    done = pull(url)
+    assert done.returncode == 1 and "not of this text" in done.stdout
