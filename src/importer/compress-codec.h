@@ -8,7 +8,7 @@
 
 /* A piece on its way. */
 typedef struct Piece {
-        const uint8_t *data;
+        const uint8_t *data; /* for pack() only */
         size_t n;
         int level;
         bool last;         /* of the stream */

@@ -3,8 +3,11 @@
  * compress-*.c files. */
 #include "importer/compress.h"
 
+#include <pthread.h>
+
 #include "importer/compress-codec.h"
 #include "importer/parallel.h"
+#include "importer/sparse.h"
 
 typedef struct Compress {
         Stage stage;
@@ -13,6 +16,9 @@ typedef struct Compress {
         Parallel *parallel;
         uint8_t *piece;
         size_t n, size;
+        pthread_mutex_t lock; /* of what follows */
+        Buf zeroes;           /* a piece of them, packed */
+        uint32_t zeroes_checksum;
         max_align_t stream[]; /* the packer's, in the order of the pieces */
 } Compress;
 
@@ -32,20 +38,73 @@ int compress_check(Format f, int level, Error *e) {
                  : error_set(e, EINVAL, "what is not packed has no level");
 }
 
+/* A whole piece of zeroes, of which disks have many, is the same each time. Return: whether it is one that was
+ * packed before, and is now in @piece; -ENOMEM. */
+static int find_zeroes(Compress *s, Piece *piece) {
+        int r = 0;
+
+        (void) pthread_mutex_lock(&s->lock);
+        if (s->zeroes.n > 0)
+                r = buf_append(&piece->out, s->zeroes.p, s->zeroes.n) < 0 ? -ENOMEM : 1;
+        piece->checksum = s->zeroes_checksum;
+        (void) pthread_mutex_unlock(&s->lock);
+        return r;
+}
+
+static int keep_zeroes(Compress *s, const Piece *piece) {
+        int r = 0;
+
+        (void) pthread_mutex_lock(&s->lock);
+        if (s->zeroes.n == 0)
+                r = buf_append(&s->zeroes, piece->out.p, piece->out.n);
+        s->zeroes_checksum = piece->checksum;
+        (void) pthread_mutex_unlock(&s->lock);
+        return r;
+}
+
+static int pack_piece(Compress *s, void *state, Piece *piece) {
+        bool zeroes = !piece->last && sparse_is_zero(piece->data, piece->n);
+        int r = zeroes ? find_zeroes(s, piece) : 0;
+
+        if (r == 0) {
+                r = s->packer->pack(state, piece);
+                if (r >= 0 && zeroes)
+                        r = keep_zeroes(s, piece);
+        }
+        return MIN(r, 0);
+}
+
 static int pack(Parallel *p, void *state, void *shared, Chunk *c, Error *e) {
         Compress *s = shared;
         Piece piece = { .data = c->data, .n = c->n, .level = s->level, .last = c->kind };
-        int r = s->packer->pack(state, &piece);
 
-        if (r >= 0 && s->packer->join) {
-                r = parallel_wait_turn(p, c, e);
-                if (r >= 0)
-                        r = s->packer->join(s->stream, &piece);
+        if (pack_piece(s, state, &piece) < 0) {
+                buf_done(&piece.out);
+                return error_oom(e);
         }
-        if (r >= 0)
-                r = parallel_emit(p, c, piece.out.p, piece.out.n, e);
-        else if (r == -ENOMEM)
-                (void) error_oom(e);
+        c->bits = c->n;
+        c->argument = piece.checksum;
+        /* There is room for what does not pack well. */
+        char *fitting = piece.out.n > 0 ? realloc(piece.out.p, piece.out.n) : NULL;
+        parallel_replace(p, c, (uint8_t *) (fitting ? fitting : piece.out.p), piece.out.n);
+        return 0;
+}
+
+static int join(Parallel *p, void *state, void *shared, Chunk *c, Error *e) {
+        Compress *s = shared;
+        Piece piece = {
+                .n = (size_t) c->bits,
+                .level = s->level,
+                .last = c->kind,
+                .out = { .p = (char *) c->data, .n = c->n, .size = c->n },
+                .checksum = (uint32_t) c->argument,
+        };
+        int r = 0;
+
+        c->data = NULL;
+        if (s->packer->join)
+                r = s->packer->join(s->stream, &piece);
+        r = r < 0 ? error_oom(e) : parallel_emit(p, c, piece.out.p, piece.out.n, e);
         buf_done(&piece.out);
         return r;
 }
@@ -96,6 +155,8 @@ static void compress_free(Stage *stage) {
         (void) parallel_free(s->parallel);
         if (s->packer->drop)
                 s->packer->drop(s->stream);
+        (void) pthread_mutex_destroy(&s->lock);
+        buf_done(&s->zeroes);
         free(s->piece);
         free(s);
 }
@@ -122,12 +183,14 @@ int compress_new(Format f, int level, unsigned threads, Stage *next, Stage **ret
         s->packer = packer;
         s->level = level == COMPRESS_LEVEL_DEFAULT ? packer->level_default : level;
         s->size = packer->size(s->level);
+        (void) pthread_mutex_init(&s->lock, NULL);
         owned = &s->stage;
 
         const ParallelOps ops = {
                 .state_size = packer->state_size,
                 .close = packer->close,
                 .decode = pack,
+                .finish = join,
                 .threads = threads,
                 .chunk_size = s->size,
         };

@@ -195,17 +195,18 @@ static int decode_end(Shared *s, const Chunk *c, Error *e) {
 
 static int decode(Parallel *p, void *state, void *shared, Chunk *c, Error *e) {
         const Place block = place_of(c);
-        Shared *s = shared;
-        int unpacked = c->kind == KIND_BLOCK ? unpack_block(p, state, c, &block, e) : 0;
 
-        if (unpacked < 0 && unpacked != -EAGAIN)
-                return unpacked;
-        int r = parallel_wait_turn(p, c, e);
-        if (r < 0)
-                return r;
+        c->verdict = c->kind == KIND_BLOCK ? unpack_block(p, state, c, &block, e) : 0;
+        return c->verdict < 0 && c->verdict != -EAGAIN ? c->verdict : 0;
+}
+
+static int finish(Parallel *p, void *state, void *shared, Chunk *c, Error *e) {
+        const Place block = place_of(c);
+        Shared *s = shared;
+
         if (c->kind == KIND_END)
                 return decode_end(s, c, e);
-        if (s->carried.n > 0 || unpacked > 0)
+        if (s->carried.n > 0 || c->verdict > 0)
                 return carry(p, state, s, c, &block, e);
         add_checksum(s, &block);
         return 0;
@@ -432,6 +433,7 @@ int filter_bzip2_new(Stage *next, Stage **ret, Error *e) {
                 .state_size = sizeof(Unpacker),
                 .close = unpacker_close,
                 .decode = decode,
+                .finish = finish,
                 .counts = counts,
                 .processors_max = THREADS_MAX,
                 .chunk_size = BLOCK_BYTES,

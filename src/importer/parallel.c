@@ -21,6 +21,7 @@ struct Parallel {
         uint64_t head, taken, tail;
         size_t input, output; /* bytes that wait */
         bool finished;        /* nothing more is going to come */
+        bool handing;         /* somebody hands on the piece at head */
         bool stopped;         /* something failed, or nobody wants it any more */
         int result;
         Error error;
@@ -141,26 +142,57 @@ int parallel_emit(Parallel *p, Chunk *c, const void *data, size_t n, Error *e) {
         return stage_push(p->next, data, n, e);
 }
 
-/* The piece is through: the turn of the next one comes. */
-static void complete(Parallel *p, Chunk *c, int r, const Error *e) {
+void parallel_replace(Parallel *p, Chunk *c, uint8_t *data, size_t n) {
+        lock(p);
+        p->input += n;
+        p->input -= c->n;
+        tell_change(p);
+        unlock(p);
+        free(c->data);
+        c->data = data;
+        c->n = n;
+}
+
+/* In its turn. */
+static int finish(Parallel *p, void *state, Chunk *c, Error *e) {
+        int r = c->result;
+
+        if (r < 0 && e)
+                *e = c->error;
+        if (r >= 0 && p->ops.finish && !state)
+                r = error_oom(e);
+        else if (r >= 0 && p->ops.finish)
+                r = p->ops.finish(p, state, p->shared, c, e);
+        if (r >= 0)
+                r = flush(p, c, e);
         if (c->n_out != SIZE_MAX)
                 drop_output(p, c);
         free(c->data);
         c->data = NULL;
+        return r;
+}
 
-        lock(p);
-        while (p->head != c->index && !p->stopped)
-                wait_change(p);
-        if (r < 0 && !p->stopped) {
-                p->stopped = true;
-                p->result = r;
-                p->error = *e;
-        }
-        p->input -= c->n;
-        if (p->head == c->index)
+/* Hands on what is through, as long as it is the turn of such a piece. Its turn is over when that is done: until then
+ * nobody else gets here. With the lock held. */
+static void hand_on(Parallel *p, void *state) {
+        while (!p->handing && !p->stopped && p->head < p->taken && p->ring[p->head % RING].ready) {
+                Chunk *c = p->ring + p->head % RING;
+                Error e = {};
+
+                p->handing = true;
+                unlock(p);
+                int r = finish(p, state, c, &e);
+                lock(p);
+                p->handing = false;
+                if (r < 0 && !p->stopped) {
+                        p->stopped = true;
+                        p->result = r;
+                        p->error = e;
+                }
+                p->input -= c->n;
                 p->head++;
-        tell_change(p);
-        unlock(p);
+                tell_change(p);
+        }
 }
 
 /* Return: the next piece to unpack, or NULL at the end. */
@@ -182,14 +214,12 @@ static void *thread_main(void *argument) {
         Chunk *c;
 
         while ((c = take(p))) {
-                Error e = {};
-                int r = state ? p->ops.decode(p, state, p->shared, c, &e) : error_oom(&e);
-
-                if (r >= 0)
-                        r = parallel_wait_turn(p, c, &e);
-                if (r >= 0)
-                        r = flush(p, c, &e);
-                complete(p, c, r, &e);
+                c->result = state ? p->ops.decode(p, state, p->shared, c, &c->error)
+                                  : error_oom(&c->error);
+                lock(p);
+                c->ready = true;
+                hand_on(p, state);
+                unlock(p);
         }
         if (state && p->ops.close)
                 p->ops.close(state);
@@ -214,8 +244,11 @@ int parallel_new(const ParallelOps *ops, void *shared, Stage *next, Parallel **r
                 n = MIN(n, (int) ops->processors_max);
         n = MIN(ops->threads > 0 ? (int) MIN(ops->threads, 1000u) : MAX(n, 1),
                 PARALLEL_THREADS_MAX);
-        p->input_max = ops->chunk_size > 0 ? ops->chunk_size * ((size_t) n + 1)
-                                           : PARALLEL_INPUT_MAX;
+        p->input_max = PARALLEL_INPUT_MAX;
+        if (ops->chunk_size > 0)
+                p->input_max = MAX(ops->chunk_size * ((size_t) n + 1),
+                                   MIN(ops->chunk_size * (2 * (size_t) n + 1),
+                                       PARALLEL_CHUNKS_MAX));
         while (p->n_threads < (size_t) n) {
                 int r = pthread_create(p->threads + p->n_threads, NULL, thread_main, p);
                 if (r > 0 && p->n_threads == 0) {

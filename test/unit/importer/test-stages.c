@@ -337,6 +337,37 @@ static void packed(void **state) {
         CHECK_EQ(compress_check(FORMAT_PLAIN, 1, NULL), -EINVAL, "level");
 }
 
+/* Pieces of zeroes are packed once, whatever is between them. */
+static void zeroes(void **state) {
+        static const Format formats[] = { FORMAT_GZIP, FORMAT_BZIP2, FORMAT_XZ, FORMAT_ZSTD,
+                                          FORMAT_LZ4 };
+        const size_t size = (size_t) 25 * 1024 * 1024;
+        _cleanup_(buf_done) Buf in = {}, text = content();
+
+        assert_int_equal(buf_reserve(&in, size), 0);
+        memset(in.p, 0, size);
+        memcpy(in.p + size / 2, text.p, text.n);
+        in.n = size;
+        for (size_t i = 0; i < ELEMENTSOF(formats); i++) {
+                _cleanup_(buf_done) Buf packed = {}, out = {};
+                _cleanup_(stage_freep) Stage *chain = NULL;
+                bool ended = false;
+                Error e = {};
+
+                assert_int_equal(compress_new(formats[i], 1, 0, keeper_new(&packed, &ended, 0),
+                                              &chain, NULL),
+                                 0);
+                assert_int_equal(stage_push(chain, in.p, in.n, NULL), 0);
+                assert_int_equal(stage_end(chain, NULL), 0);
+                CHECK_EQ(unpack(&packed, 100000, false, &out, &e), 0, "%s: %s",
+                         format_name(formats[i]), e.text);
+                CHECK_EQ(out.n, in.n, "%s", format_name(formats[i]));
+                assert_memory_equal(out.p, in.p, in.n);
+                if (formats[i] == FORMAT_GZIP)
+                        check_by_zlib(&packed, &in, i);
+        }
+}
+
 static void cut_off(void **state) {
         _cleanup_(buf_done) Buf in = content();
 
@@ -443,9 +474,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(round_trips), cmocka_unit_test(members),
                 cmocka_unit_test(false_marks), cmocka_unit_test(packed),
-                cmocka_unit_test(cut_off),     cmocka_unit_test(altered),
-                cmocka_unit_test(nothing),     cmocka_unit_test(sink_fails),
-                cmocka_unit_test(verified),    cmocka_unit_test(dropped),
+                cmocka_unit_test(zeroes),      cmocka_unit_test(cut_off),
+                cmocka_unit_test(altered),     cmocka_unit_test(nothing),
+                cmocka_unit_test(sink_fails),  cmocka_unit_test(verified),
+                cmocka_unit_test(dropped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
