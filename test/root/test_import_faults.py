@@ -22,7 +22,7 @@ from skeplib.netns import own_network
 EVERY = bool(os.environ.get("SKEP_EVERY_FAULT"))
 
 # So many are tried at most.
-KILLS, FAILURES = 40, 80
+KILLS, FAILURES = 30, 50
 
 # What is under way, and locks of those who were killed, which mean nothing.
 _TEMPORARY = re.compile(r"\.#skep\..*|\.skep-part\..*|\.#.*\.lck")

@@ -3,6 +3,7 @@
 user reads one line that names the archive, the entry and the cause."""
 
 import os
+import resource
 import struct
 import subprocess
 import tarfile
@@ -323,6 +324,24 @@ def test_bomb(attack, place, program):
     assert web is None and "needs about" in said and str(small) in said
     assert time.monotonic() - start < 10
     kernel.umount(small)
+
+
+def test_map_of_a_sparse_file(program, place):
+    """A list of pieces that is short when it is packed takes memory, and no more than there is for it."""
+    pieces = 3_000_000
+    text = f"{pieces}\n".encode() + b"0\n0\n" * pieces
+    text += bytes(-len(text) % 512)
+    names = {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.realsize": b"9", b"GNU.sparse.name": b"f"}
+    (place / "x.tar.gz").write_bytes(archives.pack(
+        pax(b"".join(record(k, v) for k, v in names.items())) + header(size=b"%011o\0" % len(text)) + text + bytes(1024),
+        "gz"))
+    done = subprocess.run(
+        [program("skep-import"), f"--image-root={place}/pool", "--max-ratio=0", "import-tar", place / "x.tar.gz", "web"],
+        stderr=subprocess.PIPE, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (120 << 20, 120 << 20)))
+    # libarchive ends the process, with a line of its own.
+    assert done.returncode == 1 and "ut of memory" in done.stderr and "the unpacker failed" in done.stderr, done.stderr
+    assert os.listdir(place / "pool") == []
 
 
 def test_many_small_fill_the_disk(attack, place):
