@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "importer/confine.h"
 #include "importer/sink-tar.h"
 
 typedef struct Place {
@@ -32,8 +33,10 @@ static Place *place(void) {
 
         if (p.base_fd >= 0)
                 return &p;
-        (void) setlocale(LC_CTYPE, "C.UTF-8");
+        /* As in the unpacker. */
+        (void) setlocale(LC_CTYPE, "C");
         (void) umask(0);
+        assert_se(confine_memory(UINT64_C(256) * 1024 * 1024, NULL) >= 0);
         assert_se(mkdtemp(name) && setenv("FUZZ_TAR_SINK", name, true) >= 0);
         assert_se(atexit(remove_base) == 0);
         p.base_fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
