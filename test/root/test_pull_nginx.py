@@ -7,7 +7,6 @@ import io
 import os
 import random
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
@@ -16,18 +15,12 @@ import pytest
 
 import skeplib
 from skeplib import badweb, netns
+from skeplib import nginx as nginx_server
 
 pytestmark = pytest.mark.skipif(not shutil.which("nginx", path="/usr/sbin:/usr/bin") and not os.environ.get("MUST_RUN"),
                                 reason="nginx is not there")
 
-CONFIG = """
-daemon off; master_process off; pid {dir}/pid; error_log {dir}/error;
-events {{ }}
-http {{
-  log_format ours "$uri $status $http_range $body_bytes_sent $server_protocol $connection";
-  access_log {dir}/access ours;
-  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
-  uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+SERVERS = """
   limit_conn_zone $server_name zone=few:64k;
   root {dir}/files;
   server {{
@@ -47,7 +40,6 @@ http {{
     location /down/ {{ rewrite ^/down/(.*)$ http://127.0.0.1/$1 redirect; }}
     location /busy/ {{ return 503; }}
   }}
-}}
 """
 
 
@@ -109,20 +101,8 @@ def nginx(network, tmp_path_factory):
     (files / "SHA256SUMS").write_text(f"{hashlib.sha256(DATA).hexdigest()}  a.tar\n")
     (where / "users").write_text("me:{PLAIN}secret\n")
     make_certificates(where)
-    (where / "config").write_text(CONFIG.format(dir=where))
-    with subprocess.Popen(["/usr/sbin/nginx", "-p", where, "-e", where / "error", "-c", where / "config"]) as server:
-        try:
-            for _ in range(600):
-                if server.poll() is not None:
-                    raise AssertionError((where / "error").read_text())
-                try:
-                    socket.create_connection(("127.0.0.1", 443)).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
-            yield Nginx(where)
-        finally:
-            server.terminate()
+    with nginx_server.run(where, SERVERS.format(dir=where)):
+        yield Nginx(where)
 
 
 @pytest.fixture
