@@ -70,12 +70,18 @@ static int lock_name(const ImportJob *job, ImageLock **ret, Error *e) {
                        : r;
 }
 
+/* What is in images is nobody's business but root's, whatever their files are like. */
+static int make_root(const char *root) {
+        _cleanup_free_ char *above = str_format("%.*s", (int) (path_last(root) - root), root);
+        int r = !above ? -ENOMEM : above[0] ? path_mkdirs(above, 0755) : 0;
+
+        return r < 0 ? r : mkdir(root, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int open_root(const char *root, Error *e) {
         struct stat st;
-        int r = stat(root, &st) >= 0 ? 0 : path_mkdirs(root, 0755), fd;
+        int r = stat(root, &st) >= 0 || errno != ENOENT ? 0 : make_root(root), fd;
 
-        if (r >= 0 && errno == ENOENT)
-                (void) chmod(root, 0700);
         fd = r < 0 ? r : open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return r < 0    ? error_set(e, r, "cannot make the directory '%s': %m", root)
                : fd < 0 ? error_set(e, errno, "cannot open the directory '%s': %m", root)
