@@ -44,6 +44,9 @@ static int verb_sweep(char *const *args, void *context, Error *e) {
         "verify keep-download settings connections retries stall-timeout netrc tls-ca "            \
         "tls-certificate tls-key"
 
+/* What takes disks without making images of them. */
+#define DIRECT_OPTIONS "direct offset size-max"
+
 /* .options: those that some kinds take and others do not. */
 static const Verb verbs[] = {
         { .name = "import-tar",
@@ -56,10 +59,11 @@ static const Verb verbs[] = {
           .max = 2,
           .run = kind_import_tar },
         { .name = "import-raw",
-          .args = "FILE|- [NAME]",
+          .args = "FILE|- [NAME|PATH]",
           .help = "Import a disk: raw or qcow2, plain or packed by any of these",
           .complete = "files",
-          .options = IMAGE_OPTIONS " verify max-ratio settings roothash roothash-signature verity",
+          .options = IMAGE_OPTIONS
+          " verify max-ratio settings roothash roothash-signature verity " DIRECT_OPTIONS,
           .min = 1,
           .max = 2,
           .run = kind_import_raw },
@@ -79,9 +83,10 @@ static const Verb verbs[] = {
           .max = 2,
           .run = kind_pull_tar },
         { .name = "pull-raw",
-          .args = "URL [NAME]",
+          .args = "URL [NAME|PATH]",
           .help = "Import a disk from a server",
-          .options = IMAGE_OPTIONS " max-ratio " PULL_OPTIONS " roothash roothash-signature verity",
+          .options = IMAGE_OPTIONS " max-ratio " PULL_OPTIONS
+                                   " roothash roothash-signature verity " DIRECT_OPTIONS,
           .min = 1,
           .max = 2,
           .run = kind_pull_raw },

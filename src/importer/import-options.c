@@ -21,6 +21,12 @@ static int option_seconds(const Setting *row, const char *value, void *at, Error
         return 0;
 }
 
+static int option_size(const Setting *row, const char *value, void *at, Error *e) {
+        if (parse_size(value, at) < 0)
+                return error_set(e, EINVAL, "'%.60s' is no number of bytes", value);
+        return 0;
+}
+
 const Setting import_settings[] = {
         { .flag = "image-root",
           .metavar = "DIR",
@@ -95,6 +101,20 @@ const Setting import_settings[] = {
           .help = "Take the verity data (.verity) beside a disk along (default: yes)",
           .parse = setting_bool,
           .at = offsetof(ImportOptions, verity) },
+        { .flag = "direct",
+          .help = "Write the disk to the block device or file that is named in place of an image",
+          .parse = setting_bool,
+          .at = offsetof(ImportOptions, direct) },
+        { .flag = "offset",
+          .metavar = "BYTES",
+          .help = "Let it begin there",
+          .parse = option_size,
+          .at = offsetof(ImportOptions, offset) },
+        { .flag = "size-max",
+          .metavar = "BYTES",
+          .help = "Refuse one that is longer",
+          .parse = option_size,
+          .at = offsetof(ImportOptions, size_max) },
         { .flag = "connections",
           .metavar = "NUMBER",
           .help = "Use at most as many connections for a large file (default: 4)",
@@ -213,6 +233,7 @@ void import_options_init(ImportOptions *o) {
                               .max_ratio = 200,
                               .format = -1,
                               .level = UINT_MAX,
+                              .size_max = UINT64_MAX,
                               .clamp_mtime = INT64_MAX };
 
         const char *epoch = getenv("SOURCE_DATE_EPOCH");

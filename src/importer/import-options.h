@@ -18,6 +18,10 @@ typedef struct ImportOptions {
         unsigned max_ratio; /* 0 = none */
         char *verify;       /* NULL = by signature what is pulled, else not */
 
+        /* of disks that go to where they are meant to be at once */
+        bool direct;
+        uint64_t offset, size_max; /* bytes; the latter UINT64_MAX = as there are */
+
         /* of what pulls */
         bool keep_download, settings, roothash, roothash_signature, verity;
         char *netrc, *tls_ca, *tls_certificate,

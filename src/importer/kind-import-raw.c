@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "importer/converter.h"
+#include "importer/direct.h"
 #include "importer/kind.h"
 
 static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
@@ -13,6 +14,29 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
         convert->room = &staging->room;
         convert->dir_fd = staging->pool_fd;
         return converter_run(convert, cancel_fd, o, e);
+}
+
+static int import_direct(const KindContext *c, const char *source, const char *path, Error *e) {
+        _cleanup_(direct_done) DirectTarget target = { .fd = -EBADF };
+        _cleanup_fd_ int cancel_fd = cancel_open(e);
+        Digest digest;
+        int r = cancel_fd, has_digest;
+
+        if (!path)
+                return error_set(e, EINVAL, "--direct needs the path of what to write to");
+        if (r >= 0)
+                r = has_digest = kind_choose_digest(c->options, &digest, e);
+        if (r < 0)
+                return r;
+        _cleanup_fd_ int fd = kind_open_source(source, e);
+        r = fd < 0 ? fd : direct_open(path, c->options, &target, e);
+        if (r < 0)
+                return r;
+        if (!c->options->quiet && c->output->fd < 0 && output_title(c->output, path) < 0)
+                return error_oom(e);
+        r = direct_write(&target, c->options, fd, kind_source_size(fd),
+                         has_digest > 0 ? &digest : NULL, cancel_fd, c->output, e);
+        return r < 0 ? error_wrap(e, r, "%s", streq(source, "-") ? "disk" : source) : r;
 }
 
 int kind_import_raw(char *const *args, void *context, Error *e) {
@@ -25,6 +49,9 @@ int kind_import_raw(char *const *args, void *context, Error *e) {
         bool is_pool;
         int r;
 
+        r = direct_check(c->options, e);
+        if (r < 0 || c->options->direct)
+                return r < 0 ? r : import_direct(c, args[0], args[1], e);
         r = kind_choose_digest(c->options, &digest, e);
         if (r > 0)
                 convert.digest = &digest;

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "importer/converter.h"
+#include "importer/direct.h"
 #include "importer/pull.h"
 
 static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
@@ -29,5 +30,13 @@ static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Out
 }
 
 int kind_pull_raw(char *const *args, void *context, Error *e) {
-        return pull_run(context, "raw", args[0], args[1], fill, e);
+        const KindContext *c = context;
+        int r = direct_check(c->options, e);
+
+        if (r < 0)
+                return r;
+        if (c->options->direct && !args[1])
+                return error_set(e, EINVAL, "--direct needs the path of what to write to");
+        return c->options->direct ? pull_direct(c, args[0], args[1], e)
+                                  : pull_run(context, "raw", args[0], args[1], fill, e);
 }

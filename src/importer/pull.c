@@ -373,8 +373,7 @@ static int run(Pull *p, const ImportJob *job, bool is_nameless, Error *e) {
         return r;
 }
 
-/* What may have a password in it is better not seen on the command line. */
-static int read_url(char **ret, Error *e) {
+int pull_read_url(char **ret, Error *e) {
         _cleanup_free_ char *text = NULL;
         int r = fd_read_all(STDIN_FILENO, URL_MAX + 1, &text, NULL);
 
@@ -391,7 +390,7 @@ int pull_run(const KindContext *c, const char *kind, const char *url, const char
         _cleanup_free_ char *name = NULL, *root = NULL, *said = NULL;
         bool is_pool, is_nameless = given && streq(given, "-");
         ImportJob job;
-        int r = streq(url, "-") ? read_url(&said, e) : 0;
+        int r = streq(url, "-") ? pull_read_url(&said, e) : 0;
 
         if (r < 0)
                 return r;

@@ -78,6 +78,12 @@ int pull_run(const KindContext *c, const char *kind, const char *url, const char
                          Error *e),
              Error *e);
 
+/** pull_read_url() - from standard input: what may have a password in it is better not seen on the command line
+ * Return: 0 and a new string; -errno. */
+int pull_read_url(char **ret, Error *e);
+/** pull_direct() - pull a disk to a block device or a file that is there. Return: 0; > 0 a signal's number; -errno. */
+int pull_direct(const KindContext *c, const char *url, const char *path, Error *e);
+
 /** pull_sidecars_fetch() - fetch what is beside it
  * @stem: the last component of the URL without what says how it is packed
  * Return: 0; > 0 a signal's number; -errno. */
