@@ -16,7 +16,7 @@ typedef struct Line {
 
 /* "SHA256 (NAME) = HEX" */
 static int parse_tagged(const char *s, size_t n, Line *ret) {
-        for (int t = 0; t < _DIGEST_TYPE_MAX; t++) {
+        for (int t = 0; t < (int) ELEMENTSOF(tags); t++) {
                 size_t n_tag = strlen(tags[t]), n_hex = 2 * digest_size((DigestType) t);
 
                 if (n < n_tag + 2 + 4 + n_hex || memcmp(s, tags[t], n_tag) != 0 ||

@@ -2,6 +2,8 @@
 /* Digests as text, see digest.h. They are computed in verify.c. */
 #include "importer/digest.h"
 
+#include <openssl/evp.h>
+
 #include "base/text.h"
 
 static const struct {
@@ -10,10 +12,17 @@ static const struct {
 } types[] = {
         [DIGEST_SHA256] = { "SHA-256", "sha256:", 32 },
         [DIGEST_SHA512] = { "SHA-512", "sha512:", 64 },
+        [DIGEST_BLAKE2B] = { "BLAKE2b", NULL, 64 },
 };
 
 size_t digest_size(DigestType t) {
         return types[t].size;
+}
+
+const EVP_MD *digest_function(DigestType t) {
+        return t == DIGEST_SHA256   ? EVP_sha256()
+               : t == DIGEST_SHA512 ? EVP_sha512()
+                                    : EVP_blake2b512();
 }
 
 const char *digest_name(DigestType t) {
@@ -24,7 +33,7 @@ int digest_parse_hex(const char *s, size_t n, Digest *ret) {
         char text[2 * DIGEST_SIZE_MAX + 1];
 
         for (int t = 0; t < _DIGEST_TYPE_MAX; t++)
-                if (n == 2 * types[t].size) {
+                if (types[t].prefix && n == 2 * types[t].size) {
                         Digest d = { .type = (DigestType) t };
 
                         memcpy(text, s, n);
@@ -41,7 +50,7 @@ int digest_parse(const char *text, Digest *ret) {
         Digest d;
 
         for (int t = 0; t < _DIGEST_TYPE_MAX; t++) {
-                const char *rest = str_skip_prefix(text, types[t].prefix);
+                const char *rest = types[t].prefix ? str_skip_prefix(text, types[t].prefix) : NULL;
                 if (rest) {
                         if (digest_parse_hex(rest, strlen(rest), &d) < 0 ||
                             d.type != (DigestType) t)

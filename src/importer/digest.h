@@ -9,18 +9,22 @@
 typedef enum DigestType {
         DIGEST_SHA256,
         DIGEST_SHA512,
+        DIGEST_BLAKE2B, /* that of minisign; nobody is told to expect it */
         _DIGEST_TYPE_MAX,
 } DigestType;
 
 typedef struct Digest {
         DigestType type;
         uint8_t bytes[DIGEST_SIZE_MAX];
+        bool is_any; /* what is expected is of that type, and judged once it is known */
 } Digest;
 
 /** digest_size() - bytes of a digest of that type */
 size_t digest_size(DigestType t);
 /** digest_name() - "SHA-256", "SHA-512" */
 const char *digest_name(DigestType t);
+/** digest_function() - how libcrypto computes it */
+const struct evp_md_st *digest_function(DigestType t);
 /** digest_parse() - 64 or 128 hexadecimal digits, which may stand behind "sha256:" or "sha512:"
  * Return: 0 or -EINVAL. */
 int digest_parse(const char *text, Digest *ret);

@@ -16,7 +16,6 @@
 #define TRUSTED_COMMENT "trusted comment: "
 #define ID_AT           2
 #define PREFIX_SIZE     (ID_AT + MINISIGN_ID_SIZE)
-#define HASH_SIZE       64
 
 static const char *const directories[] = { "/etc/skep/import-keys.d",
                                            "/usr/lib/skep/import-keys.d" };
@@ -141,7 +140,7 @@ static int check(const MinisignKey *key, const uint8_t signature[static MINISIGN
 
 static int check_text(const MinisignKey *key, const MinisignSignature *s, const void *text,
                       size_t n) {
-        uint8_t hash[HASH_SIZE];
+        uint8_t hash[MINISIGN_HASH_SIZE];
 
         if (!s->is_prehashed)
                 return check(key, s->signature, text, n);
@@ -159,27 +158,53 @@ static int check_comment(const MinisignKey *key, const MinisignSignature *s) {
         return check(key, s->global, b.p, b.n);
 }
 
-int minisign_verify(const MinisignKeys *keys, const void *text, size_t n, const char *signature,
-                    size_t n_signature, Error *e) {
-        const MinisignKey *key = NULL;
-        MinisignSignature s;
-
-        if (minisign_signature_parse(signature, n_signature, &s) < 0)
+/* Return: 0 and the key that it says it is by; -EBADMSG; -ENOKEY. */
+static int find_key(const MinisignKeys *keys, const char *signature, size_t n,
+                    MinisignSignature *ret, const MinisignKey **ret_key, Error *e) {
+        if (minisign_signature_parse(signature, n, ret) < 0)
                 return error_set(e, EBADMSG, "this is not a signature as minisign makes them");
-        for (size_t i = 0; i < keys->n && !key; i++)
-                if (memcmp(keys->v[i].id, s.id, sizeof s.id) == 0)
-                        key = keys->v + i;
-        if (!key)
-                return error_set(e, ENOKEY,
-                                 "the signature is by a key that is not in the directory of keys");
-        int r = check_text(key, &s, text, n);
+        for (size_t i = 0; i < keys->n; i++)
+                if (memcmp(keys->v[i].id, ret->id, sizeof ret->id) == 0) {
+                        *ret_key = keys->v + i;
+                        return 0;
+                }
+        return error_set(e, ENOKEY,
+                         "the signature is by a key that is not in the directory of keys");
+}
+
+/* @r: of the signature itself, as from check(). */
+static int judge(const MinisignKey *key, const MinisignSignature *s, int r, Error *e) {
         if (r == 0)
-                return error_set(e, EKEYREJECTED, "the signature is not of this text");
+                return error_set(e, EKEYREJECTED, "the signature is not of this");
         if (r > 0)
-                r = check_comment(key, &s);
+                r = check_comment(key, s);
         if (r == 0)
                 return error_set(e, EKEYREJECTED, "the comment of the signature was not signed");
         return r < 0 ? error_set(e, r, "cannot check a signature: %m") : 0;
+}
+
+int minisign_verify(const MinisignKeys *keys, const void *text, size_t n, const char *signature,
+                    size_t n_signature, Error *e) {
+        const MinisignKey *key;
+        MinisignSignature s;
+        int r = find_key(keys, signature, n_signature, &s, &key, e);
+
+        return r < 0 ? r : judge(key, &s, check_text(key, &s, text, n), e);
+}
+
+int minisign_verify_hash(const MinisignKeys *keys, const uint8_t hash[static MINISIGN_HASH_SIZE],
+                         const char *signature, size_t n_signature, Error *e) {
+        const MinisignKey *key;
+        MinisignSignature s;
+        int r = find_key(keys, signature, n_signature, &s, &key, e);
+
+        if (r < 0)
+                return r;
+        if (!s.is_prehashed)
+                return error_set(e, EOPNOTSUPP,
+                                 "the signature is of the old kind, which is of all bytes at once: "
+                                 "have minisign -SH sign it");
+        return judge(key, &s, check(key, s.signature, hash, MINISIGN_HASH_SIZE), e);
 }
 
 static int add_key(MinisignKeys *keys, int dir_fd, const char *directory, const char *name,

@@ -11,6 +11,7 @@
 #define MINISIGN_ID_SIZE        8
 #define MINISIGN_KEY_SIZE       32
 #define MINISIGN_SIGNATURE_SIZE 64
+#define MINISIGN_HASH_SIZE      64
 
 typedef struct MinisignKey {
         uint8_t id[MINISIGN_ID_SIZE];
@@ -40,6 +41,10 @@ int minisign_keys_load(MinisignKeys *ret, Error *e);
 int minisign_key_parse(const char *text, size_t n, MinisignKey *ret);
 /** minisign_signature_parse() - a file with a signature. @ret: borrows from @text. Return: 0; -EBADMSG. */
 int minisign_signature_parse(const char *text, size_t n, MinisignSignature *ret);
+/** minisign_verify_hash() - the same of what has that BLAKE2b
+ * Return: also -EOPNOTSUPP: the signature is not of a hash. */
+int minisign_verify_hash(const MinisignKeys *keys, const uint8_t hash[static MINISIGN_HASH_SIZE],
+                         const char *signature, size_t n_signature, Error *e);
 /** minisign_verify() - whether a text was signed by one of the keys, and what is said of it with it
  * Return: 0; -ENOKEY by another; -EKEYREJECTED it was not; -EBADMSG this is no signature; -errno. */
 int minisign_verify(const MinisignKeys *keys, const void *text, size_t n, const char *signature,

@@ -79,5 +79,11 @@ int pull_direct(const KindContext *c, const char *url, const char *path, Error *
         if (!options.quiet && c->output->fd < 0 && output_title(c->output, path) < 0)
                 return error_oom(e);
         r = pull_prepare(&p, e);
+        if (r == 0 && p.seal)
+                return error_set(
+                        e, EOPNOTSUPP,
+                        "%s: a signature of the disk itself is checked when all of it came, "
+                        "which is too late here: it needs a list of digests",
+                        p.shown);
         return r != 0 ? r : write_all(&p, &target, dir_fd, e);
 }

@@ -16,10 +16,7 @@ static int check_digest(int fd, const Digest *expected, Error *e) {
         Digest found = { .type = expected->type };
         EVP_MD_CTX *c = EVP_MD_CTX_new();
         ssize_t n = 0;
-        bool ok = buffer && c &&
-                  EVP_DigestInit_ex(c,
-                                    expected->type == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256(),
-                                    NULL) == 1;
+        bool ok = buffer && c && EVP_DigestInit_ex(c, digest_function(expected->type), NULL) == 1;
 
         for (off_t at = 0; ok && (n = pread(fd, buffer, 65536, at)) > 0; at += n)
                 ok = EVP_DigestUpdate(c, buffer, (size_t) n) == 1;
@@ -64,8 +61,8 @@ static int fetch_one(Pull *p, size_t i, const char *name, Error *e) {
 int pull_sidecars_fetch(Pull *p, const char *stem, bool is_disk, Error *e) {
         int r = 0;
 
-        /* A digest that is given is of one file. */
-        if (p->verify == PULL_VERIFY_DIGEST)
+        /* A digest that is given is of one file, and so is a signature of it. */
+        if (p->verify == PULL_VERIFY_DIGEST || p->seal)
                 return 0;
         for (size_t i = 0; i < SIDECARS_MAX && r == 0; i++) {
                 if (!sidecar_is_wanted(p->context->options, i, is_disk) || p->sidecars.fds[i] >= 0)

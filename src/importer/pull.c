@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "importer/format.h"
 #include "importer/helper.h"
+#include "importer/minisign.h"
 #include "importer/url.h"
 
 #define PIPE_SIZE    (1024 * 1024)
@@ -90,6 +91,7 @@ void pull_done(Pull *p) {
         kept_done(&p->kept);
         pull_secrets_done(&p->secrets);
         (void) fd_close(p->cancel_fd);
+        free(p->seal);
         free(p->shown);
         free(p->file);
 }
@@ -98,12 +100,51 @@ const Digest *pull_digest(const Pull *p) {
         return p->verify == PULL_VERIFY_NO ? NULL : &p->expected;
 }
 
+/* A signature of the file itself, by a key that is known. Return: 0; > 0 a signal's number; -ENOENT; -errno. */
+static int find_seal(Pull *p, Error *e) {
+        _cleanup_(minisign_keys_done) MinisignKeys keys = {};
+        _cleanup_free_ char *url = url_with_suffix(p->url, ".minisig");
+        int r = url ? minisign_keys_load(&keys, e) : error_oom(e);
+
+        if (r < 0 || keys.n == 0)
+                return r < 0 ? r : -ENOENT;
+        r = fetcher_get(&p->fetcher, url, MINISIGN_MAX, true, &p->seal, &p->n_seal, e);
+        if (r != 0)
+                return r;
+        p->expected = (Digest){ .type = DIGEST_BLAKE2B, .is_any = true };
+        /* What can be known before anything is fetched is told then. */
+        const uint8_t none[MINISIGN_HASH_SIZE] = {};
+        r = minisign_verify_hash(&keys, none, p->seal, p->n_seal, e);
+        return r == -EKEYREJECTED ? 0 : error_wrap(e, r, "%s.minisig", p->file);
+}
+
+static int check_seal(const Pull *p, Error *e) {
+        _cleanup_(minisign_keys_done) MinisignKeys keys = {};
+        int r = p->found.type == DIGEST_BLAKE2B ? minisign_keys_load(&keys, e)
+                                                : error_set(e, EBADMSG, "it has no BLAKE2b");
+
+        if (r >= 0)
+                r = minisign_verify_hash(&keys, p->found.bytes, p->seal, p->n_seal, e);
+        return r < 0 ? error_wrap(e, r, "%s.minisig", p->shown) : 0;
+}
+
 static int find_digest(Pull *p, Error *e) {
         if (p->verify == PULL_VERIFY_NO || p->verify == PULL_VERIFY_DIGEST)
                 return 0;
         manifest_done(&p->manifest);
-        return manifest_pull(&p->fetcher, p->url, p->file, p->verify, &p->manifest, &p->expected,
-                             e);
+        free(p->seal);
+        p->seal = NULL;
+        int r = manifest_pull(&p->fetcher, p->url, p->file, p->verify, &p->manifest, &p->expected,
+                              e);
+        if (r != -ENOENT || p->verify != PULL_VERIFY_SIGNATURE)
+                return r;
+        Error why = {};
+        int k = find_seal(p, &why);
+        if (k == -ENOENT)
+                return r;
+        if (k < 0)
+                *e = why;
+        return k;
 }
 
 int pull_prepare(Pull *p, Error *e) {
@@ -319,8 +360,10 @@ static int refuse_kept(Pull *p, int dir_fd, const char *name, Error *e) {
 /* What is to be done before an image is seen: it gets its companions, and if it is to be kept, its name. */
 static int finish(const ImportJob *job, Staging *staging, Error *e) {
         Pull *p = job->context;
-        int r;
+        int r = p->seal ? check_seal(p, e) : 0;
 
+        if (r < 0)
+                return r;
         if (p->keeps) {
                 char *name = kept_name(p->kind, &p->found);
                 if (!name)
@@ -341,7 +384,8 @@ static int finish(const ImportJob *job, Staging *staging, Error *e) {
 /* Sees to it that there is a kept download. */
 static int keep(Pull *p, const ImportJob *job, Error *e) {
         ImportJob keeping = *job;
-        int r = kept_find(job->root, p->kind, pull_digest(p), p->url, &p->kept, e);
+        /* What is there may be from there, but by whom it was signed is not known any more. */
+        int r = p->seal ? 0 : kept_find(job->root, p->kind, pull_digest(p), p->url, &p->kept, e);
 
         if (r < 0)
                 return r;

@@ -31,6 +31,8 @@ typedef struct Pull {
         Fetcher fetcher;
         PullVerify verify;
         Digest expected; /* unless nothing is verified */
+        char *seal; /* a signature of the file itself, which is checked when all of it came; NULL = none */
+        size_t n_seal;
         Manifest manifest;
         Sidecars sidecars;
 

@@ -62,7 +62,7 @@ int verify_new(const Digest *expected, Digest *ret_found, Stage *next, Stage **r
         }
         v->stage = (Stage){ .ops = &verify_ops, .next = next };
         v->ret_found = ret_found;
-        v->has_expected = expected;
+        v->has_expected = expected && !expected->is_any;
         if (expected)
                 v->expected = *expected;
         v->type = expected ? expected->type : DIGEST_SHA256;
@@ -71,7 +71,7 @@ int verify_new(const Digest *expected, Digest *ret_found, Stage *next, Stage **r
         /* The host's configuration of the library is of no interest, and not readable here. */
         (void) OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
         v->digest = EVP_MD_CTX_new();
-        const EVP_MD *how = v->type == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256();
+        const EVP_MD *how = digest_function(v->type);
         if (!v->digest || EVP_DigestInit_ex(v->digest, how, NULL) != 1)
                 return fail(v, e);
 

@@ -218,7 +218,7 @@ def make_minisign(tmp_path_factory):
                        stdout=subprocess.DEVNULL)
 
     def sign(text, *options, who="publisher"):
-        (home / "text").write_text(text)
+        (home / "text").write_bytes(text if isinstance(text, bytes) else text.encode())
         subprocess.run(["minisign", "-S", *options, "-s", home / f"{who}.key", "-m", home / "text", "-x", home / "sig"],
                        check=True, stdout=subprocess.DEVNULL)
         return (home / "sig").read_bytes()
@@ -238,7 +238,7 @@ def test_minisign(web, pull, minisign, monkeypatch, path, options):
     web.page(path, text.encode())
     web.page(path + ".minisig", minisign(text + "x", *options))
     done = pull(url)
-    assert done.returncode == 1 and path[1:] + ".minisig: the signature is not of this text" in done.stdout
+    assert done.returncode == 1 and path[1:] + ".minisig: the signature is not of this" in done.stdout
     web.page(path + ".minisig", minisign(text, *options, who="stranger"))
     done = pull(url)
     assert done.returncode == 1 and "by a key that is not in the directory" in done.stdout, done.stdout
@@ -267,4 +267,41 @@ def test_minisign_that_is_wrong(web, pull, keys, minisign, monkeypatch):
     web.page("/SHA256SUMS.gpg", keys(text.encode()))
     web.page("/SHA256SUMS.minisig", minisign("other"))
     done = pull(url)
-    assert done.returncode == 1 and "not of this text" in done.stdout
+    assert done.returncode == 1 and "not of this" in done.stdout
+
+
+def test_minisign_of_the_file(web, pull, minisign, monkeypatch):
+    """The file itself may be signed, where there is no list: known keys are looked for before it is fetched, what was
+    signed once all of it came."""
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", str(minisign.keys))
+    url = web.page("/a.tar.gz", DATA)
+    web.page("/a.tar.gz.minisig", minisign(DATA, who="stranger"))
+    done = pull(url)
+    assert done.returncode == 1 and "by a key that is not" in done.stdout and web.sent("/a.tar.gz") == 0
+    web.page("/a.tar.gz.minisig", minisign(DATA, "-l"))
+    done = pull(url)
+    assert done.returncode == 1 and "of the old kind" in done.stdout and web.sent("/a.tar.gz") == 0
+    web.page("/a.tar.gz.minisig", minisign(OTHER))
+    done = pull(url)
+    assert done.returncode == 1 and "a.tar.gz.minisig: the signature is not of this" in done.stdout
+    web.page("/a.tar.gz.minisig", minisign(DATA))
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", "/nonexistent")
+    assert pull(url).returncode == 1
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", str(minisign.keys))
+    assert pull(url).returncode == 0
+
+
+def test_kept_by_nobody(web, program, pool, minisign, monkeypatch):
+    """What was kept without a look at who signed it is not taken for what a signature is asked of."""
+    monkeypatch.setenv("SKEP_IMPORT_KEYS", str(minisign.keys))
+    url = web.page("/a.tar.gz", DATA)
+    web.page("/a.tar.gz.minisig", minisign(OTHER))
+    command = [program("skep-import"), "-q", f"--image-root={pool}", "--sync=no", "--keep-download=yes", "pull-tar", url]
+    try:
+        subprocess.run([*command, "--verify=no", "one"], check=True)
+        assert subprocess.run([*command, "two"], check=False).returncode == 1 and not (pool / "two").exists()
+        web.page("/a.tar.gz.minisig", minisign(DATA))
+        subprocess.run([*command, "two"], check=True)
+    finally:
+        subprocess.run(["chattr", "-R", "-f", "-i", pool], check=False)
+    assert any(name.startswith("two") for name in os.listdir(pool))

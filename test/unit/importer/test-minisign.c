@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -79,6 +80,23 @@ static void test_every_byte_counts(void **state) {
         }
 }
 
+/* Of a hash alone; not of what was signed as it is. */
+static void test_hash(void **state) {
+        uint8_t hash[MINISIGN_HASH_SIZE];
+        MinisignKey k;
+        const MinisignKeys keys = { &k, 1 };
+        Error e = {};
+
+        assert_int_equal(minisign_key_parse(key_a, strlen(key_a), &k), 0);
+        assert_int_equal(EVP_Digest(text, strlen(text), hash, NULL, EVP_blake2b512(), NULL), 1);
+        CHECK_EQ(minisign_verify_hash(&keys, hash, prehashed, strlen(prehashed), &e), 0, "%s",
+                 e.text);
+        CHECK_EQ(minisign_verify_hash(&keys, hash, legacy, strlen(legacy), &e), -EOPNOTSUPP, "old");
+        hash[7] ^= 1;
+        CHECK_EQ(minisign_verify_hash(&keys, hash, prehashed, strlen(prehashed), &e), -EKEYREJECTED,
+                 "another");
+}
+
 static void test_keys(void **state) {
         static const struct {
                 const char *text;
@@ -133,9 +151,8 @@ static void test_directory(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_good_and_bad),
-                cmocka_unit_test(test_every_byte_counts),
-                cmocka_unit_test(test_keys),
+                cmocka_unit_test(test_good_and_bad), cmocka_unit_test(test_every_byte_counts),
+                cmocka_unit_test(test_hash),         cmocka_unit_test(test_keys),
                 cmocka_unit_test(test_directory),
         };
 
