@@ -68,8 +68,8 @@ static int landlock_version(void) {
         return (int) syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-/* A path that can be read. */
-static int add_readable(int ruleset_fd, const char *path, Error *e) {
+/* A path that can be read, and if it is wished, executed. */
+static int add_readable(int ruleset_fd, const char *path, bool runs, Error *e) {
         _cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
         struct landlock_path_beneath_attr beneath = { .parent_fd = fd };
         struct stat st;
@@ -77,6 +77,7 @@ static int add_readable(int ruleset_fd, const char *path, Error *e) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return 0;
         beneath.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
+                                 (runs ? LANDLOCK_ACCESS_FS_EXECUTE : 0) |
                                  (S_ISDIR(st.st_mode) ? LANDLOCK_ACCESS_FS_READ_DIR : 0);
         if (syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
                 return error_set(e, errno, "cannot add a Landlock rule: %m");
@@ -95,7 +96,7 @@ static int allow_beneath(int ruleset_fd, int dir_fd, uint64_t access, Error *e) 
         return 0;
 }
 
-int confine_reading(const char *const *paths, size_t n, Error *e) {
+static int restrict_files(const char *const *paths, size_t n, bool runs, int dir_fd, Error *e) {
         Ruleset rules = {
                 .handled_access_fs = LANDLOCK_ACCESS_FS_REFER | (LANDLOCK_ACCESS_FS_REFER - 1),
         };
@@ -120,10 +121,22 @@ int confine_reading(const char *const *paths, size_t n, Error *e) {
         if (fd < 0)
                 return error_set(e, errno, "cannot make a Landlock rule set: %m");
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = add_readable(fd, paths[i], e);
+                r = add_readable(fd, paths[i], runs, e);
+        if (r >= 0)
+                r = allow_beneath(fd, dir_fd,
+                                  rules.handled_access_fs & ~(uint64_t) LANDLOCK_ACCESS_FS_EXECUTE,
+                                  e);
         if (r >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
                 return error_set(e, errno, "cannot apply Landlock: %m");
         return r < 0 ? r : 1;
+}
+
+int confine_reading(const char *const *paths, size_t n, Error *e) {
+        return restrict_files(paths, n, false, -EBADF, e);
+}
+
+int confine_running(const char *const *paths, size_t n, int dir_fd, Error *e) {
+        return restrict_files(paths, n, true, dir_fd, e);
 }
 
 int confine_paths(int dir_fd, Error *e) {
@@ -263,6 +276,14 @@ static const ConfineCall always[] = {
 #endif
 };
 
+static int load_filter(struct sock_filter *filter, size_t n, Error *e) {
+        struct sock_fprog program = { .len = (unsigned short) n, .filter = filter };
+
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
+                return error_set(e, errno, "cannot load a system call filter: %m");
+        return 1;
+}
+
 int confine_calls(const ConfineCall *calls, size_t n, Error *e) {
         const struct sock_filter head[] = {
                 LOAD(FIELD(arch)),
@@ -284,13 +305,45 @@ int confine_calls(const ConfineCall *calls, size_t n, Error *e) {
                 used += assemble_call(i < n ? calls + i : always + (i - n), filter + used);
         filter[used++] = (struct sock_filter) RETURN(DENIED);
 
-        struct sock_fprog program = { .len = (unsigned short) used, .filter = filter };
-        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
-                return error_set(e, errno, "cannot load a system call filter: %m");
-        return 1;
+        return load_filter(filter, used, e);
+}
+
+int confine_calls_without(const int *calls, size_t n, Error *e) {
+        const struct sock_filter head[] = {
+                LOAD(FIELD(arch)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCHITECTURE, 1, 0),
+                RETURN(DENIED),
+                LOAD(FIELD(nr)),
+                /* Other numbers for the same calls. */
+                BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
+                RETURN(DENIED),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+                RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+        };
+        _cleanup_free_ struct sock_filter *filter = calloc(ELEMENTSOF(head) + 2 * n + 1,
+                                                           sizeof *filter);
+        size_t used = ELEMENTSOF(head);
+
+        if (!filter)
+                return error_oom(e);
+        (void) memcpy(filter, head, sizeof head);
+        for (size_t i = 0; i < n; i++) {
+                filter[used++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                               (uint32_t) calls[i], 0, 1);
+                filter[used++] = (struct sock_filter) RETURN(DENIED);
+        }
+        filter[used++] = (struct sock_filter) RETURN(SECCOMP_RET_ALLOW);
+        return load_filter(filter, used, e);
 }
 
 #else
+
+int confine_calls_without(const int *calls, size_t n, Error *e) {
+        (void) calls;
+        (void) n;
+        (void) e;
+        return 0;
+}
 
 int confine_calls(const ConfineCall *calls, size_t n, Error *e) {
         (void) calls;

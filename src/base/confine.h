@@ -25,6 +25,11 @@ int confine_paths_reading(int dir_fd, int read_fd, Error *e);
  * Return: 1 it is so; 0 this kernel has no Landlock that would do; -errno. */
 int confine_reading(const char *const *paths, size_t n, Error *e);
 
+/** confine_running() - the same for who is going to execute a program that is not ours
+ * @paths:  can be executed, too
+ * @dir_fd: a directory in which all but that is allowed; -EBADF = none */
+int confine_running(const char *const *paths, size_t n, int dir_fd, Error *e);
+
 typedef struct ConfineCall {
         int number;
         uint32_t argument; /* if not 0: its second argument must be this (ioctl) */
@@ -37,3 +42,7 @@ typedef struct ConfineCall {
  * alone. Does nothing in programs built with sanitizers, whose runtime needs more calls than ours.
  * Return: 1 it is so; 0 there is no filter in this build; -errno. */
 int confine_calls(const ConfineCall *calls, size_t n, Error *e);
+/** confine_calls_without() - these system calls fail with EPERM, and clone3() with ENOSYS: for a program that is not ours,
+ * of which nobody knows all that it needs
+ * Return: as above. */
+int confine_calls_without(const int *calls, size_t n, Error *e);

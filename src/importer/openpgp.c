@@ -113,6 +113,76 @@ static int confine_as_root(void) {
         return confine_capabilities(0, &e);
 }
 
+/* What gpg, its libraries and the linker read. */
+static const char *const readable[] = {
+        "/bin",
+        "/etc/gcrypt",
+        "/etc/gnupg",
+        "/etc/ld.so.cache",
+        "/etc/ld.so.preload",
+        "/etc/localtime",
+        "/etc/nsswitch.conf",
+        "/etc/passwd",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/proc/sys/crypto",
+        "/usr",
+};
+
+/* What checking a signature has no use for: other processes, of its own or not, sockets, name spaces, mounts, keys,
+ * and the ways around all that. */
+static const int forbidden[] = {
+#ifdef SYS_socketcall
+        SYS_socketcall,
+#endif
+#ifdef SYS_fork
+        SYS_fork,
+        SYS_vfork,
+#endif
+        SYS_clone,
+        SYS_socket,
+        SYS_socketpair,
+        SYS_connect,
+        SYS_ptrace,
+        SYS_process_vm_readv,
+        SYS_process_vm_writev,
+        SYS_pidfd_open,
+        SYS_kill,
+        SYS_tkill,
+        SYS_rt_sigqueueinfo,
+        SYS_setsid,
+        SYS_unshare,
+        SYS_setns,
+        SYS_mount,
+        SYS_umount2,
+        SYS_open_tree,
+        SYS_move_mount,
+        SYS_fsopen,
+        SYS_mount_setattr,
+        SYS_chroot,
+        SYS_pivot_root,
+        SYS_bpf,
+        SYS_perf_event_open,
+        SYS_io_uring_setup,
+        SYS_userfaultfd,
+        SYS_keyctl,
+        SYS_add_key,
+        SYS_request_key,
+        SYS_name_to_handle_at,
+        SYS_open_by_handle_at,
+        SYS_prctl,
+};
+
+/* What a program that was taken over by what it reads would do next. Not by who waits for it. */
+static int confine_gpg(void) {
+        const struct rlimit size = { KEYRING_MAX * 2, KEYRING_MAX * 2 }, none = {};
+
+        if (setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+                return -errno;
+        return confine_calls_without(forbidden, ELEMENTSOF(forbidden), NULL);
+}
+
 /* Return: exit status; 255 = it could not be run. */
 static int run_gpg(const char *const *argv) {
         static char *const env[] = { (char *) "PATH=/usr/local/bin:/usr/bin:/bin",
@@ -125,7 +195,8 @@ static int run_gpg(const char *const *argv) {
         pid_t pid = proc_clone3(&args);
         if (pid == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void) execve("/usr/bin/gpg", (char *const *) argv, env);
+                if (confine_gpg() >= 0)
+                        (void) execve("/usr/bin/gpg", (char *const *) argv, env);
                 _exit(255);
         }
         if (pid < 0 || proc_wait(pidfd, &info) < 0 || info.si_code != CLD_EXITED)
@@ -181,6 +252,9 @@ _noreturn_ static void child(const Job *j, char *home) {
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         if (root ? confine_as_root() < 0 : confine_privileges(&e) < 0)
+                _exit(254);
+        _cleanup_fd_ int home_fd = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (home_fd < 0 || confine_running(readable, ELEMENTSOF(readable), home_fd, &e) < 0)
                 _exit(254);
         _exit(work(j, home));
 }
