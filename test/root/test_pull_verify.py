@@ -4,12 +4,13 @@
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 
 import pytest
 
-from skeplib import badweb, netns
+from skeplib import badweb, kernel, netns
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -305,3 +306,69 @@ def test_kept_by_nobody(web, program, pool, minisign, monkeypatch):
     finally:
         subprocess.run(["chattr", "-R", "-f", "-i", pool], check=False)
     assert any(name.startswith("two") for name in os.listdir(pool))
+
+
+# What stands in for a gpg that was taken over: a signature is good if it could do what it should not.
+TAKEN_OVER = """#!/usr/bin/python3 -IS
+import ctypes, os, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+
+def call(result):
+    if result < 0:
+        raise OSError
+
+if "--status-fd" in sys.argv:
+    status = int(sys.argv[sys.argv.index("--status-fd") + 1])
+    try:
+        {attempt}
+    except (OSError, MemoryError):
+        sys.exit(1)
+    os.write(status, b"[GNUPG:] GOODSIG x\\n[GNUPG:] VALIDSIG x\\n")
+"""
+
+ATTEMPTS = {
+    "nothing": "pass",
+    "write where it may": "open('/tmp/keys', 'w').write('x')",
+    "network": "socket.socket(socket.AF_INET)",
+    "local service": "socket.socket(socket.AF_UNIX)",
+    "secret": "open('/etc/shadow')",
+    "file of anybody": "open('{outside}')",
+    "write": "open('{outside}', 'a')",
+    "list": "os.listdir('/')",
+    "kernel log": "os.open('/dev/kmsg', os.O_RDONLY)",
+    "device": "os.mknod('/tmp/disk', 0o60666, os.makedev(8, 0))",
+    "signal": "os.kill({other}, 0)",
+    "trace": "call(libc.ptrace(0x4206, {other}, 0, 0))",
+    "fork": "os.fork()",
+    "session": "os.setsid()",
+    "outlive": "call(libc.prctl(1, 0, 0, 0, 0))",
+    "users": "call(libc.unshare(0x10000000))",
+    "mount": "call(libc.mount(b'x', b'/tmp', b'tmpfs', 0, None))",
+    "root": "os.setuid(0)",
+    "room": "[os.write(status, bytes(1 << 20)) for _ in range(100)]",
+}
+
+
+@pytest.mark.skipif(bool(os.environ.get("SKEP_SANITIZED")), reason="sanitized programs have no filter")
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_gpg_that_was_taken_over(web, pull, keys, pool, scratch, name):
+    """It can say what it likes, and do nothing."""
+    outside = scratch / "outside"
+    outside.write_text("x")
+    outside.chmod(0o666)
+    with subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sleep", "60"]) as other:
+        (scratch / "gpg").write_text(TAKEN_OVER.replace("{attempt}", ATTEMPTS[name]).replace(
+            "{outside}", str(outside)).replace("{other}", str(other.pid)))
+        (scratch / "gpg").chmod(0o755)
+        kernel.mount(scratch / "gpg", shutil.which("gpg"), None, kernel.MS_BIND)
+        try:
+            url = web.page("/a.tar.gz", DATA)
+            web.page("/SHA256SUMS", f"{SUM}  a.tar.gz\n".encode())
+            web.page("/SHA256SUMS.gpg", b"signature")
+            done = pull(url, "signature", keys.ring)
+        finally:
+            kernel.umount(shutil.which("gpg"))
+            other.kill()
+    allowed = name in ("nothing", "write where it may")
+    assert (done.returncode == 0) == allowed, done.stdout
+    assert os.listdir(pool) == ["web"] * allowed
