@@ -10,8 +10,8 @@
 #include "importer/stage.h"
 
 /* What may wait on either side, of all threads together. */
-#define PARALLEL_INPUT_MAX   ((size_t) 12 * 1024 * 1024)
-#define PARALLEL_OUTPUT_MAX  ((size_t) 16 * 1024 * 1024)
+#define PARALLEL_INPUT_MAX   ((size_t) 6 * 1024 * 1024)
+#define PARALLEL_OUTPUT_MAX  ((size_t) 8 * 1024 * 1024)
 #define PARALLEL_CHUNKS_MAX  ((size_t) 20 * 1024 * 1024)
 #define PARALLEL_THREADS_MAX 8
 

@@ -119,7 +119,9 @@ int queue_read(Queue *q, const void **ret_data, size_t *ret_n) {
                 q->head = (q->head + 1) % QUEUE_BLOCKS;
                 q->filled--;
                 q->reading = false;
-                (void) pthread_cond_signal(&q->writable);
+                /* A writer that had to wait is called when there is something to do for it. */
+                if (q->filled == QUEUE_BLOCKS / 2)
+                        (void) pthread_cond_signal(&q->writable);
         }
         while (q->filled == 0 && !q->finished && !q->aborted)
                 (void) pthread_cond_wait(&q->readable, &q->lock);
