@@ -13,6 +13,8 @@
 
 /* Of one file, no more places than that are looked at; the rest of it is taken to be as what was seen. */
 #define STEPS_MAX 4096
+/* Likewise of headers of blocks, for each of which the disk may have to be read. */
+#define WALK_MAX 1024
 /* For everything but the tables of xz. */
 #define MEMORY_BASE ((uint64_t) 256 * 1024 * 1024)
 /* Of the index of an xz file in memory. */
@@ -127,7 +129,7 @@ static int skip_frame(Walk *w, const uint8_t head[static 8]) {
 
 /* From the first block of a frame on. Packed ones are full, but for the last. Return: 1 that has an end; 0. */
 static int walk_zstd_blocks(Walk *w, bool has_checksum, uint64_t *sum) {
-        for (; w->steps < STEPS_MAX; w->steps++) {
+        for (; w->steps < WALK_MAX; w->steps++) {
                 uint8_t b[3];
 
                 if (!get(&w->part, w->at, b, sizeof b))
@@ -184,7 +186,7 @@ static int walk_zstd(Walk *w) {
 static int walk_lz4_blocks(Walk *w, unsigned flags, uint64_t largest, uint64_t *sum) {
         uint64_t last = 0, full = 0; /* of the block before: by whether another follows */
 
-        for (; w->steps < STEPS_MAX; w->steps++) {
+        for (; w->steps < WALK_MAX; w->steps++) {
                 uint8_t b[4];
 
                 if (!get(&w->part, w->at, b, sizeof b))
@@ -231,11 +233,15 @@ static uint64_t walk(const Part *p, int (*frame)(Walk *w)) {
         Walk w = { .part = *p, .at = p->at };
         int r = 1;
 
-        while (r > 0 && w.at < p->end && w.steps++ < STEPS_MAX)
+        while (r > 0 && w.at < p->end && w.steps++ < WALK_MAX)
                 r = frame(&w);
         if (w.sum == 0)
                 return guess(p);
-        return r < 0 || w.at >= p->end ? w.sum : extrapolate(w.sum, w.at - p->at, p->end - p->at);
+        /* The rest may be packed less well: half of what it would be, and half of what it is at least. */
+        if (r < 0 || w.at >= p->end)
+                return w.sum;
+        uint64_t size = p->end - p->at, rest = p->end - w.at;
+        return add(w.sum / 2 + rest / 2, extrapolate(w.sum, w.at - p->at, size) / 2);
 }
 
 uint64_t estimate_unpacked(int fd, Format format, uint64_t at, uint64_t size) {

@@ -154,6 +154,23 @@ static void test_several(void **state) {
         }
 }
 
+/* Of many blocks the first are looked at. */
+static void test_many_blocks(void **state) {
+        const size_t n = 256 * 1024, step = 64;
+        ZSTD_CCtx *c = ZSTD_createCCtx();
+        ZSTD_outBuffer out = { packed, sizeof packed, 0 };
+
+        for (size_t at = 0; at < n; at += step) {
+                ZSTD_inBuffer in = { plain + at, step, 0 };
+                assert_int_equal(ZSTD_compressStream2(c, &out, &in, ZSTD_e_flush), 0);
+        }
+        assert_int_equal(ZSTD_compressStream2(c, &out, &(ZSTD_inBuffer){}, ZSTD_e_end), 0);
+        (void) ZSTD_freeCCtx(c);
+        _cleanup_fd_ int fd = make_file(packed, out.pos);
+        uint64_t found = estimate_archive(fd);
+        CHECK_EQ(found > n / 2, true, "%llu", (unsigned long long) found);
+}
+
 /* Cut off anywhere there is an estimate, or none; it is never more than was true. */
 static void test_cut(void **state) {
         for (size_t i = 1; i < ELEMENTSOF(packers); i++) {
@@ -234,13 +251,10 @@ static void test_room_of_a_place(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sizes),
-                cmocka_unit_test(test_several),
-                cmocka_unit_test(test_cut),
-                cmocka_unit_test(test_lies),
-                cmocka_unit_test(test_disk),
-                cmocka_unit_test(test_room),
-                cmocka_unit_test(test_room_of_a_place),
+                cmocka_unit_test(test_sizes),       cmocka_unit_test(test_several),
+                cmocka_unit_test(test_many_blocks), cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_lies),        cmocka_unit_test(test_disk),
+                cmocka_unit_test(test_room),        cmocka_unit_test(test_room_of_a_place),
         };
 
         make_plain();
