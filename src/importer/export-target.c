@@ -2,8 +2,9 @@
 /* Files of exports, see export-target.h. Knows no format. */
 #include "importer/export-target.h"
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <sys/random.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "image/temporary.h"
 
 #define FILE_MODE 0600 /* what is in an image is its owner's business */
 
@@ -28,11 +30,29 @@ static int open_output(ExportTarget *t, Error *e) {
 }
 
 static char *temporary_path(const char *path) {
-        uint64_t random = 0;
+        _cleanup_free_ char *name = NULL;
 
-        (void) getrandom(&random, sizeof random, 0);
-        return str_format("%.*s.#skep.%016llx", (int) (path_last(path) - path), path,
-                          (unsigned long long) random);
+        if (temporary_name("export", &name) < 0)
+                return NULL;
+        return str_format("%.*s%s", (int) (path_last(path) - path), path, name);
+}
+
+/* Removes what exports that were killed have left here: files of ours that nobody holds. Of those of others, and where
+ * it cannot be done, nothing is said. */
+static void sweep(const char *directory) {
+        _cleanup_dir_ DIR *d = opendir(directory);
+
+        for (struct dirent *de; d && (de = readdir(d));) {
+                if (!temporary_name_is_own(de->d_name))
+                        continue;
+                _cleanup_fd_ int fd = openat(dirfd(d), de->d_name,
+                                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+                struct stat st;
+
+                if (fd >= 0 && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) &&
+                    st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) >= 0)
+                        (void) unlinkat(dirfd(d), de->d_name, 0);
+        }
 }
 
 static int open_file(ExportTarget *t, Error *e) {
@@ -45,6 +65,7 @@ static int open_file(ExportTarget *t, Error *e) {
                 return error_set(e, EINVAL, "'%s' is no name for a file", t->path);
         if (!t->force && faccessat(AT_FDCWD, t->path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                 return error_set(e, EEXIST, "'%s' exists already", t->path);
+        sweep(directory);
         t->fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
         if (t->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
                 t->temporary = temporary_path(t->path);
@@ -55,6 +76,8 @@ static int open_file(ExportTarget *t, Error *e) {
         }
         if (t->fd < 0)
                 return error_set(e, errno, "cannot make '%s': %m", t->path);
+        if (flock(t->fd, LOCK_EX | LOCK_NB) < 0)
+                return error_set(e, errno, "cannot lock '%s': %m", t->path);
         room_look(t->fd, directory, &t->room);
         return 0;
 }
@@ -78,17 +101,18 @@ int export_target_open(const char *path, bool force, ExportTarget *ret, Error *e
         return 0;
 }
 
-/* Gives what has no name one that can be renamed. */
-static int link_temporary(ExportTarget *t) {
+static int link_file(const ExportTarget *t, const char *path) {
         char buffer[FD_PATH_MAX];
 
+        return linkat(AT_FDCWD, fd_path(t->fd, buffer), AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/* Gives what has no name one that can be renamed. */
+static int link_temporary(ExportTarget *t) {
         t->temporary = temporary_path(t->path);
         if (!t->temporary)
                 return -ENOMEM;
-        return linkat(AT_FDCWD, fd_path(t->fd, buffer), AT_FDCWD, t->temporary, AT_SYMLINK_FOLLOW) <
-                               0
-                       ? -errno
-                       : 0;
+        return link_file(t, t->temporary) < 0 ? -errno : 0;
 }
 
 int export_target_commit(ExportTarget *t, bool sync, Error *e) {
@@ -98,8 +122,10 @@ int export_target_commit(ExportTarget *t, bool sync, Error *e) {
                 return error_set(e, errno, "cannot write '%s' to the disk: %m", t->shown);
         if (!t->path)
                 return 0;
+        if (!t->temporary && link_file(t, t->path) >= 0)
+                return 0;
         if (!t->temporary)
-                r = link_temporary(t);
+                r = errno == EEXIST && t->force ? link_temporary(t) : -errno;
         if (r >= 0 && renameat2(AT_FDCWD, t->temporary, AT_FDCWD, t->path,
                                 t->force ? 0 : RENAME_NOREPLACE) < 0)
                 r = -errno;
