@@ -11,10 +11,12 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,6 +135,43 @@ static int try_code(void) {
         return p == MAP_FAILED ? -1 : 0;
 }
 
+static int try_shadow(void) {
+        return open("/etc/shadow", O_RDONLY | O_CLOEXEC);
+}
+
+static int try_kernel_log(void) {
+        return open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static int try_survive(void) {
+        return prctl(PR_SET_PDEATHSIG, 0);
+}
+
+static int try_session(void) {
+        return setsid();
+}
+
+static int try_process(void) {
+        return (int) syscall(SYS_pidfd_open, parent, 0);
+}
+
+static int try_memory(void) {
+        char byte;
+        struct iovec own = { &byte, 1 }, others = { secret, 1 };
+
+        return (int) process_vm_readv(parent, &own, 1, &others, 1, 0);
+}
+
+static int try_ring(void) {
+        char parameters[256] = "";
+
+        return (int) syscall(SYS_io_uring_setup, 1, parameters);
+}
+
+static int try_mode(void) {
+        return chmod(secret, 04777);
+}
+
 /* And these have to go on working. */
 
 static int try_server(void) {
@@ -196,6 +235,14 @@ static const struct {
         { "mount", try_mount, false, false, false },
         { "become root", try_become_root, false, false, false },
         { "make code", try_code, false, true, false },
+        { "read passwords", try_shadow, false, false, false },
+        { "read the log of the kernel", try_kernel_log, false, false, false },
+        { "survive its parent", try_survive, false, true, false },
+        { "leave the session", try_session, false, true, false },
+        { "get hold of a process", try_process, false, true, false },
+        { "read the memory of another process", try_memory, false, false, false },
+        { "have calls made for it", try_ring, false, true, false },
+        { "change a mode", try_mode, false, false, false },
 };
 
 enum { COULD, COULD_NOT, NOT_CONFINED };
