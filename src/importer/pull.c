@@ -396,7 +396,7 @@ static int keep(Pull *p, const ImportJob *job, Error *e) {
         keeping.name = PLACEHOLDER;
         keeping.lock_name = false;
         keeping.staging.force = false;
-        keeping.staging.read_only = true;
+        keeping.staging.read_only = keeping.staging.or_not = true;
         r = import(p, &keeping, e);
         if (r == -EALREADY && p->is_kept) {
                 output_note(p->context->output, LOG_INFO, "%s has not changed", p->shown);

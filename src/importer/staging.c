@@ -136,7 +136,8 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
                 r = set_tree_read_only(s.fd, true);
                 if (r >= 0)
                         r = set_tree_read_only(s.fd, false);
-                if (r < 0)
+                s.stays_writable = r < 0 && options->or_not;
+                if (r < 0 && !options->or_not)
                         return error_set(e, r,
                                          "this file system cannot make an image read-only: %m");
         }
@@ -212,7 +213,7 @@ int staging_commit(Staging *s, const StagingOptions *options, Error *e) {
                 return exchanged;
 
         /* Not earlier: what is immutable cannot be renamed. */
-        if (options->read_only && !options->is_disk)
+        if (options->read_only && !options->is_disk && !s->stays_writable)
                 r = set_tree_read_only(s->fd, true);
         if (r < 0)
                 (void) error_set(e, r, "cannot make image '%s' read-only: %m", s->name);

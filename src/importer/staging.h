@@ -10,11 +10,12 @@
 #include "importer/room.h"
 
 typedef struct Staging {
-        int pool_fd; /* borrowed */
-        char *name;  /* of the image to be */
-        char *temp;  /* of the tree or file; NULL = none is there (any more) */
-        int fd;      /* the tree or file; holds the lock */
-        Room room;   /* where that is, as it was in the beginning */
+        int pool_fd;         /* borrowed */
+        char *name;          /* of the image to be */
+        char *temp;          /* of the tree or file; NULL = none is there (any more) */
+        int fd;              /* the tree or file; holds the lock */
+        Room room;           /* where that is, as it was in the beginning */
+        bool stays_writable; /* cannot be marked */
 } Staging;
 
 typedef struct StagingOptions {
@@ -22,7 +23,8 @@ typedef struct StagingOptions {
         bool force;   /* replace what has the name */
         bool read_only; /* mark the image so: a subvolume as such, else its top directory as immutable; a disk
                          * loses its write bits */
-        bool sync; /* make the new name durable, too */
+        bool or_not; /* that is not asked for by anybody: where it cannot be had, it is not */
+        bool sync;   /* make the new name durable, too */
 } StagingOptions;
 
 /** staging_begin() - make a temporary tree or file beside where the image is going to be
