@@ -52,7 +52,7 @@ int proc_pidfd_pid(int pidfd, pid_t *ret) {
         if (r < 0)
                 return r;
         if (pid <= 0)
-                return -ESRCH;
+                return pid == 0 ? -EREMOTE : -ESRCH;
         *ret = pid;
         return 0;
 }

@@ -12,7 +12,7 @@
 /** proc_pidfd_open() - a pidfd (close-on-exec) of @pid. Return: the descriptor or -errno. */
 int proc_pidfd_open(pid_t pid);
 /** proc_pidfd_pid() - PID behind a pidfd in our PID namespace
- * Return: 0; -ESRCH = the process is gone; -errno. */
+ * Return: 0; -ESRCH = the process is gone; -EREMOTE = it is in another namespace, where we do not see it; -errno. */
 int proc_pidfd_pid(int pidfd, pid_t *ret);
 /** proc_pidfd_id() - the number that never comes again: inode of the pidfd in pidfs (Linux 6.9)
  * Return: 0; -EOPNOTSUPP on older kernels; -errno. */

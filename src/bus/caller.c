@@ -3,6 +3,8 @@
  * held back is limited for the same reason. */
 #include "bus/caller.h"
 
+#include <unistd.h>
+
 #include "base/proc.h"
 #include "base/text.h"
 #include "bus/error.h"
@@ -183,6 +185,12 @@ static int read_credential(sd_bus_message *reply, const char *key, Credentials *
         return sd_bus_message_skip(reply, "v");
 }
 
+/* Who connects to the bus of a machine from outside does so in a process that enters it and ends. What is root's, or our
+ * own user's, needs no process that polkit could be asked about. */
+static bool may_be_left_by(uint32_t uid) {
+        return uid == 0 || uid == geteuid();
+}
+
 /* A caller outside the bus's PID namespace has no PID. One that has ended, and left the connection to somebody
  * else, is nobody that we could tell. */
 static int read_credentials(sd_bus_message *reply, Caller *ret) {
@@ -204,7 +212,9 @@ static int read_credentials(sd_bus_message *reply, Caller *ret) {
                 return -ENODATA;
         if (c.process >= 0) {
                 r = proc_pidfd_pid(c.process, &pid);
-                if (r < 0)
+                if (r == -ESRCH && may_be_left_by(c.uid))
+                        c.pid = 0;
+                else if (r < 0 && r != -EREMOTE)
                         return r;
         }
         ret->uid = c.uid;

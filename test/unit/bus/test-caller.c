@@ -169,7 +169,7 @@ static void test_nobody_knows(void **state) {
 /* The connection of a process that has ended is somebody else's by now, and so may be its number. */
 static void test_a_process_that_has_ended(void **state) {
         Bed *bed = *state;
-        Sent a = { bed, "a " };
+        Sent a = { bed, "a " }, b = { bed, "b" };
         siginfo_t info;
         pid_t pid = fork();
 
@@ -181,11 +181,23 @@ static void test_a_process_that_has_ended(void **state) {
         send_call(&a, ":1.5", "Who");
         run(bed);
         assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 3, "UnixUserID", "u",
+                                                      65533, "ProcessID", "u", pid, "ProcessFD",
+                                                      "h", fd),
+                           0);
+        run(bed);
+        CHECK_STR(bed->log.p, "a cannot find out who is calling: No such process;", "told so");
+
+        /* Root needs nobody to be asked. */
+        send_call(&b, ":1.6", "Who");
+        run(bed);
+        assert_return_code(sd_bus_reply_method_return(bed->question, "a{sv}", 3, "UnixUserID", "u",
                                                       0, "ProcessID", "u", pid, "ProcessFD", "h",
                                                       fd),
                            0);
         run(bed);
-        CHECK_STR(bed->log.p, "a cannot find out who is calling: No such process;", "told so");
+        assert_non_null(strstr(bed->log.p, ";b;"));
+        CHECK_EQ(bed->uid, 0, "who");
+        CHECK_EQ(bed->pid, 0, "no process");
 }
 
 static void test_one_caller_cannot_have_everything_kept(void **state) {
