@@ -165,7 +165,7 @@ static int make_call(Ctl *c, const Order *order, sd_bus_message **ret, Error *e)
                 return r;
         if (order->way != WAY_PULL && sd_bus_can_send(c->bus, 'h') <= 0)
                 return error_set(e, EOPNOTSUPP,
-                                 "files of this system cannot be handed to another one");
+                                 "files of this system cannot be handed to another one; use ssh");
         uint64_t flags = flags_of(c, order, class);
         bool own = wants_own_call(c, order), newer = wants_newer_call(c, order, class, flags);
         (void) snprintf(member, sizeof member, "%s%s", own ? "StartTransfer" : order->member,
