@@ -30,12 +30,18 @@ LINES = [
     ("skep cancel 4", "skep cancel 42"),
     ("skep start --runner vm", "skep start --runner vmspawn"),
     ("skep --output=short kil", "skep --output=short kill"),
+    ("importctl import-r", "importctl import-raw"),
+    ("importctl --class=port", "importctl --class=portable"),
+    ("importctl cancel-transfer 2", "importctl cancel-transfer 23"),
+    ("importctl export-tar ima", "importctl export-tar image-one"),
+    ("machinectl poweroff mach", "machinectl poweroff machine-one"),
 ]
 STAND_IN = """#!/bin/sh
 case $1 in
 list) echo 'machine-one  container a b' ;;
 --print-commands) echo terminate ;;
 operations) echo '42 copying web' ;;
+list-transfers) echo '23 50% pull-tar web' ;;
 list-images) echo 'image-one  directory no' ;;
 esac
 """
@@ -48,9 +54,10 @@ def scripts(program, scratch):
         (scratch / "bin").mkdir()
         (scratch / "bin/skep").write_text(STAND_IN)
         (scratch / "bin/skep").chmod(0o755)
-        for p in ("skep", "skep-spawn", "skep-oci"):
-            text = subprocess.run([program(p), f"--print-completion={shell}"], check=True,
-                                  stdout=subprocess.PIPE).stdout
+        for p in ("skep", "skep-spawn", "skep-oci", "importctl", "machinectl"):
+            goes_by = "skep" if p.endswith("ctl") else p
+            text = subprocess.run([p, f"--print-completion={shell}"], check=True, stdout=subprocess.PIPE,
+                                  executable=program(goes_by)).stdout
             (scratch / name.format(p)).write_bytes(text)
         return {"PATH": f"{scratch}/bin:/usr/bin:/bin", "HOME": str(scratch), "TERM": "dumb",
                 "ZDOTDIR": str(scratch), "XDG_CONFIG_HOME": str(scratch),
