@@ -3,6 +3,7 @@
 #include "importer/fetch-head.h"
 
 #include <strings.h>
+#include <time.h>
 
 #include "base/parse.h"
 #include "base/text.h"
@@ -66,6 +67,46 @@ static void take_range(FetchHead *h, char *value) {
         h->total = total;
 }
 
+/* Seconds, or a date. Of two of them the last one counts. */
+static void take_retry_after(FetchHead *h, const char *value) {
+        h->retry_after = FETCH_UNKNOWN;
+        h->retry_date[0] = '\0';
+        if (parse_number(value, &h->retry_after) < 0)
+                take_text(h->retry_date, sizeof h->retry_date, value);
+}
+
+int64_t fetch_date_parse(const char *text) {
+        static const char *const forms[] = {
+                "%a, %d %b %Y %H:%M:%S GMT",
+                "%A, %d-%b-%y %H:%M:%S GMT",
+                "%a %b %e %H:%M:%S %Y",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                struct tm tm = {};
+                const char *end = strptime(text, forms[i], &tm);
+                time_t t = end && !*end ? timegm(&tm) : -1;
+
+                if (t >= 0)
+                        return t;
+        }
+        return -EINVAL;
+}
+
+uint64_t fetch_head_wait(const FetchHead *h, int64_t now) {
+        int64_t until, theirs;
+
+        if (h->retry_after != FETCH_UNKNOWN || !h->retry_date[0])
+                return h->retry_after;
+        until = fetch_date_parse(h->retry_date);
+        if (until < 0)
+                return FETCH_UNKNOWN;
+        theirs = fetch_date_parse(h->date);
+        if (theirs >= 0)
+                now = theirs;
+        return until > now ? (uint64_t) (until - now) : 0;
+}
+
 static void take_header(FetchHead *h, const char *name, char *value) {
         if (strcasecmp(name, "Content-Length") == 0)
                 (void) parse_number(value, &h->length);
@@ -76,7 +117,7 @@ static void take_header(FetchHead *h, const char *name, char *value) {
         else if (strcasecmp(name, "Content-Encoding") == 0)
                 h->is_encoded = value[0] && strcasecmp(value, "identity") != 0;
         else if (strcasecmp(name, "Retry-After") == 0)
-                (void) parse_number(value, &h->retry_after);
+                take_retry_after(h, value);
         else if (strcasecmp(name, "ETag") == 0)
                 take_text(h->etag, sizeof h->etag, value);
         else if (strcasecmp(name, "Last-Modified") == 0)

@@ -175,7 +175,7 @@ static int on_retry(FetchJob *j, const Lane *l, Error *e) {
         unsigned limit = j->shared.has_answered
                                  ? j->shared.request->retries
                                  : MIN(j->shared.request->retries, RETRIES_UNANSWERED);
-        uint64_t wait = RETRY_FIRST_USEC;
+        uint64_t wait = RETRY_FIRST_USEC, told = fetch_head_wait(&l->head, time(NULL));
 
         if (l->stored > 0) {
                 j->failures = 0;
@@ -188,12 +188,12 @@ static int on_retry(FetchJob *j, const Lane *l, Error *e) {
                 if (++j->failures > limit)
                         return fail(j, &l->error, e);
                 wait <<= MIN(j->failures - 1, 16U);
-                if (j->failures > 1 || l->head.retry_after != FETCH_UNKNOWN)
+                if (j->failures > 1 || told != FETCH_UNKNOWN)
                         note(j, "trying again", &l->error);
         }
         wait = MIN(wait, RETRY_MAX_USEC);
-        if (l->head.retry_after != FETCH_UNKNOWN)
-                wait = MAX(wait, MIN(l->head.retry_after, (uint64_t) RETRY_AFTER_MAX) * 1000000);
+        if (told != FETCH_UNKNOWN)
+                wait = MAX(wait, MIN(told, (uint64_t) RETRY_AFTER_MAX) * 1000000);
         j->retry_at = now_usec() + wait;
         return 0;
 }
@@ -261,6 +261,26 @@ static int take_ends(FetchJob *j, Error *e) {
         return r;
 }
 
+/* libcurl knows the speed of the last seconds only, to which what came before adds for long: a connection from which
+ * nothing comes any more is found here. */
+static int end_stalled(FetchJob *j, Error *e) {
+        uint64_t now = now_usec(), limit;
+        int r = 0;
+
+        if (__builtin_mul_overflow(j->shared.request->stall, UINT64_C(1000000), &limit))
+                return 0;
+        for (unsigned i = 0; i < FETCH_CONNECTIONS_MAX && r >= 0; i++) {
+                Lane *l = j->lanes + i;
+                if (!l->is_active || l->heard_at == 0 || now < l->heard_at ||
+                    now - l->heard_at < limit)
+                        continue;
+                (void) snprintf(l->why, sizeof l->why, "nothing came for %llu s: it is too slow",
+                                (unsigned long long) j->shared.request->stall);
+                r = on_end(j, l, CURLE_OPERATION_TIMEDOUT, e);
+        }
+        return r;
+}
+
 /* Hands on what is there in its order. Return: whether the pipe is full. */
 static int feed(FetchJob *j, Error *e) {
         while (j->feed_fd >= 0 && j->shared.is_confirmed) {
@@ -298,7 +318,8 @@ static int wait_for(FetchJob *j, bool is_full, Error *e) {
         struct curl_waitfd fds[] = { { .fd = j->sock, .events = CURL_WAIT_POLLIN },
                                      { .fd = j->feed_fd, .events = CURL_WAIT_POLLOUT } };
         uint64_t now = now_usec();
-        int timeout = 1000;
+        /* Of lanes that are being used it is found out in time that nothing comes. */
+        int timeout = 250;
 
         if (j->shared.n_active == 0 && !is_full && !j->is_through)
                 timeout = j->retry_at > now
@@ -320,6 +341,8 @@ static int run(FetchJob *j, Error *e) {
                         r = error_set(e, EIO, "cannot use the network");
                 if (r >= 0)
                         r = take_ends(j, e);
+                if (r >= 0)
+                        r = end_stalled(j, e);
                 if (r < 0)
                         return r;
                 int full = j->is_same ? 0 : feed(j, e);

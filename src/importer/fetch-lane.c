@@ -263,6 +263,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
         Lane *l = userdata;
         size_t n = size * count;
 
+        l->heard_at = now_usec();
         if (!l->is_judged && !judge(l))
                 return 0;
         if (l->is_body)
@@ -275,6 +276,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
         Lane *l = userdata;
         size_t n = size * count;
 
+        l->heard_at = now_usec();
         if (fetch_head_line(&l->head, line, n) < 0) {
                 l->is_judged = true;
                 (void) give_up(l, LANE_FAILED, EPROTO, "the server sends too many headers");
@@ -429,7 +431,7 @@ int lane_start(Lane *l, CURLM *multi, uint64_t from, uint64_t to, bool is_ranged
         l->is_conditional = is_conditional;
         l->from = l->at = from;
         l->to = to;
-        l->skipped = l->stored = 0;
+        l->skipped = l->stored = l->heard_at = 0;
         l->outcome = LANE_OK;
         l->error = (Error){};
         l->why[0] = '\0';

@@ -40,6 +40,8 @@ typedef struct Lane {
         uint64_t at;       /* where the next byte goes */
         uint64_t skipped;  /* bytes of a body that nobody wants */
         uint64_t stored;   /* bytes that were not there before */
+        uint64_t
+                heard_at; /* when anything came from the server, as of now_usec(); 0 = nothing yet */
         LaneOutcome outcome;
         char *target;
         Error error;

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -163,9 +164,26 @@ def test_lie_about_a_part(web, pull, pool):
 
 
 def test_stall(web, pull, pool):
+    """What stops is given up after the time that was asked for, and not much later, though all came fast before."""
     url = web.page("/a.tar", SMALL, stall=30, ranges=False, etag=None)
+    began = time.monotonic()
     done = pull(url, "--stall-timeout=1", "--retries=1", "--connections=1", check=False)
+    took = time.monotonic() - began
     assert done.returncode == 1 and ("slow" in done.stdout or "timed out" in done.stdout), done.stdout
+    assert len(web.of("/a.tar")) >= 2 and took >= len(web.of("/a.tar"))
+    assert took < 20
+
+
+@pytest.mark.parametrize("status, told", [
+    (429, b"Retry-After: 1"),
+    (503, b"Date: Sun, 06 Nov 1994 12:00:00 GMT\r\nRetry-After: Sun, 06 Nov 1994 12:00:01 GMT")])
+def test_comes_again_when_told(web, pull, pool, status, told):
+    """A server that is busy says in seconds, or as a date by its own clock, when to come again."""
+    url = web.page("/a.tar", SMALL, status=[status], headers=[told])
+    began = time.monotonic()
+    pull(url, "--connections=1")
+    assert time.monotonic() - began >= 1
+    holds(pool, SMALL_CONTENT)
 
 
 def test_slow_headers(web, pull):

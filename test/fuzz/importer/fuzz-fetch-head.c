@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 assert_se(memchr(h.etag, '\0', sizeof h.etag) &&
                           memchr(h.modified, '\0', sizeof h.modified));
                 (void) fetch_etag_is_strong(h.etag);
+                assert_se(fetch_head_wait(&h, 0) == FETCH_UNKNOWN ||
+                          fetch_head_wait(&h, 0) <= INT64_MAX);
                 data += n;
                 size -= n;
         }

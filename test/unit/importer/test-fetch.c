@@ -36,6 +36,52 @@ static void test_head(void **state) {
         assert_true(h.length == FETCH_UNKNOWN && h.retry_after == FETCH_UNKNOWN);
 }
 
+static void test_dates(void **state) {
+        static const struct {
+                const char *text;
+                int64_t time;
+        } rows[] = {
+                { "Sun, 06 Nov 1994 08:49:37 GMT", 784111777 },
+                { "Sunday, 06-Nov-94 08:49:37 GMT", 784111777 },
+                { "Sun Nov  6 08:49:37 1994", 784111777 },
+                { "Sun, 06 Nov 1994 08:49:37 CET", -EINVAL },
+                { "Sun, 06 Nov 1994 08:49:37 GMT x", -EINVAL },
+                { "Sun, 06 Nov 1894 08:49:37 GMT", -EINVAL },
+                { "tomorrow", -EINVAL },
+                { "", -EINVAL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                CHECK_EQ(fetch_date_parse(rows[i].text), rows[i].time, "row %zu", i);
+}
+
+static void test_wait(void **state) {
+#define NOON "Sun, 06 Nov 1994 12:00:00 GMT\r\n" /* 784123200 */
+        static const struct {
+                const char *lines;
+                uint64_t wait;
+        } rows[] = {
+                { "", FETCH_UNKNOWN },
+                { "Retry-After: 7\r\n", 7 },
+                { "Retry-After: " NOON, 10 },
+                { "Date: Sun, 06 Nov 1994 11:59:00 GMT\r\nRetry-After: " NOON, 60 },
+                { "Retry-After: " NOON "Date: Sun, 06 Nov 1994 12:00:01 GMT\r\n", 0 },
+                { "Date: today\r\nRetry-After: " NOON, 10 },
+                { "Retry-After: 7\r\nRetry-After: " NOON, 10 },
+                { "Retry-After: " NOON "Retry-After: 7\r\n", 7 },
+                { "Retry-After: soon\r\n", FETCH_UNKNOWN },
+                { "Retry-After: -7\r\n", FETCH_UNKNOWN },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                FetchHead h;
+
+                fetch_head_init(&h);
+                lines(&h, rows[i].lines);
+                CHECK_EQ(fetch_head_wait(&h, 784123190), rows[i].wait, "row %zu", i);
+        }
+}
+
 static void test_ranges(void **state) {
         static const char *const bad[] = {
                 "bytes 8-7/100", "bytes 8-100/100", "bytes 8-/100",
@@ -132,7 +178,8 @@ static void test_request(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),    cmocka_unit_test(test_ranges),
+                cmocka_unit_test(test_head),    cmocka_unit_test(test_dates),
+                cmocka_unit_test(test_wait),    cmocka_unit_test(test_ranges),
                 cmocka_unit_test(test_state),   cmocka_unit_test(test_large),
                 cmocka_unit_test(test_request),
         };
