@@ -359,14 +359,17 @@ static int seal_open(Seal *s, const Ctl *c, const Target *target, Error *e) {
                 return error_set(e, EINVAL, "--%s needs a file that it can be put beside", option);
         if (c->o.sign && c->o.background)
                 return error_set(e, EINVAL, "what is left to the importer cannot be signed");
-        s->path = str_format("%s.sha256", target->path);
-        return s->path ? target_open(&s->sum, s->path, e) : error_oom(e);
+        char *path = str_format("%s.sha256", target->path);
+        if (!path)
+                return error_oom(e);
+        s->path = path;
+        return target_open(&s->sum, path, e);
 }
 
 /* With the key of whoever called us, which the importer does not have. */
 static int seal_sign(Seal *s, const Ctl *c, Error *e) {
         _cleanup_free_ char *text = NULL;
-        size_t n;
+        size_t n = 0;
 
         if (!c->o.sign || !s->path)
                 return 0;

@@ -178,6 +178,7 @@ static int export_image(const Image *image, const KindContext *c, const char *pa
         r = job->is_shared && !job->packing.seal.checksum
                     ? 0
                     : run_packer(job, cancel_fd, c->output, &digest, e);
+        job->target = NULL;
         if (r != 0)
                 return r < 0 ? error_wrap(e, r, "image '%s'", image->name) : r;
         output_phase(c->output, PHASE_COMMIT);

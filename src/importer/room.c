@@ -45,10 +45,10 @@ void room_look(int fd, const char *path, Room *ret) {
         ret->shares = (unsigned long) v.f_type == BTRFS_SUPER_MAGIC ||
                       (unsigned long) v.f_type == XFS_SUPER_MAGIC ||
                       (unsigned long) v.f_type == BCACHEFS_MAGIC;
-        bool known = find_mount(fd, &place, &type) >= 0;
-        clean = str_escape(known ? place : path, "");
+        (void) find_mount(fd, &place, &type);
+        clean = str_escape(place ? place : path, "");
         (void) snprintf(ret->place, sizeof ret->place, "%.*s", 160, strempty(clean));
-        if (known && type[0]) {
+        if (type && type[0]) {
                 size_t n = strlen(ret->place);
                 (void) snprintf(ret->place + n, sizeof ret->place - n, " (%.30s)", type);
         }
