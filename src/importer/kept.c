@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <syslog.h>
@@ -138,6 +139,46 @@ static int clone(const Image *i, const char *root, const char *name, bool read_o
         return image_clone(i, name, read_only ? IMAGE_CLONE_READ_ONLY : 0, e);
 }
 
+/* Settings that came with the new one take the place of those that came with the old one, or are in the pool for
+ * another reason; those in /etc/systemd/nspawn are left alone. */
+static int remove_settings(const char *root, const char *fresh, const char *name, Error *e) {
+        _cleanup_free_ char *from = str_format("%s/%s.nspawn", root, fresh);
+        _cleanup_free_ char *to = str_format("%s/%s.nspawn", root, name);
+
+        if (!from || !to)
+                return error_oom(e);
+        if (access(from, F_OK) >= 0 && unlink(to) < 0 && errno != ENOENT)
+                return error_set(e, errno, "cannot replace '%s': %m", to);
+        return 0;
+}
+
+/* Makes the new one first, under a name that is hidden: what is to be replaced is gone only when there is what replaces
+ * it. Who is killed leaves a hidden image, which goes when the pool is cleaned. */
+static int replace(const Image *kept, const Image *old, const char *root, bool read_only, Output *o,
+                   Error *e) {
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_image_ Image *fresh = NULL;
+        uint64_t random;
+
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+                return error_set(e, errno, "there are no random numbers: %m");
+        temporary = str_format(".new-%016jx", (uintmax_t) random);
+        if (!temporary)
+                return error_oom(e);
+        int r = clone(kept, root, temporary, read_only, o, e);
+        if (r >= 0)
+                r = pool_get(temporary, &fresh, e);
+        if (r >= 0)
+                r = image_remove(old, IMAGE_KEEP_SETTINGS, NULL, e);
+        if (r >= 0)
+                r = remove_settings(root, temporary, old->name, e);
+        if (r >= 0)
+                return image_rename(fresh, old->name, NULL, e);
+        if (fresh)
+                (void) image_remove(fresh, 0, NULL, NULL);
+        return r;
+}
+
 int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only,
              Output *o, Error *e) {
         _cleanup_image_ Image *kept = NULL, *old = NULL;
@@ -149,7 +190,8 @@ int kept_use(const char *root, const Kept *k, const char *name, bool force, bool
         r = pool_get(k->name, &kept, e);
         if (r >= 0)
                 r = pool_find(name, &old, e);
-        if (r > 0 && force)
-                r = image_remove(old, IMAGE_KEEP_SETTINGS, NULL, e);
-        return r < 0 ? r : clone(kept, root, name, read_only, o, e);
+        if (r < 0)
+                return r;
+        return old && force ? replace(kept, old, root, read_only, o, e)
+                            : clone(kept, root, name, read_only, o, e);
 }

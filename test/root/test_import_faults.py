@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -48,6 +49,7 @@ class Place:
 
     def __init__(self, scratch, program, web):
         self.program, self.web, self.scratch = program, web, scratch
+        self.started = time.time_ns()   # what is made later is as new as any other
         self.inputs = scratch / "in"
         self.inputs.mkdir()
         self.homes = {"pool": scratch / "pool", "out": scratch / "out"}
@@ -103,6 +105,7 @@ class Place:
         """The pool and the folder of exports as they were."""
         for name, home in self.homes.items():
             if home.exists():
+                subprocess.run(["chattr", "-R", "-f", "-i", home], check=False)
                 subprocess.run(["rm", "-rf", home], check=True)
             subprocess.run(["cp", "-a", self.before / name, home], check=True)
 
@@ -117,7 +120,8 @@ class Place:
                 if _TEMPORARY.fullmatch(path.name):
                     temporary.append(path)
                 elif path.is_dir():
-                    found[path] = archives.describe(path)
+                    found[path] = {name: (*about[:3], min(about[3], self.started), *about[4:])
+                                   for name, about in archives.describe(path).items()}
                 else:
                     found[path] = (oct(path.stat().st_mode), hashlib.sha256(path.read_bytes()).hexdigest())
         return found, temporary
@@ -167,6 +171,15 @@ def pull_tar(place):
     return "--verify=no", "--retries=0", "pull-tar", place.page("/new.tar", place.archive()), "web"
 
 
+def pull_kept(place):
+    return "--keep-download=yes", *pull_tar(place)
+
+
+def replace_kept(place):
+    place.old_tree()
+    return "--force", *pull_kept(place)
+
+
 def pull_tar_file(place):
     return "--verify=no", "pull-tar", f"file://{place.archive()}", "web"
 
@@ -202,6 +215,8 @@ KINDS = {
     "export-raw": export_raw,
     "export-raw-packed": lambda p: export_raw(p, ".xz"),
     "pull-tar": pull_tar,
+    "pull-kept": pull_kept,
+    "replace-kept": replace_kept,
     "pull-tar-file": pull_tar_file,
     "pull-raw": pull_raw,
     "pull-raw-file": pull_raw_file,
@@ -264,8 +279,9 @@ def test_killed(harm):
             continue
         killed += 1
         seen, _ = place.seen()
-        # What goes with an image is there before the image is.
-        image = {path: what for path, what in seen.items() if path.suffix not in _COMPANIONS}
+        # What goes with an image, and what is kept of it, is there before the image is.
+        image = {path: what for path, what in seen.items()
+                 if path.suffix not in _COMPANIONS and not path.name.startswith(".")}
         assert image == before or seen == after, f"{call}: {list(seen)}"
         if seen == after and "--force" not in argv:
             place.reset()
@@ -313,5 +329,7 @@ def test_failed(harm):
             refused += 1
             lines = done.stderr.splitlines()
             assert len(lines) == 1 and lines[0].startswith("skep-import: "), where
+            # What was kept is no image.
+            seen = {path: what for path, what in seen.items() if not path.name.startswith(".")}
             assert (seen, left) == (before, []), where
     assert refused > 20 // STRIDE

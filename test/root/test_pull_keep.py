@@ -151,6 +151,35 @@ def test_settings(web, pull, pool):
     assert not (pool / "fourth").exists() and (pool / "fourth.nspawn").read_text() == "mine"
 
 
+def test_replaced(web, pull, pool):
+    """By what was kept, with its settings; not before there is something to replace it."""
+    url = web.page("/a.tar", archive(b"one"))
+    web.page("/a.nspawn", b"[Exec]\nBoot=no\n")
+    for text in (b"one", b"two", b"two"):
+        web.page("/a.tar", archive(text), etag=f'"{text.decode()}"')
+        web.page("/a.nspawn", b"[Exec]\nHostname=%s\n" % text)
+        pull(url, "--keep-download=yes", "--force")
+        assert read(pool, "web") == text
+        assert (pool / "web.nspawn").read_bytes() == b"[Exec]\nHostname=%s\n" % text
+
+
+def test_replaced_only_by_what_is_there(web, pull, mounted_tmpfs):
+    """A copy needs room: where there is none, the old one stays."""
+    pool = mounted_tmpfs("8M")
+    options = (f"--image-root={pool}", "--keep-download=yes", "--read-only", "--force")
+    pull(web.page("/old.tar", archive(b"old")), *options)
+    new = web.page("/new.tar", archive(b"new", 3_000_000))
+    pull(new, *options, name="-")
+    (pool / "filler").write_bytes(bytes(3_000_000))
+    done = pull(new, *options, check=False)
+    assert done.returncode != 0 and read(pool, "web") == b"old", done.stdout
+    (pool / "filler").unlink()
+    pull(new, *options)
+    assert read(pool, "web") == b"new"
+    assert not [n for n in os.listdir(pool) if n.startswith((".new", ".#"))]
+    subprocess.run(["chattr", "-R", "-f", "-i", pool], check=False)
+
+
 def test_settings_are_verified(web, pull, pool):
     data, settings = archive(b"one"), b"[Exec]\n"
     url = web.page("/a.tar", data)
