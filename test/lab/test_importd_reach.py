@@ -55,7 +55,7 @@ def url(web, archive):
     return web.page("/a.tar.gz", archive)
 
 
-def debians(lab, *args):
+def client(lab, *args):
     return ["machinectl", *args] if lab.suite == "bookworm" else ["importctl", "-m", *args]
 
 
@@ -65,7 +65,7 @@ def slow_pull_is_seen_and_cancelled(lab, web, where):
     pull = lab.spawn(["skep", *where, "pull-tar", "--verify=no", slow, "slow"], stdout=-3, stderr=-3)
     row = json.loads(lab.wait_for(["skep", *where, "list-transfers", "-j"], text="pull-tar").stdout)[0]
     assert row["remote"] == slow and row["local"] == "slow"
-    lab.run(debians(lab, *where, "cancel-transfer", str(row["id"])))
+    lab.run(client(lab, *where, "cancel-transfer", str(row["id"])))
     assert pull.wait(timeout=30) != 0
     assert "slow" not in lab.out(["skep", *where, "list-images", "--no-legend"])
 
@@ -76,7 +76,7 @@ def test_host(lab, archive, url, web):
     lab.wait_for("ssh there true 2>/dev/null", timeout=30)
     here = ("-H", "there")
     lab.run(["skep", *here, "pull-tar", "--verify=checksum", url, "far"], timeout=60)
-    lab.run(debians(lab, *here, "--verify=checksum", "pull-tar", url, "far2"), timeout=60)
+    lab.run(client(lab, *here, "--verify=checksum", "pull-tar", url, "far2"), timeout=60)
     assert {"far", "far2"} <= set(lab.out(["skep", *here, "list-images", "--no-legend"]).split())
     slow_pull_is_seen_and_cancelled(lab, web, here)
     # Descriptors stay on their host; it says so, makes no file, and names what does it.
@@ -96,10 +96,10 @@ def test_machine(lab, archive, url, web):
                  timeout=60)
     here = ("-M", "inner")
     lab.run(["skep", *here, "import-tar", "/srv/a.tar.gz", "one"], timeout=60)
-    lab.run(debians(lab, *here, "import-tar", "/srv/a.tar.gz", "two"), timeout=60)
+    lab.run(client(lab, *here, "import-tar", "/srv/a.tar.gz", "two"), timeout=60)
     lab.run(["skep", *here, "pull-tar", "--verify=checksum", url, "three"], timeout=60)
     lab.run(["skep", *here, "export-tar", "one", "/srv/out.tar"], timeout=60)
-    lab.run(debians(lab, *here, "export-tar", "two", "/srv/out2.tar"), timeout=60)
+    lab.run(client(lab, *here, "export-tar", "two", "/srv/out2.tar"), timeout=60)
     for name in ("out", "out2"):
         assert lab.out(f"tar -xOf /srv/{name}.tar ./etc/os-release") == "ID=x"
     slow_pull_is_seen_and_cancelled(lab, web, here)
