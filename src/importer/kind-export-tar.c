@@ -112,8 +112,12 @@ static int open_tree_of(const Image *image, Snapshot *s, Error *e) {
             temporary_name(image->name, &name) < 0)
                 return TAKE_FD(fd);
         s->pool_fd = open(image->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (s->pool_fd < 0 || subvolume_snapshot(fd, s->pool_fd, name, true) < 0)
+        if (s->pool_fd < 0 || subvolume_snapshot_all(fd, s->pool_fd, name, true) < 0) {
+                /* There may be a part of it. */
+                if (s->pool_fd >= 0)
+                        (void) tree_remove(s->pool_fd, name);
                 return TAKE_FD(fd);
+        }
         s->name = TAKE_PTR(name);
         int copy = openat(s->pool_fd, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return copy < 0 ? error_set(e, errno, "cannot open a snapshot of image '%s': %m",

@@ -245,13 +245,27 @@ static int open_file(const Writer *w, int dir_fd, const char *name, struct stat 
         return fd;
 }
 
+/* Whether a directory is something that is mounted there. A subvolume is of another device as well, and part of the
+ * tree.
+ * @device: that is known to be the tree's */
+static bool is_mounted(int dir_fd, const char *name, const struct stat *st, dev_t device) {
+        struct statx above, here;
+
+        return st->st_dev != device &&
+               (statx(dir_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &above) < 0 ||
+                statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, &here) <
+                        0 ||
+                !(above.stx_mask & here.stx_mask & STATX_MNT_ID) ||
+                above.stx_mnt_id != here.stx_mnt_id);
+}
+
 static int write_children(Writer *w, int fd, Error *e);
 
 static int write_directory(Writer *w, int dir_fd, const char *name, const struct stat *st,
                            Error *e) {
         int r = write_entry(w, -EBADF, st, e);
 
-        if (r < 0 || st->st_dev != w->device)
+        if (r < 0 || is_mounted(dir_fd, name, st, w->device))
                 return r;
         int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? fail(w, errno, "open", e) : write_children(w, fd, e);
@@ -403,14 +417,13 @@ static int add_size(int dir_fd, const char *name, dev_t device, uint64_t *sum) {
         while (r >= 0 && (errno = 0, de = readdir(d))) {
                 if (streq(de->d_name, ".") || streq(de->d_name, "..") ||
                     (de->d_type != DT_REG && de->d_type != DT_DIR && de->d_type != DT_UNKNOWN) ||
-                    fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-                    st.st_dev != device)
+                    fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
-                if (S_ISREG(st.st_mode))
+                if (S_ISREG(st.st_mode) && st.st_dev == device)
                         *sum += (uint64_t) MIN(st.st_size, (off_t) st.st_blocks * 512) /
                                 st.st_nlink;
-                else if (S_ISDIR(st.st_mode))
-                        r = add_size(dirfd(d), de->d_name, device, sum);
+                else if (S_ISDIR(st.st_mode) && !is_mounted(dirfd(d), de->d_name, &st, device))
+                        r = add_size(dirfd(d), de->d_name, st.st_dev, sum);
         }
         return r;
 }

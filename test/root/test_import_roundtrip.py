@@ -6,6 +6,7 @@ import ctypes
 import os
 import stat
 import subprocess
+import tarfile
 
 import pytest
 
@@ -241,6 +242,12 @@ def test_btrfs(request, run, scratch):
     assert len(subvolumes.stdout.splitlines()) == 2, "no snapshot is left of an export"
     run("import-fs", pool / "two", "three", root=pool)
     assert differences(archives.describe(pool / "three"), without_sockets(tree)) == {}
+    subprocess.run(["btrfs", "-q", "subvolume", "create", pool / "three/below"], check=True)
+    (pool / "three/below/file").write_text("x")
+    run("export-tar", "three", scratch / "y.tar", root=pool)
+    with tarfile.open(scratch / "y.tar") as tar:
+        assert "./below/file" in tar.getnames()
+    assert sorted(os.listdir(pool)) == ["one", "three", "two"]
     assert no_quota(disk)
 
 
