@@ -77,19 +77,11 @@ static const ConfineCall calls[] = {
         { SYS_gettid, 0 },
         { SYS_getpid, 0 },
         { SYS_futex, 0 },
-        { SYS_munmap, 0 },
-        { SYS_mremap, 0 },
-        { SYS_madvise, 0 },
-        { SYS_brk, 0 },
-        { SYS_getrandom, 0 },
         { SYS_exit, 0 },
-        { SYS_exit_group, 0 },
-        { SYS_rt_sigreturn, 0 },
         { SYS_rt_sigprocmask, 0 },
         { SYS_rt_sigaction, 0 },
         { SYS_restart_syscall, 0 },
         { SYS_clock_gettime, 0 },
-        { SYS_mprotect, 0 },
         { SYS_fstatfs, 0 },
         { SYS_pipe2, 0 },
         { SYS_eventfd2, 0 },
@@ -105,12 +97,6 @@ static const ConfineCall calls[] = {
 #endif
 #ifdef SYS_gettimeofday
         { SYS_gettimeofday, 0 },
-#endif
-#ifdef SYS_mmap
-        { SYS_mmap, 0 },
-#endif
-#ifdef SYS_mmap2
-        { SYS_mmap2, 0 },
 #endif
 #ifdef SYS_fstat
         { SYS_fstat, 0 },
