@@ -16,6 +16,12 @@ int log_level_parse(const char *s) {
         return -EINVAL;
 }
 
+void log_control_set(LogControl *c, int level) {
+        c->level = level;
+        if (c->set_level)
+                c->set_level(level);
+}
+
 static int get_level(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const LogControl *c = userdata;
@@ -34,9 +40,7 @@ static int set_level(sd_bus *bus, const char *path, const char *interface, const
         r = log_level_parse(s);
         if (r < 0)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "no log level '%s'", s);
-        c->level = r;
-        if (c->set_level)
-                c->set_level(r);
+        log_control_set(c, r);
         return 0;
 }
 

@@ -14,6 +14,8 @@ typedef struct LogControl {
         void (*set_level)(int level);
 } LogControl;
 
+/** log_control_set() - change the level */
+void log_control_set(LogControl *c, int level);
 /** log_level_parse() - "err", "info", "debug", … or 0 to 7. Return: the level or -EINVAL. */
 int log_level_parse(const char *s);
 /** log_level_name() - the word for a level */

@@ -52,11 +52,7 @@ static void on_gone(VarlinkLink *link) {
 }
 
 static void on_level(VarlinkLink *link, int level) {
-        LogControl *log = &((ImportManager *) varlink_userdata(link))->daemon.log;
-
-        log->level = level;
-        if (log->set_level)
-                log->set_level(level);
+        log_control_set(&((ImportManager *) varlink_userdata(link))->daemon.log, level);
 }
 
 int import_client(VarlinkLink *link, ImportClient **ret, Error *e) {

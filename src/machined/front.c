@@ -66,11 +66,7 @@ static void on_gone(VarlinkLink *link) {
 }
 
 static void on_level(VarlinkLink *link, int level) {
-        LogControl *log = &((Manager *) varlink_userdata(link))->daemon.log;
-
-        log->level = level;
-        if (log->set_level)
-                log->set_level(level);
+        log_control_set(&((Manager *) varlink_userdata(link))->daemon.log, level);
 }
 
 void front_set_work(FrontClient *client, void *work, void (*work_free)(void *work)) {
