@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include "importer/qcow2.h"
+#include "importer/queue.h"
 #include "importer/sparse.h"
 
-/* A multiple of SPARSE_BLOCK, so that holes are where the file system has them. */
-#define GATHER_SIZE ((size_t) 512 * 1024)
+/* A multiple of SPARSE_BLOCK, so that holes are where the file system has them. As much as comes at once as a rule: that
+ * goes straight on. */
+#define GATHER_SIZE QUEUE_BLOCK_SIZE
 #define SECTOR_SIZE 512
 
 typedef struct Sink {

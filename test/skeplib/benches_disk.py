@@ -41,7 +41,7 @@ def _qcow2(name, *options):
 
 # What is imported: what makes it, who else can, and what ours may take of that.
 DISKS = {
-    "raw": (_raw, {**dict.fromkeys(IMPORTERS, 0.15), "cp --sparse=always": 1.0}),
+    "raw": (_raw, dict.fromkeys(IMPORTERS, 0.15)),
     "raw-gz": (lambda: packed(_raw(), "gz", ".raw.gz", ["gzip", "-c", "-6"]), dict.fromkeys(IMPORTERS, 0.7)),
     "raw-zst": (lambda: packed(_raw(), "zst", ".raw.zst", ["zstd", "-q", "-c", "-3", "-T0"]), {"zstd --sparse": 1.0}),
     "qcow2": (lambda: _qcow2("plain"), {**dict.fromkeys(IMPORTERS, 0.3), "qemu-img": 1.0}),
@@ -63,6 +63,9 @@ def _import(kind, place):
             "systemd-import 257": lambda: [*trixie("systemd-import"), "--sync=no", f"--image-root={top}", "raw",
                                            disk, "x"],
         }
+        if kind == "raw-zst":
+            # They know no zstd and take it for a disk.
+            del rows["systemd-import 252"], rows["systemd-import 257"]
         if kind == "raw":
             rows["cp --sparse=always"] = lambda: ["cp", "--sparse=always", disk, top / "plain"]
         if kind == "raw-zst":
@@ -106,7 +109,7 @@ BENCHES = (
       for place, suffix, where in (("memory", "", "into memory"), ("ext4", "-ext4", "onto a fresh ext4"))
       for k in DISKS),
     *(benches.Bench(f"export-disk-{p}{suffix}", f"a disk of 4 GiB with 240 MB on it to {p}, {where}", "ms", 3,
-                    _export(p, place), targets={EXPORTS[p][1]: 1.0}, peak=PEAK)
+                    _export(p, place), targets={} if p == "raw" else {EXPORTS[p][1]: 1.0}, peak=PEAK)
       for place, suffix, where in (("memory", "", "in memory"), ("ext4", "-ext4", "on a fresh ext4"))
       for p in EXPORTS),
 )

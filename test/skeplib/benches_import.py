@@ -13,7 +13,7 @@ from . import taken
 from . import trees
 
 TREE = "bookworm-lab"
-PEAK = 64       # MB that all processes of an import may have together
+PEAK = 64       # MB that all processes of an import may have together; of xz, what its blocks need
 
 # How the archive is packed: its suffix, the packer, and pipes that people use instead.
 PACKINGS = {
@@ -35,7 +35,8 @@ TARGETS = {
     "zst": {"bsdtar": 1.0},
     "zst-frames": {"bsdtar": 1.0},
     "xz": {},
-    "xz-blocks": dict.fromkeys(IMPORTERS, 0.6),
+    # Debian 13 unpacks with another library.
+    "xz-blocks": {"systemd-import 252": 0.6},
     "bz2": dict.fromkeys(IMPORTERS, 0.5),
     "lz4": {"bsdtar": 1.0},
 }
@@ -184,13 +185,13 @@ def _targets(packing):
 
 BENCHES = (
     *(benches.Bench(f"import-{p}{suffix}", f"a tree of 240 MB from {p}, {where}", "ms", 3, _import(p, place),
-                    targets=TARGETS[p], peak=PEAK)
+                    targets=TARGETS[p], peak=0 if p.startswith("xz") else PEAK)
       for place, suffix, where in (("memory", "", "into memory"), ("ext4", "-ext4", "onto a fresh ext4"))
       for p in PACKINGS),
     benches.Bench("import-calls", "the calls of the kernel for that, from tar", "calls", 1, _calls,
                   targets={"the least (reckoned)": 1.3}),
     *(benches.Bench(f"export-{p}{suffix}", f"a tree of 240 MB to {p}, {where}", "ms", 3, _export(p, place),
-                    targets=_targets(p), peak=PEAK)
+                    targets=_targets(p), peak=0 if p.startswith("xz") else PEAK)
       for place, suffix, where in (("memory", "", "in memory"), ("ext4", "-ext4", "on a fresh ext4"))
       for p in EXPORTS),
 )
