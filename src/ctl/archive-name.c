@@ -50,8 +50,9 @@ const char *archive_format(const char *path) {
         static const struct {
                 const char *suffix, *format;
         } formats[] = {
-                { ".xz", "xz" },     { ".txz", "xz" },     { ".gz", "gzip" },  { ".tgz", "gzip" },
-                { ".bz2", "bzip2" }, { ".tbz2", "bzip2" }, { ".zst", "zstd" }, { ".tzst", "zstd" },
+                { ".xz", "xz" },    { ".txz", "xz" },    { ".gz", "gzip" },
+                { ".tgz", "gzip" }, { ".bz2", "bzip2" }, { ".tbz2", "bzip2" },
+                { ".zst", "zstd" }, { ".tzst", "zstd" }, { ".lz4", "lz4" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(formats); i++)

@@ -360,9 +360,9 @@ const Setting ctl_settings[] = {
           AT(verify) },
         { .flag = "format",
           .metavar = "FORMAT",
-          .help = "How to pack what is exported: uncompressed, xz, gzip, bzip2 or zstd; by default as "
-                  "the file's name says",
-          .complete = "uncompressed xz gzip bzip2 zstd",
+          .help = "How to pack what is exported: uncompressed, xz, gzip, bzip2, zstd or lz4; by default "
+                  "as the file's name says",
+          .complete = "uncompressed xz gzip bzip2 zstd lz4",
           .parse = option_word,
           AT(format) },
         { .flag = "level",

@@ -226,9 +226,9 @@ static void test_names_of_urls(void **state) {
 
 static void test_formats(void **state) {
         static const char *const rows[][2] = {
-                { "a.tar.xz", "xz" },    { "a.tgz", "gzip" },         { "a.raw.zst", "zstd" },
-                { "a.bz2", "bzip2" },    { "a.tar", "uncompressed" }, { "xz", "uncompressed" },
-                { "a", "uncompressed" },
+                { "a.tar.xz", "xz" },   { "a.tgz", "gzip" },         { "a.raw.zst", "zstd" },
+                { "a.bz2", "bzip2" },   { "a.tar", "uncompressed" }, { "xz", "uncompressed" },
+                { "a.tar.lz4", "lz4" }, { "a", "uncompressed" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
