@@ -263,6 +263,32 @@ int transfer_watch_set(TransferWatch *t, uint32_t id, const char *path, Error *e
         return 0;
 }
 
+/* One that is over says at once what became of it, if the importer is one that remembers. Return: 1; 0 it is not
+ * known; -errno. */
+static int find_ended(TransferWatch *t, uint32_t wanted, Error *e) {
+        static const Peer history = { BUS_IMPORT1_NAME, BUS_IMPORT1_PATH,
+                                      BUS_SKEP_IMPORT_MANAGER1 };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *local, *result, *problem;
+        uint32_t id;
+        int r = client_query(t->c, &history, "ListHistory", &reply, NULL, "st", "", UINT64_C(0));
+
+        if (r < 0)
+                return 0;
+        r = sd_bus_message_enter_container(reply, 'a', "(usssssstttt)");
+        while (r >= 0 &&
+               (r = sd_bus_message_read(reply, "(usssssstttt)", &id, NULL, NULL, &local, NULL,
+                                        &result, &problem, NULL, NULL, NULL, NULL)) > 0) {
+                if (id != wanted)
+                        continue;
+                t->own_name = strdup(local);
+                t->result = strdup(result);
+                t->problem = *problem ? strdup(problem) : NULL;
+                return t->own_name && t->result && (t->problem || !*problem) ? 1 : error_oom(e);
+        }
+        return r < 0 ? error_set(e, r, "cannot read the list of transfers: %m") : 0;
+}
+
 int transfer_watch_find(TransferWatch *t, uint32_t id, Error *e) {
         _cleanup_free_ char *path = str_format("%s/_%" PRIu32, BUS_IMPORT1_TRANSFER, id);
         _cleanup_free_ char *local = NULL;
@@ -272,12 +298,18 @@ int transfer_watch_find(TransferWatch *t, uint32_t id, Error *e) {
                 return error_oom(e);
         r = client_string_property(t->c, BUS_IMPORT1_NAME, path, BUS_IMPORT1_TRANSFER_INTERFACE,
                                    "Local", &local, NULL);
+        if (r >= 0)
+                t->own_name = TAKE_PTR(local);
+        else
+                r = find_ended(t, id, e);
         if (r < 0)
+                return r;
+        if (!t->own_name)
                 return error_set(e, ERR_NO_SUCH_TRANSFER,
                                  "there is no transfer %" PRIu32
                                  " (\"skep list-transfers\" shows what is under way)",
                                  id);
-        t->name = t->own_name = TAKE_PTR(local);
+        t->name = t->own_name;
         return transfer_watch_set(t, id, path, e);
 }
 

@@ -43,7 +43,8 @@ int transfer_watch_init(TransferWatch *t, Ctl *c, const char *name, uint64_t tot
 void transfer_watch_done(TransferWatch *t);
 /** transfer_watch_set() - say which it is. Return: 0 or -ENOMEM. */
 int transfer_watch_set(TransferWatch *t, uint32_t id, const char *path, Error *e);
-/** transfer_watch_find() - look at one that runs already, whatever its name. Return: 0; -ERR_NO_SUCH_TRANSFER; -errno. */
+/** transfer_watch_find() - look at one that runs already, or has ended, whatever its name
+ * Return: 0; -ERR_NO_SUCH_TRANSFER; -errno. */
 int transfer_watch_find(TransferWatch *t, uint32_t id, Error *e);
 /** transfer_watch_run() - look on until the end
  * Return: TransferEnd; -EIO the transfer failed, or was cancelled elsewhere; other -errno. */

@@ -126,8 +126,14 @@ def test_background_follow_and_history(bed):
     assert bed.read(f"{POOL}/slow/etc/hello") == "hello\n"
     ended = json.loads(bed.out("skep -j list-transfers --all"))
     assert {"id": int(number), "local": "slow", "result": "done"}.items() <= ended[-1].items()
-    done = bed.run(f"skep list-transfers --follow {number}", check=False)
-    assert done.returncode == 1 and f"there is no transfer {number}" in done.stderr
+    # Whoever comes late is told what became of it.
+    assert lines(bed.run(f"skep list-transfers --follow {number}"))[-1]["result"] == "done"
+    failed = bed.out("skep -q import-tar --background - broken </etc/passwd")
+    bed.wait_for(f"! skep list-transfers --no-legend | grep -w {failed}")
+    done = bed.run(f"skep -q list-transfers --follow {failed}", check=False)
+    assert done.returncode == 1 and done.stderr.startswith("skep: the transfer failed: ")
+    done = bed.run("skep list-transfers --follow 4711", check=False)
+    assert done.returncode == 1 and "there is no transfer 4711" in done.stderr
     bed.run("rm /tmp/feed /tmp/go")
 
 
