@@ -146,6 +146,27 @@ static int sweep_held(int dir_fd) {
         return r;
 }
 
+static int sweep_shut(int dir_fd, const char *directory, Error *e) {
+        int r = sweep_held(dir_fd);
+
+        return r < 0 ? error_set(e, r, "cannot sweep '%s': %m", directory) : 0;
+}
+
+int pool_sweep_directory(const char *directory, Error *e) {
+        int r = transaction_recover(directory, e), n;
+
+        if (r < 0)
+                return r;
+        n = temporary_sweep(directory, e);
+        if (n < 0)
+                return n;
+        _cleanup_fd_ int fd = shut(directory);
+        if (fd <= 0)
+                return fd < 0 ? error_set(e, fd, "cannot lock '%s': %m", directory) : n;
+        r = sweep_shut(fd, directory, e);
+        return r < 0 ? r : n;
+}
+
 int pool_sweep(Error *e) {
         _cleanup_free_ char *main_path = NULL;
         _cleanup_strv_ char **dirs = NULL;
@@ -165,8 +186,7 @@ int pool_sweep(Error *e) {
         if (fd <= 0)
                 return fd < 0 ? error_set(e, fd, "cannot lock '%s': %m", main_path) : 0;
         companions_sweep();
-        r = sweep_held(fd);
-        return r < 0 ? error_set(e, r, "cannot sweep '%s': %m", main_path) : 0;
+        return sweep_shut(fd, main_path, e);
 }
 
 /* Return: 1 found; 0 not in this directory; -errno. */

@@ -20,6 +20,10 @@ int pool_open(Error *e);
  * To be called before images are looked up in order to change them.
  * Return: 0; the first -errno after having tried all directories. */
 int pool_recover(Error *e);
+/** pool_sweep_directory() - finish what was left in the middle in a directory of images, then remove what was never
+ * complete there
+ * Return: number of things removed; -errno. */
+int pool_sweep_directory(const char *directory, Error *e);
 /** pool_sweep() - remove what the killed left over that is of no use: copies that were never complete, images half
  * removed. May take long. Return: 0; the first -errno after having tried all. */
 int pool_sweep(Error *e);

@@ -23,11 +23,11 @@
 #define STEPS_MAX  10000
 
 static const char kinds[_STEP_MAX + 1] = {
-        [STEP_MOVE] = 'm', [STEP_REMOVE] = 'r', [STEP_LINK] = 'l'
+        [STEP_MOVE] = 'm', [STEP_REMOVE] = 'r', [STEP_SWAP] = 's', [STEP_LINK] = 'l'
 };
 
 const char *step_kind_name(StepKind k) {
-        static const char *const names[_STEP_MAX] = { "move", "remove", "link" };
+        static const char *const names[_STEP_MAX] = { "move", "remove", "swap", "link" };
 
         return names[k];
 }
@@ -78,6 +78,20 @@ int transaction_move(Transaction *t, const char *from, const char *to, Error *e)
         return transaction_add(t, &step) < 0 ? error_oom(e) : 1;
 }
 
+int transaction_swap(Transaction *t, const char *from, const char *to, Error *e) {
+        struct stat st, other;
+        int r = look(from, &st, e);
+
+        if (r > 0)
+                r = look(to, &other, e);
+        if (r <= 0)
+                return r;
+        const Step step = {
+                .kind = STEP_SWAP, .inode = st.st_ino, .from = (char *) from, .to = (char *) to
+        };
+        return transaction_add(t, &step) < 0 ? error_oom(e) : 1;
+}
+
 int transaction_remove(Transaction *t, const char *from, Error *e) {
         struct stat st;
         int r = look(from, &st, e);
@@ -124,6 +138,7 @@ static bool step_is_valid(const Step *s) {
                 return false;
         switch (s->kind) {
         case STEP_MOVE:
+        case STEP_SWAP:
                 return s->to && path_is_absolute_clean(s->to);
         case STEP_LINK:
                 return s->to;
@@ -185,6 +200,24 @@ static bool is_there(const Step *s, const char *path) {
         return lstat(path, &st) >= 0 && st.st_ino == s->inode;
 }
 
+static int do_swap(const Step *s, Error *e) {
+        if (is_there(s, s->from)) {
+                bool cleared = set_immutable(s->to, false) > 0;
+
+                (void) set_immutable(s->from, false);
+                if (renameat2(AT_FDCWD, s->from, AT_FDCWD, s->to, RENAME_EXCHANGE) < 0) {
+                        int r = error_set(e, errno, "cannot put '%s' in place of '%s': %m", s->from,
+                                          s->to);
+                        if (cleared)
+                                (void) set_immutable(s->to, true);
+                        return r;
+                }
+        }
+        if (s->is_immutable && is_there(s, s->to))
+                (void) set_immutable(s->to, true);
+        return 0;
+}
+
 static int do_move(const Step *s, Error *e) {
         int r = 0;
 
@@ -217,6 +250,7 @@ static int do_remove(const Step *s, Error *e) {
         if (!is_there(s, s->from))
                 return 0;
         dir_fd = open_parent(s->from);
+        (void) set_immutable(s->from, false);
         int r = dir_fd < 0 ? dir_fd : tree_remove(dir_fd, path_last(s->from));
         return r < 0 ? error_set(e, r, "cannot remove '%s': %m", s->from) : 0;
 }
@@ -239,8 +273,13 @@ static int do_link(const Step *s, Error *e) {
 
 static int do_step(const Step *s, Error *e) {
         return s->kind == STEP_MOVE   ? do_move(s, e)
+               : s->kind == STEP_SWAP ? do_swap(s, e)
                : s->kind == STEP_LINK ? do_link(s, e)
                                       : do_remove(s, e);
+}
+
+static bool gives_name(const Step *s) {
+        return s->kind == STEP_MOVE || s->kind == STEP_SWAP;
 }
 
 /* Moves back what the first @n steps moved. */
@@ -248,10 +287,11 @@ static void undo(const Transaction *t, size_t n) {
         for (size_t i = n; i-- > 0;) {
                 const Step *s = t->steps + i;
 
-                if (s->kind != STEP_MOVE || !is_there(s, s->to))
+                if (!gives_name(s) || !is_there(s, s->to))
                         continue;
                 (void) set_immutable(s->to, false);
-                (void) renameat2(AT_FDCWD, s->to, AT_FDCWD, s->from, RENAME_NOREPLACE);
+                (void) renameat2(AT_FDCWD, s->to, AT_FDCWD, s->from,
+                                 s->kind == STEP_SWAP ? RENAME_EXCHANGE : RENAME_NOREPLACE);
         }
         for (size_t i = 0; i < n; i++)
                 if (t->steps[i].is_immutable)
@@ -272,7 +312,7 @@ static int apply(const Transaction *t, bool can_undo, Error *e) {
         for (size_t i = 0; i < t->n; i++) {
                 int r = do_step(t->steps + i, first < 0 ? NULL : e);
 
-                if (r < 0 && can_undo && t->steps[i].kind == STEP_MOVE) {
+                if (r < 0 && can_undo && gives_name(t->steps + i)) {
                         undo(t, i);
                         return r;
                 }
@@ -281,7 +321,7 @@ static int apply(const Transaction *t, bool can_undo, Error *e) {
         }
         for (size_t i = 0; i < t->n; i++) {
                 sync_parent(t->steps[i].from);
-                if (t->steps[i].kind == STEP_MOVE)
+                if (gives_name(t->steps + i))
                         sync_parent(t->steps[i].to);
         }
         return first;

@@ -13,6 +13,7 @@
 typedef enum StepKind {
         STEP_MOVE,
         STEP_REMOVE,
+        STEP_SWAP, /* @from and @to, both of which are there, each get the name of the other */
         STEP_LINK, /* the symlink @from shall point to @to */
         _STEP_MAX,
 } StepKind;
@@ -31,7 +32,7 @@ typedef struct Transaction {
         Step *steps;
 } Transaction;
 
-/** step_kind_name() - "move", "remove" or "link" */
+/** step_kind_name() - "move", "remove", "swap" or "link" */
 const char *step_kind_name(StepKind k);
 /** transaction_done() - free it */
 void transaction_done(Transaction *t);
@@ -40,6 +41,9 @@ int transaction_add(Transaction *t, const Step *step);
 /** transaction_move() - rename what is at @from, if there is something
  * Return: 1; 0 nothing there; -EEXIST there is something at @to; -errno. */
 int transaction_move(Transaction *t, const char *from, const char *to, Error *e);
+/** transaction_swap() - put what is at @from in place of what is at @to, which then is at @from
+ * Return: 1; 0 nothing there, at one of them; -errno. */
+int transaction_swap(Transaction *t, const char *from, const char *to, Error *e);
 /** transaction_remove() - remove what is at @from, if there is something, with all that is in it
  * Return: 1; 0 nothing there; -errno. */
 int transaction_remove(Transaction *t, const char *from, Error *e);

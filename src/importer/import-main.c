@@ -11,11 +11,11 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "image/partial.h"
-#include "image/temporary.h"
+#include "image/pool.h"
 #include "importer/kind.h"
 
 static int sweep_directory(const char *path, Error *e) {
-        int r = temporary_sweep(path, e);
+        int r = pool_sweep_directory(path, e);
 
         return r < 0 ? r : partials_sweep(path, PARTIAL_AGE_USEC, e);
 }

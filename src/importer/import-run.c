@@ -11,20 +11,25 @@
 #include "base/path.h"
 #include "image/lock.h"
 #include "image/partial.h"
-#include "image/temporary.h"
+#include "image/pool.h"
 #include "importer/helper.h"
 #include "importer/unwrap.h"
 
 /* Whether the image that is going to be replaced is free. Held only while looked at: machines may start
  * from it until the new one is there. */
 static int lock_replaced(const ImportJob *job, ImageLock **ret, Error *e) {
-        _cleanup_free_ char *tree = path_join(job->root, job->name);
-        _cleanup_free_ char *disk = str_format("%s/%s.raw", job->root, job->name);
+        static const char *const forms[] = { "", ".raw", ".mstack" };
+        _cleanup_free_ char *path = NULL;
         int r;
 
-        if (!tree || !disk)
-                return error_oom(e);
-        const char *path = access(tree, F_OK) >= 0 ? tree : disk;
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                free(path);
+                path = str_format("%s/%s%s", job->root, job->name, forms[i]);
+                if (!path)
+                        return error_oom(e);
+                if (access(path, F_OK) >= 0)
+                        break;
+        }
         if (!job->staging.force || access(path, F_OK) < 0)
                 return 0;
         r = image_lock(path, true, ret, e);
@@ -48,15 +53,10 @@ static int commit(const ImportJob *job, Staging *staging, Error *e) {
                 r = lock_replaced(job, &lock, e);
         if (r >= 0 && job->finish)
                 r = job->finish(job, staging, e);
-        if (r >= 0 && job->sidecars)
-                r = sidecars_place(job->sidecars, staging->pool_fd, staging->name,
-                                   job->staging.force, e);
-        if (r < 0)
-                return r;
-        r = staging_commit(staging, &job->staging, e);
-        if (r < 0 && job->sidecars)
-                sidecars_remove(job->sidecars, staging->pool_fd, staging->name);
-        return r;
+        const Sidecars none = SIDECARS_NULL;
+        return r < 0 ? r
+                     : sidecars_commit(job->sidecars ? job->sidecars : &none, job->root, staging,
+                                       &job->staging, e);
 }
 
 static int lock_name(const ImportJob *job, ImageLock **ret, Error *e) {
@@ -89,7 +89,7 @@ static int open_root(const char *root, Error *e) {
 }
 
 static int sweep(const ImportJob *job, Output *o, Error *e) {
-        int r = temporary_sweep(job->root, e);
+        int r = pool_sweep_directory(job->root, e);
 
         if (r > 0)
                 output_note(o, LOG_NOTICE, "%d unfinished images of earlier imports were removed",

@@ -20,8 +20,7 @@ struct ImportJob {
         /* Fills the temporary object. Errors need not name the source.
          * @cancel_fd: a signal there means to give up
          * Return: 0; > 0 the number of a signal; -errno. */
-        int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
-                    Error *e);
+        int (*fill)(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e);
         /* What is still to be done when it is complete, before it is seen; may give it another name, by
          * replacing staging->name. NULL = nothing. Return: 0 or -errno. */
         int (*finish)(const ImportJob *job, Staging *staging, Error *e);

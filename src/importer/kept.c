@@ -7,7 +7,6 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <syslog.h>
@@ -15,7 +14,11 @@
 
 #include "base/path.h"
 #include "image/clone.h"
+#include "image/copy.h"
+#include "image/layer.h"
 #include "image/pool.h"
+#include "image/subvolume.h"
+#include "image/temporary.h"
 
 #define N_HEX     32
 #define URL       "user.skep.url"
@@ -115,83 +118,94 @@ int kept_mark(int fd, const char *url, const char *etag, const char *modified, E
         return 0;
 }
 
-/* Whether files in a directory can share their data. */
-static bool can_share(const char *root) {
+bool kept_can_share(const char *root) {
         _cleanup_fd_ int a = open(root, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         _cleanup_fd_ int b = open(root, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
         return a >= 0 && b >= 0 && pwrite(a, "x", 1, 0) == 1 && ioctl(b, FICLONE, a) >= 0;
 }
 
-static int clone(const Image *i, const char *root, const char *name, bool read_only, Output *o,
-                 Error *e) {
-        bool shares = can_share(root);
+static void note_copy(const ImportJob *job, Output *o) {
+        output_note(o, LOG_NOTICE, "'%s' is copied: the file system of %s cannot share data",
+                    job->name, job->root);
+}
+
+static int fill_disk(const ImportJob *job, Staging *s, const Image *kept, Output *o, Error *e) {
+        _cleanup_fd_ int from = open(kept->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        struct stat st;
         int r;
 
-        if (!shares && !read_only && i->type == IMAGE_DIRECTORY) {
-                r = image_clone(i, name, IMAGE_CLONE_LAYER, e);
-                if (r != -EROFS && r != -EOPNOTSUPP)
-                        return r;
+        if (from < 0 || fstat(from, &st) < 0)
+                return error_set(e, errno, "cannot open '%s': %m", kept->path);
+        if (!kept_can_share(job->root))
+                note_copy(job, o);
+        r = copy_file(from, s->fd);
+        if (r >= 0 && fchmod(s->fd, 0644) < 0)
+                r = -errno;
+        if (r >= 0 && job->staging.sync && fsync(s->fd) < 0)
+                r = -errno;
+        return r < 0 ? error_set(e, r, "cannot copy '%s': %m", kept->path) : 0;
+}
+
+/* A snapshot, a layer, or a copy. Return: a descriptor that holds its lock; -errno. */
+static int make_tree(const ImportJob *job, const Staging *s, const char *temp, const Image *kept,
+                     Output *o, const char **ret_suffix, Error *e) {
+        bool shares = kept_can_share(job->root);
+
+        if (!shares && !job->staging.read_only && kept->type == IMAGE_DIRECTORY) {
+                int fd = layer_make(kept, s->pool_fd, temp, e);
+                if (fd >= 0)
+                        *ret_suffix = ".mstack";
+                if (fd != -EROFS && fd != -EOPNOTSUPP)
+                        return fd;
         }
-        if (!shares && i->type != IMAGE_SUBVOLUME)
-                output_note(o, LOG_NOTICE,
-                            "'%s' is copied: the file system of %s cannot share data", name, root);
-        return image_clone(i, name, read_only ? IMAGE_CLONE_READ_ONLY : 0, e);
+        if (!shares && kept->type != IMAGE_SUBVOLUME)
+                note_copy(job, o);
+        _cleanup_fd_ int from = open(kept->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return from < 0 ? error_set(e, errno, "cannot open '%s': %m", kept->path)
+                        : clone_tree(from, s->pool_fd, temp, false, e);
 }
 
-/* Settings that came with the new one take the place of those that came with the old one, or are in the pool for
- * another reason; those in /etc/systemd/nspawn are left alone. */
-static int remove_settings(const char *root, const char *fresh, const char *name, Error *e) {
-        _cleanup_free_ char *from = str_format("%s/%s.nspawn", root, fresh);
-        _cleanup_free_ char *to = str_format("%s/%s.nspawn", root, name);
+static int fill_tree(const ImportJob *job, Staging *s, const Image *kept, Output *o, Error *e) {
+        _cleanup_free_ char *temp = NULL;
+        const char *suffix = NULL;
+        int r = temporary_name(job->name, &temp);
 
-        if (!from || !to)
-                return error_oom(e);
-        if (access(from, F_OK) >= 0 && unlink(to) < 0 && errno != ENOENT)
-                return error_set(e, errno, "cannot replace '%s': %m", to);
-        return 0;
+        if (r < 0)
+                return error_set(e, r, "cannot make a temporary name: %m");
+        int fd = make_tree(job, s, temp, kept, o, &suffix, e);
+        if (fd < 0) {
+                (void) tree_remove(s->pool_fd, temp);
+                return fd;
+        }
+        staging_take(s, TAKE_PTR(temp), fd, suffix);
+        return job->staging.sync && syncfs(s->pool_fd) < 0
+                       ? error_set(e, errno, "cannot write '%s' to disk: %m", job->root)
+                       : 0;
 }
 
-/* Makes the new one first, under a name that is hidden: what is to be replaced is gone only when there is what replaces
- * it. Who is killed leaves a hidden image, which goes when the pool is cleaned. */
-static int replace(const Image *kept, const Image *old, const char *root, bool read_only, Output *o,
-                   Error *e) {
-        _cleanup_free_ char *temporary = NULL;
-        _cleanup_image_ Image *fresh = NULL;
-        uint64_t random;
+static int fill(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e) {
+        const Image *kept = job->context;
 
-        if (getrandom(&random, sizeof random, 0) != sizeof random)
-                return error_set(e, errno, "there are no random numbers: %m");
-        temporary = str_format(".new-%016jx", (uintmax_t) random);
-        if (!temporary)
-                return error_oom(e);
-        int r = clone(kept, root, temporary, read_only, o, e);
-        if (r >= 0)
-                r = pool_get(temporary, &fresh, e);
-        if (r >= 0)
-                r = image_remove(old, IMAGE_KEEP_SETTINGS, NULL, e);
-        if (r >= 0)
-                r = remove_settings(root, temporary, old->name, e);
-        if (r >= 0)
-                return image_rename(fresh, old->name, NULL, e);
-        if (fresh)
-                (void) image_remove(fresh, 0, NULL, NULL);
-        return r;
+        (void) cancel_fd;
+        return job->staging.is_disk ? fill_disk(job, staging, kept, o, e)
+                                    : fill_tree(job, staging, kept, o, e);
 }
 
-int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only,
-             Output *o, Error *e) {
-        _cleanup_image_ Image *kept = NULL, *old = NULL;
-        int r = 0;
+int kept_use(const ImportJob *job, const Kept *k, Output *o, Error *e) {
+        _cleanup_image_ Image *kept = NULL;
+        ImportJob use = *job;
+        int r;
 
         /* What this process does, it does in this directory. */
-        if (setenv("SKEP_POOL", root, 1) < 0)
+        if (setenv("SKEP_POOL", job->root, 1) < 0)
                 return error_oom(e);
         r = pool_get(k->name, &kept, e);
-        if (r >= 0)
-                r = pool_find(name, &old, e);
         if (r < 0)
                 return r;
-        return old && force ? replace(kept, old, root, read_only, o, e)
-                            : clone(kept, root, name, read_only, o, e);
+        use.fill = fill;
+        use.finish = NULL;
+        use.unwrap = false;
+        use.context = kept;
+        return import_run(&use, o, e);
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "importer/digest.h"
-#include "importer/output.h"
+#include "importer/import-run.h"
 
 typedef struct Kept {
         char *name;            /* of the image */
@@ -26,10 +26,10 @@ int kept_find(const char *root, const char *kind, const Digest *digest, const ch
 /** kept_mark() - write down where it is from; all of it, for an archive may bring attributes with it
  * @etag, @modified: "" = none. Return: 0; -EOPNOTSUPP; -errno. */
 int kept_mark(int fd, const char *url, const char *etag, const char *modified, Error *e);
+/** kept_can_share() - whether files in a directory can share their data */
+bool kept_can_share(const char *root);
 /** kept_use() - make an image of one
  * A snapshot, or a copy that shares all data; where the file system can do neither, a layer on it, or for a disk or a
  * read-only image a copy, which is told.
- * @root: the directory of both
- * Return: 0; -EEXIST; -EBUSY; -errno. */
-int kept_use(const char *root, const Kept *k, const char *name, bool force, bool read_only,
-             Output *o, Error *e);
+ * @job: of the image; what it is filled with is replaced. Return: as import_run(). */
+int kept_use(const ImportJob *job, const Kept *k, Output *o, Error *e);

@@ -105,7 +105,7 @@ static int copy(void *context, HelperState *helper, Error *e) {
         return confine_sync(target, job->place, e);
 }
 
-static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+static int fill(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e) {
         CopyJob *copying = job->context;
         const int keep[] = { copying->source_fd, staging->fd };
         const Helper helper = {

@@ -7,7 +7,7 @@
 #include "importer/direct.h"
 #include "importer/kind.h"
 
-static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+static int fill(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e) {
         ConvertJob *convert = job->context;
 
         convert->target_fd = staging->fd;

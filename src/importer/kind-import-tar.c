@@ -6,7 +6,7 @@
 #include "importer/kind.h"
 #include "importer/unpacker.h"
 
-static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+static int fill(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e) {
         UnpackJob *unpack = job->context;
         TreeSkipped skipped;
 

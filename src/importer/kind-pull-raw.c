@@ -7,7 +7,7 @@
 #include "importer/direct.h"
 #include "importer/pull.h"
 
-static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+static int fill(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e) {
         Pull *p = job->context;
         ConvertJob convert = {
                 .target_fd = staging->fd,

@@ -6,7 +6,7 @@
 #include "importer/pull.h"
 #include "importer/unpacker.h"
 
-static int fill(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o, Error *e) {
+static int fill(const ImportJob *job, Staging *staging, int cancel_fd, Output *o, Error *e) {
         Pull *p = job->context;
         UnpackJob unpack = {
                 .target_fd = staging->fd,

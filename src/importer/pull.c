@@ -322,14 +322,6 @@ static int check_name(const ImportJob *job, Error *e) {
         return 0;
 }
 
-/* Companions of an image that was not to be. */
-static void remove_placed(Pull *p, const ImportJob *job) {
-        _cleanup_fd_ int fd = open(job->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (fd >= 0 && !p->keeps)
-                sidecars_remove(&p->sidecars, fd, job->name);
-}
-
 /* Imports, again if it has to be. */
 static int import(Pull *p, const ImportJob *job, Error *e) {
         for (int attempt = 1;; attempt++) {
@@ -377,8 +369,7 @@ static int finish(const ImportJob *job, Staging *staging, Error *e) {
                 if (r < 0)
                         return r;
         }
-        return sidecars_place(&p->sidecars, staging->pool_fd, staging->name,
-                              job->staging.force || p->keeps, e);
+        return 0;
 }
 
 /* Sees to it that there is a kept download. */
@@ -412,8 +403,7 @@ static int run(Pull *p, const ImportJob *job, bool is_nameless, Error *e) {
                 return import(p, job, e);
         r = keep(p, job, e);
         if (r == 0 && !is_nameless)
-                r = kept_use(job->root, &p->kept, job->name, job->staging.force,
-                             job->staging.read_only, p->context->output, e);
+                r = kept_use(job, &p->kept, p->context->output, e);
         return r;
 }
 
@@ -428,7 +418,7 @@ int pull_read_url(char **ret, Error *e) {
 }
 
 int pull_run(const KindContext *c, const char *kind, const char *url, const char *given,
-             int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
+             int (*fill)(const ImportJob *job, Staging *staging, int cancel_fd, Output *o,
                          Error *e),
              Error *e) {
         _cleanup_free_ char *name = NULL, *root = NULL, *said = NULL;
@@ -460,8 +450,6 @@ int pull_run(const KindContext *c, const char *kind, const char *url, const char
         job.fill = fill;
         job.finish = finish;
         job.context = &p;
-        r = run(&p, &job, is_nameless, e);
-        if (r < 0)
-                remove_placed(&p, &job);
-        return r;
+        job.sidecars = &p.sidecars;
+        return run(&p, &job, is_nameless, e);
 }

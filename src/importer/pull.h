@@ -76,7 +76,7 @@ int pull_close(Pull *p, int fd, int r, Error *e);
  * @fill:  of the import, uses the two functions above and sets p->found; its context is the Pull
  * Return: as import_run(). */
 int pull_run(const KindContext *c, const char *kind, const char *url, const char *given,
-             int (*fill)(const ImportJob *job, const Staging *staging, int cancel_fd, Output *o,
+             int (*fill)(const ImportJob *job, Staging *staging, int cancel_fd, Output *o,
                          Error *e),
              Error *e);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files that go with an image, see sidecar.h. They are in place when it is seen. */
+/* Files that go with an image, see sidecar.h. How they get their places: sidecar-commit.c. */
 #include "importer/sidecar.h"
 
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "importer/format.h"
-#include "importer/staging.h"
 
 static const struct {
         const char *suffix;
@@ -87,70 +86,6 @@ int sidecars_open(Sidecars *s, const ImportOptions *o, const char *path, bool is
                         return error_wrap(e, r, "'%s', which lies beside it", beside);
         }
         return r;
-}
-
-/* Whether the same is there, because an import was killed before the image was seen, or because somebody put it there. */
-static bool is_there(int dir_fd, const char *entry, const void *data, size_t n) {
-        _cleanup_fd_ int fd = openat(dir_fd, entry, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t) st.st_size != n)
-                return false;
-        if (n == 0)
-                return true;
-        void *there = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
-        bool same = there != MAP_FAILED && memcmp(there, data, n) == 0;
-        if (there != MAP_FAILED)
-                (void) munmap(there, n);
-        return same;
-}
-
-static int place_one(Sidecars *s, size_t i, int dir_fd, const char *name, bool force, Error *e) {
-        _cleanup_free_ char *entry = str_format("%s%s", name, kinds[i].suffix);
-        void *data = NULL;
-        struct stat st;
-        int r = 0;
-
-        if (!entry)
-                return error_oom(e);
-        if (fstat(s->fds[i], &st) < 0)
-                return error_set(e, errno, "cannot read what goes with the image: %m");
-        size_t n = (size_t) st.st_size;
-        if (n > 0) {
-                data = mmap(NULL, n, PROT_READ, MAP_PRIVATE, s->fds[i], 0);
-                if (data == MAP_FAILED)
-                        return error_set(e, errno, "cannot read what goes with the image: %m");
-        }
-        const void *bytes = data ? data : "";
-        if (!is_there(dir_fd, entry, bytes, n)) {
-                r = staging_place(dir_fd, entry, bytes, n, force, e);
-                s->placed[i] = r >= 0;
-        }
-        if (data)
-                (void) munmap(data, n);
-        return r;
-}
-
-int sidecars_place(Sidecars *s, int dir_fd, const char *name, bool force, Error *e) {
-        int r = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(kinds) && r >= 0; i++)
-                if (s->fds[i] >= 0)
-                        r = place_one(s, i, dir_fd, name, force, e);
-        if (r < 0)
-                sidecars_remove(s, dir_fd, name);
-        return r;
-}
-
-void sidecars_remove(Sidecars *s, int dir_fd, const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
-                _cleanup_free_ char *entry = s->placed[i]
-                                                     ? str_format("%s%s", name, kinds[i].suffix)
-                                                     : NULL;
-                if (entry)
-                        (void) unlinkat(dir_fd, entry, 0);
-                s->placed[i] = false;
-        }
 }
 
 void sidecars_done(Sidecars *s) {

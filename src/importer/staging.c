@@ -199,8 +199,33 @@ static void remove_replaced(Staging *s, bool is_disk, bool exchanged) {
         }
 }
 
+void staging_take(Staging *s, char *temp, int fd, const char *suffix) {
+        (void) tree_remove(s->pool_fd, s->temp);
+        free(s->temp);
+        (void) fd_close(s->fd);
+        s->temp = temp;
+        s->fd = fd;
+        s->suffix = suffix;
+}
+
+const char *staging_suffix(const Staging *s, const StagingOptions *options) {
+        return s->suffix ? s->suffix : options->is_disk ? ".raw" : "";
+}
+
+int staging_make_read_only(Staging *s, const StagingOptions *options, bool *ret_late, Error *e) {
+        bool late = options->read_only && !options->is_disk && !subvolume_is(s->fd);
+        int r = !options->read_only || late ? 0
+                : options->is_disk          ? set_disk_read_only(s->fd)
+                                            : set_tree_read_only(s->fd, true);
+
+        if (r < 0)
+                return error_set(e, r, "cannot make image '%s' read-only: %m", s->name);
+        *ret_late = late;
+        return 0;
+}
+
 int staging_commit(Staging *s, const StagingOptions *options, Error *e) {
-        _cleanup_free_ char *entry = str_format("%s%s", s->name, options->is_disk ? ".raw" : "");
+        _cleanup_free_ char *entry = str_format("%s%s", s->name, staging_suffix(s, options));
         int r = 0, exchanged;
 
         if (!entry)
@@ -228,31 +253,6 @@ int staging_commit(Staging *s, const StagingOptions *options, Error *e) {
                 remove_replaced(s, options->is_disk, exchanged);
         free(s->temp);
         s->temp = NULL;
-        return 0;
-}
-
-int staging_place(int pool_fd, const char *entry, const void *data, size_t n, bool force,
-                  Error *e) {
-        _cleanup_(staging_done) Staging s = { .pool_fd = pool_fd, .fd = -EBADF };
-        int r;
-
-        s.name = strdup(entry);
-        if (!s.name)
-                return error_oom(e);
-        r = make_temp(&s, true, e);
-        if (r < 0)
-                return r;
-        r = fd_write_all(s.fd, data, n);
-        if (r >= 0 && fchmod(s.fd, 0444) < 0)
-                r = -errno;
-        if (r >= 0 && renameat2(pool_fd, s.temp, pool_fd, entry, force ? 0 : RENAME_NOREPLACE) < 0)
-                r = -errno;
-        if (r < 0)
-                return error_set(e, r,
-                                 r == -EEXIST ? "'%s' exists already" : "cannot write '%s': %m",
-                                 entry);
-        free(s.temp);
-        s.temp = NULL;
         return 0;
 }
 

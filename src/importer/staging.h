@@ -13,6 +13,7 @@ typedef struct Staging {
         int pool_fd;         /* borrowed */
         char *name;          /* of the image to be */
         char *temp;          /* of the tree or file; NULL = none is there (any more) */
+        const char *suffix;  /* of its name in the pool; NULL = what trees and disks have */
         int fd;              /* the tree or file; holds the lock */
         Room room;           /* where that is, as it was in the beginning */
         bool stays_writable; /* cannot be marked */
@@ -36,9 +37,15 @@ int staging_begin(int pool_fd, const char *name, const StagingOptions *options, 
                   Error *e);
 /** staging_commit() - give it its name. Return: 0; -EEXIST as above; -errno. */
 int staging_commit(Staging *s, const StagingOptions *options, Error *e);
-/** staging_place() - write a small file that goes with an image; it is seen whole or not at all
- * @force: replace what has the name
- * Return: 0; -EEXIST = the name is taken; -errno. */
-int staging_place(int pool_fd, const char *entry, const void *data, size_t n, bool force, Error *e);
+/** staging_take() - let another temporary tree be what grows here
+ * @temp:   name; the staging's from now on, as is @fd, which holds the lock
+ * @suffix: what the image is to have at the end of its name, static; NULL = as usual */
+void staging_take(Staging *s, char *temp, int fd, const char *suffix);
+/** staging_suffix() - what the image's name has at its end: "", ".raw" */
+const char *staging_suffix(const Staging *s, const StagingOptions *options);
+/** staging_make_read_only() - if that is wanted
+ * @ret_late: it is still to be marked as immutable, when it has its name
+ * Return: 0 or -errno. */
+int staging_make_read_only(Staging *s, const StagingOptions *options, bool *ret_late, Error *e);
 /** staging_done() - remove what was not committed, let go of the lock */
 void staging_done(Staging *s);
