@@ -67,7 +67,9 @@ static int plan_place(Change *c, const char *from, const char *to, bool force, E
                 /* Which has that name by then. */
                 if (lstat(to, &st) < 0)
                         return error_set(e, errno, "cannot look at '%s': %m", to);
-                const Step step = { .kind = STEP_REMOVE, .inode = st.st_ino, .from = (char *) from };
+                const Step step = { .kind = STEP_REMOVE,
+                                    .inode = st.st_ino,
+                                    .from = (char *) from };
                 return transaction_add(&c->last, &step) < 0 ? error_oom(e) : 0;
         }
         if (r == 0)
