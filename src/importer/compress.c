@@ -63,9 +63,14 @@ static int keep_zeroes(Compress *s, const Piece *piece) {
 }
 
 static int pack_piece(Compress *s, void *state, Piece *piece) {
-        bool zeroes = !piece->last && sparse_is_zero(piece->data, piece->n);
+        bool zeroes = !piece->last && (!piece->data || sparse_is_zero(piece->data, piece->n));
+        _cleanup_free_ uint8_t *made = NULL;
         int r = zeroes ? find_zeroes(s, piece) : 0;
 
+        if (r == 0 && zeroes && !piece->data) {
+                piece->data = made = calloc(1, piece->n);
+                r = made ? 0 : -ENOMEM;
+        }
         if (r == 0) {
                 r = s->packer->pack(state, piece);
                 if (r >= 0 && zeroes)
@@ -117,24 +122,58 @@ static int submit(Compress *s, bool last, Error *e) {
         return parallel_submit(s->parallel, &c, e);
 }
 
+/* A place for some more. Return: how many bytes of @n it has; -errno. */
+static ssize_t make_place(Compress *s, uint64_t n, Error *e) {
+        if (s->n == s->size) {
+                int r = submit(s, false, e);
+                if (r < 0)
+                        return r;
+        }
+        if (!s->piece && !(s->piece = malloc(s->size)))
+                return error_oom(e);
+        return (ssize_t) MIN(n, (uint64_t) (s->size - s->n));
+}
+
+/* Of pieces of nothing else no memory is made. The last one of the stream is not among them. */
+static int compress_zeroes(Stage *stage, uint64_t n, Error *e) {
+        Compress *s = (Compress *) stage;
+
+        while (n > 0) {
+                if (s->n == 0 && n > s->size) {
+                        Chunk c = { .n = s->size };
+                        int r = parallel_submit(s->parallel, &c, e);
+                        if (r < 0)
+                                return r;
+                        n -= s->size;
+                        continue;
+                }
+                ssize_t k = make_place(s, n, e);
+                if (k < 0)
+                        return (int) k;
+                memset(s->piece + s->n, 0, (size_t) k);
+                s->n += (size_t) k;
+                n -= (uint64_t) k;
+                if (s->n == s->size && n > 0) {
+                        int r = submit(s, false, e);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
 static int compress_push(Stage *stage, const void *data, size_t n, Error *e) {
         Compress *s = (Compress *) stage;
         const uint8_t *p = data;
 
         while (n > 0) {
-                if (s->n == s->size) {
-                        int r = submit(s, false, e);
-                        if (r < 0)
-                                return r;
-                }
-                if (!s->piece && !(s->piece = malloc(s->size)))
-                        return error_oom(e);
-
-                size_t k = MIN(n, s->size - s->n);
-                memcpy(s->piece + s->n, p, k);
-                s->n += k;
+                ssize_t k = make_place(s, n, e);
+                if (k < 0)
+                        return (int) k;
+                memcpy(s->piece + s->n, p, (size_t) k);
+                s->n += (size_t) k;
                 p += k;
-                n -= k;
+                n -= (size_t) k;
         }
         return 0;
 }
@@ -163,6 +202,7 @@ static void compress_free(Stage *stage) {
 
 static const StageOps compress_ops = {
         .push = compress_push,
+        .zeroes = compress_zeroes,
         .end = compress_end,
         .free = compress_free,
 };

@@ -19,6 +19,7 @@
 #include "importer/verify.h"
 
 #define READ_SIZE ((size_t) 256 * 1024)
+#define HOLE_SIZE ((uint64_t) 256 * 1024 * 1024)
 
 typedef struct PackJob {
         int source_fd;
@@ -33,16 +34,13 @@ typedef struct PackState {
         Digest digest;
 } PackState;
 
-/* Holes are not read. */
 static int push_range(Stage *chain, int fd, uint8_t *buffer, uint64_t at, uint64_t end,
-                      bool is_hole, _Atomic uint64_t *done, Error *e) {
+                      _Atomic uint64_t *done, Error *e) {
         int r = 0;
 
-        if (is_hole)
-                memset(buffer, 0, READ_SIZE);
         while (at < end && r >= 0) {
-                size_t n = (size_t) MIN((uint64_t) READ_SIZE, end - at);
-                ssize_t k = is_hole ? (ssize_t) n : pread(fd, buffer, n, (off_t) at);
+                ssize_t k = pread(fd, buffer, (size_t) MIN((uint64_t) READ_SIZE, end - at),
+                                  (off_t) at);
 
                 if (k < 0 && errno == EINTR)
                         continue;
@@ -55,6 +53,20 @@ static int push_range(Stage *chain, int fd, uint8_t *buffer, uint64_t at, uint64
         return r;
 }
 
+/* Is not read. */
+static int push_hole(Stage *chain, uint64_t n, _Atomic uint64_t *done, Error *e) {
+        int r = 0;
+
+        while (n > 0 && r >= 0) {
+                uint64_t k = MIN(n, HOLE_SIZE);
+
+                r = stage_zeroes(chain, k, e);
+                n -= k;
+                (void) atomic_fetch_add_explicit(done, k, memory_order_relaxed);
+        }
+        return r;
+}
+
 static int push_disk(const PackJob *job, Stage *chain, _Atomic uint64_t *done, Error *e) {
         _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
         uint64_t at = 0, data, end;
@@ -63,9 +75,9 @@ static int push_disk(const PackJob *job, Stage *chain, _Atomic uint64_t *done, E
         while (at < job->size && r >= 0) {
                 r = sparse_next(job->source_fd, at, job->size, &data, &end);
                 if (r >= 0)
-                        r = push_range(chain, job->source_fd, buffer, at, data, true, done, e);
+                        r = push_hole(chain, data - at, done, e);
                 if (r >= 0)
-                        r = push_range(chain, job->source_fd, buffer, data, end, false, done, e);
+                        r = push_range(chain, job->source_fd, buffer, data, end, done, e);
                 at = end;
         }
         return r < 0 ? r : stage_end(chain, e);

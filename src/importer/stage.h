@@ -11,6 +11,8 @@ typedef struct Stage Stage;
 typedef struct StageOps {
         /* Takes @n > 0 bytes, which are the caller's again afterwards. Return: 0 or -errno. */
         int (*push)(Stage *s, const void *data, size_t n, Error *e);
+        /* Takes @n bytes of zeroes; NULL = as push() does. Return: 0 or -errno. */
+        int (*zeroes)(Stage *s, uint64_t n, Error *e);
         /* The stream is complete: check what can be checked only now, hand on what is left, then end
          * @next. Return: 0 or -errno. */
         int (*end)(Stage *s, Error *e);
@@ -27,6 +29,8 @@ struct Stage {
 
 /** stage_push() - hand bytes to a stage; none at all is fine. Return: 0 or -errno. */
 int stage_push(Stage *s, const void *data, size_t n, Error *e);
+/** stage_zeroes() - hand so many bytes of zeroes to a stage. Return: 0 or -errno. */
+int stage_zeroes(Stage *s, uint64_t n, Error *e);
 /** stage_end() - tell a stage that the stream is complete. Return: 0 or -errno. */
 int stage_end(Stage *s, Error *e);
 /** stage_free() - drop a stage and all that follow it. Return: NULL. */
