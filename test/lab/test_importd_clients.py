@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from skeplib import TOP, archives
+from skeplib import TOP, archives, badweb, netns
 from skeplib.archives import file
 
 LAB_SUITES = ("bookworm", "trixie")
@@ -269,6 +269,40 @@ def test_daemon_restart_then_cancel(lab):
     lab.wait_for(f"test -z \"$(ls -A {POOL})\"")
     assert transfers(lab) == []
     slow.wait()
+
+
+@pytest.mark.suites("bookworm")
+def test_upgrade_meanwhile(lab, small, scratch):
+    """Programs are replaced and the service is restarted: transfers of each way go on to their ends, and what a worker of
+    another version says is no trouble."""
+    with netns.network_of(lab.leader):
+        web = badweb.Web()
+    try:
+        data = archives.write(scratch / "big", [file("big", bytes(3_000_000))]).read_bytes()
+        lab.run(f"mkdir {POOL}/there && head -c 3M /dev/urandom >{POOL}/there/data && mkfifo /root/out")
+        slow, url = Slow(lab), web.page("/a.tar", data, stall=3)
+        export = lab.spawn(client(lab, "export-tar", "there", "/root/out"), stdout=-3, stderr=-3)
+        reader = lab.spawn("(until test -e /root/go; do sleep 0.1; done; tar -t) </root/out", stdin=-3, stdout=subprocess.PIPE, text=True)
+        pull = lab.spawn(client(lab, "--verify=no", "pull-tar", url, "pulled"), stdout=-3, stderr=-3)
+        lab.wait_for("busctl call " + MANAGER + " ListTransfers", text="a(usssdo) 3 ")
+        before = {row[0] for row in transfers(lab)}
+        lab.run("cd $(dirname $(systemctl show -P ExecStart skep-importd | grep -o 'path=[^ ;]*' | cut -d= -f2)); "
+                "for i in skep-import skep-importd skep-fetch; do cp $i new; mv new $i; done; "
+                f"echo later 1 2 >>/run/skep/import/{slow.id}.log; systemctl restart skep-importd")
+        assert {row[0] for row in transfers(lab)} == before
+        web.pages["/a.tar"].stall = None
+        lab.run("touch /root/go")
+        slow.finish(small)
+        assert "./data" in reader.communicate(timeout=60)[0]
+        for process in (export, pull):
+            process.wait(timeout=60)
+    finally:
+        web.close()
+    lab.wait_for("busctl call " + MANAGER + " ListTransfers", text="a(usssdo) 0")
+    ended = json.loads(lab.out("busctl call -j org.freedesktop.import1 /org/freedesktop/import1 org.skep.ImportManager1 "
+                               "ListHistory st '' 0"))["data"][0]
+    assert {row[0]: row[5] for row in ended if row[0] in before} == dict.fromkeys(before, "done")
+    assert lab.read(f"{POOL}/slow/hello") == "1"
 
 
 def test_worker_ends_while_daemon_is_away(lab, small):
