@@ -149,7 +149,21 @@ GUARDED = [
     ("CancelTransfer", "u", (4711,)),
 ]
 
+# The rest of what starts something, so that what polkit is asked by each is compared.
+DENIED_ALL = [
+    ("ImportTarEx", "hsst", (fd(TAR), "d1", "machine", 0)), ("ImportRaw", "hsbb", (fd(RAW), "d2", False, False)),
+    ("ImportRawEx", "hsst", (fd(RAW), "d3", "machine", 1)), ("ImportFileSystem", "hsbb", (fd(TREE), "d4", False, False)),
+    ("ImportFileSystemEx", "hsst", (fd(TREE), "d5", "machine", 0)),
+    ("ExportTarEx", "sshst", ("one", "machine", fd("/proc/self/comm", os.O_WRONLY), "", 0)),
+    ("ExportRaw", "shs", ("disk", fd("/proc/self/comm", os.O_WRONLY), "")),
+    ("ExportRawEx", "sshst", ("disk", "machine", fd("/proc/self/comm", os.O_WRONLY), "", 0)),
+    ("PullTar", "sssb", (CLOSED, "d6", "no", False)), ("PullTarEx", "sssst", (CLOSED, "d7", "machine", "no", 0)),
+    ("PullRawEx", "sssst", (CLOSED, "d8", "machine", "no", 0)),
+]
+
 OTHERS = [
+    call(member, types, *args, user=DENIED) for member, types, args in DENIED_ALL
+] + [
     call("CancelTransfer", "u", "$slow", user=user, **more)
     for user, more in ((NOBODY, {}), (NOBODY, {"interactive": True}), (DENIED, {"interactive": True}))
 ] + [
