@@ -151,6 +151,19 @@ def test_settings(web, pull, pool):
     assert not (pool / "fourth").exists() and (pool / "fourth.nspawn").read_text() == "mine"
 
 
+def test_settings_of_what_is_kept_already(web, pull, pool):
+    """What lies beside is asked for each time, for it may change while the image does not."""
+    url = web.page("/a.tar", archive(b"one"))
+    for settings in (b"[Exec]\nBoot=no\n", b"[Exec]\nBoot=yes\n"):
+        web.page("/a.nspawn", settings)
+        pull(url, "--keep-download=yes", "--force")
+        assert (pool / "web.nspawn").read_bytes() == settings
+    assert [a.status for a in web.of("/a.tar")][-1] == 304
+    del web.pages["/a.nspawn"]
+    pull(url, "--keep-download=yes", name="second")
+    assert read(pool, "second") == b"one" and not (pool / "second.nspawn").exists()
+
+
 def test_replaced(web, pull, pool):
     """By what was kept, with its settings; not before there is something to replace it."""
     url = web.page("/a.tar", archive(b"one"))
@@ -216,6 +229,32 @@ def test_gone_on_with_later(web, command, pull, pool, how):
     # What had been sent and not arrived is sent again.
     assert sum(a.sent for a in web.asked[asked:]) < len(data) * 0.75
     assert os.listdir(pool) == ["web"]
+
+
+def test_gone_on_with_after_a_reboot(web, command, pull, pool, scratch):
+    """What was on disk for certain when the power went off is not fetched again, and nothing else is believed: the rest
+    of the file has zeroes then. All that is known is in the pool."""
+    data, cut = archive(b"one", 100_000_000), 90_000_000
+    url = web.page("/a.tar", data, cut=[cut] + [0] * 9, stall=0.003)
+    assert pull(url, "--retries=0", "--connections=1", check=False).returncode == 1
+    content = next(n for n in parts(pool) if not n.endswith(".state"))
+    with open(pool / content, "r+b") as f:
+        f.truncate(85_000_000)
+        f.truncate(cut)
+    web.pages["/a.tar"].cut, web.pages["/a.tar"].stall = [], None
+    (scratch / "boot_id").write_text("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0\n")
+    asked = len(web.asked)
+    done = subprocess.run(["unshare", "-m", "sh", "-ec", 'mount --bind "$0" /proc/sys/kernel/random/boot_id\n'
+                           'mount -t tmpfs run /run\nexec "$@"', scratch / "boot_id", *command(url, "--connections=1")],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert read(pool, "web") == b"one"
+    first = next(a for a in web.asked[asked:] if a.path == "/a.tar")
+    begin = int(first.headers["range"].removeprefix("bytes=").partition("-")[0])
+    assert 64 << 20 <= begin < 85_000_000 and first.headers["if-range"] == '"one"' and first.status == 206
+    came = (pool / "web/filler").read_bytes()
+    is_same = len(came) == 100_000_000 and came == data[1536:1536 + len(came)]
+    assert is_same
 
 
 def parts(pool):
