@@ -23,7 +23,7 @@ from skeplib.netns import own_network
 EVERY = bool(os.environ.get("SKEP_EVERY_FAULT"))
 
 # So many are tried at most.
-KILLS, FAILURES = 30, 50
+KILLS, FAILURES = 20, 40
 
 # What is under way, and locks of those who were killed, which mean nothing.
 _TEMPORARY = re.compile(r"\.#skep\..*|\.skep-part\..*|\.#.*\.lck|(\.sysupdate)?\.skep-change\..*")
