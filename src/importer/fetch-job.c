@@ -17,7 +17,8 @@
 #define RETRIES_UNANSWERED 3U
 #define RETRY_FIRST_USEC   ((uint64_t) 250 * 1000)
 #define RETRY_MAX_USEC     ((uint64_t) 30 * 1000 * 1000)
-#define RETRY_AFTER_MAX    300 /* seconds that a server can make us wait */
+#define RETRY_AFTER_MAX    300                    /* seconds that a server can make us wait */
+#define PROGRESS_MIN       ((uint64_t) 64 * 1024) /* bytes before it took too long */
 #define SYNC_EVERY         ((uint64_t) 64 * 1024 * 1024)
 #define FEED_ONCE          ((size_t) 1024 * 1024)
 
@@ -171,13 +172,18 @@ static int on_redirect(FetchJob *j, Lane *l, Error *e) {
         return 0;
 }
 
+/* A server that lets a few bytes through now and then would be asked for ever. */
+static bool is_progress(const Lane *l) {
+        return l->stored > 0 && (l->error.code != -ETIMEDOUT || l->stored >= PROGRESS_MIN);
+}
+
 static int on_retry(FetchJob *j, const Lane *l, Error *e) {
         unsigned limit = j->shared.has_answered
                                  ? j->shared.request->retries
                                  : MIN(j->shared.request->retries, RETRIES_UNANSWERED);
         uint64_t wait = RETRY_FIRST_USEC, told = fetch_head_wait(&l->head, time(NULL));
 
-        if (l->stored > 0) {
+        if (is_progress(l)) {
                 j->failures = 0;
                 note(j, "going on", &l->error);
         } else if (j->shared.n_active > 0) {
@@ -210,7 +216,7 @@ static int on_end(FetchJob *j, Lane *l, CURLcode code, Error *e) {
         FetchState *s = j->shared.state;
         LaneOutcome outcome = lane_finish(l, j->multi, code);
 
-        if (l->is_body && l->stored > 0)
+        if (l->is_body && is_progress(l))
                 j->failures = 0;
         if (l->is_body && l->head.status == 206)
                 j->has_ranges = true;

@@ -192,6 +192,14 @@ def test_slow_headers(web, pull):
     assert done.returncode == 1 and ("slow" in done.stdout or "timed out" in done.stdout), done.stdout
 
 
+def test_slow_body(web, pull, pool):
+    """What comes byte by byte is not waited for, however often some come."""
+    url = web.page("/a.tar", SMALL, trickle=0.1)
+    done = pull(url, "--stall-timeout=1", "--retries=1", "--connections=1", check=False)
+    assert done.returncode == 1 and ("slow" in done.stdout or "timed out" in done.stdout), done.stdout
+    assert len(web.of("/a.tar")) == 2
+
+
 def test_changed_meanwhile(web, pull, pool):
     """What was there of another file is not mixed with this one."""
     other, content = archive(400_000, seed=2)

@@ -25,6 +25,7 @@ class Page:
     lie: int = 0                        # sends another place than it says
     stall: float | None = None          # stops in the middle for so long
     drip: float | None = None           # seconds between bytes of the headers
+    trickle: float | None = None        # seconds between bytes of the body
     user: str | None = None             # the Authorization that is needed
     extra: bytes = b""                  # comes after the end
 
@@ -172,7 +173,11 @@ class Web:
         with self.lock:
             cut = page.cut.pop(0) if page.cut else None
         stop = len(body) if cut is None else min(cut, len(body))
-        for at in range(0, stop, 65536):
+        for at in range(stop if page.trickle else 0):
+            connection.sendall(body[at:at + 1])
+            asked.sent += 1
+            time.sleep(page.trickle)
+        for at in range(0, 0 if page.trickle else stop, 65536):
             connection.sendall(body[at:min(at + 65536, stop)])
             asked.sent += min(at + 65536, stop) - at
             if page.stall and at + 65536 >= stop // 2:
