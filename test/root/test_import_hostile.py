@@ -364,10 +364,15 @@ def test_map_of_a_sparse_file(program, place):
     (place / "x.tar.gz").write_bytes(archives.pack(
         pax(b"".join(record(k, v) for k, v in names.items())) + header(size=b"%011o\0" % len(text)) + text + bytes(1024),
         "gz"))
+    # Sanitizers need more than any such limit.
+    limit = resource.RLIM_INFINITY if os.environ.get("SKEP_SANITIZED") else 120 << 20
     done = subprocess.run(
         [program("skep-import"), f"--image-root={place}/pool", "--max-ratio=0", "import-tar", place / "x.tar.gz", "web"],
         stderr=subprocess.PIPE, text=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (120 << 20, 120 << 20)))
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)))
+    if limit == resource.RLIM_INFINITY:
+        assert done.returncode == 0, done.stderr
+        return
     # libarchive ends the process, with a line of its own.
     assert done.returncode == 1 and "ut of memory" in done.stderr and "the unpacker failed" in done.stderr, done.stderr
     assert os.listdir(place / "pool") == []

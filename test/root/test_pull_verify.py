@@ -349,8 +349,11 @@ ATTEMPTS = {
 }
 
 
-@pytest.mark.skipif(bool(os.environ.get("SKEP_SANITIZED")), reason="sanitized programs have no filter")
-@pytest.mark.parametrize("name", ATTEMPTS)
+# Sanitized programs have no filter of system calls.
+ALWAYS = ["nothing", "write where it may", "secret", "file of anybody", "write", "list", "kernel log", "device", "mount"]
+
+
+@pytest.mark.parametrize("name", ALWAYS if os.environ.get("SKEP_SANITIZED") else ATTEMPTS)
 def test_gpg_that_was_taken_over(web, pull, keys, pool, scratch, name):
     """It can say what it likes, and do nothing."""
     outside = scratch / "outside"
