@@ -274,6 +274,41 @@ static void test_recover_knows_inodes(void **state) {
         assert_true(scratch_has("old"));
 }
 
+static ino_t inode_of(const char *name) {
+        struct stat st;
+
+        return lstat(in_scratch(name), &st) < 0 ? 0 : st.st_ino;
+}
+
+/* One takes the place of the other, once, whether it was done already or not; and gives it back if a later step fails. */
+static void test_swap(void **state) {
+        _cleanup_(transaction_done) Transaction t = {};
+        _cleanup_free_ char *from = NULL, *to = NULL;
+        Error e = {};
+
+        NEED_ROOT();
+        scratch_file("fresh", "x");
+        scratch_file("stale", "x");
+        ino_t fresh = inode_of("fresh"), stale = inode_of("stale");
+        from = strdup(in_scratch("fresh"));
+        to = strdup(in_scratch("stale"));
+        assert_int_equal(transaction_swap(&t, from, in_scratch("nowhere"), &e), 0);
+        assert_int_equal(transaction_swap(&t, from, to, &e), 1);
+        for (int i = 0; i < 2; i++) {
+                CHECK_EQ(transaction_commit(&t, scratch, &e), 0, "%s", e.text);
+                assert_true(inode_of("stale") == fresh && inode_of("fresh") == stale);
+        }
+
+        _cleanup_(transaction_done) Transaction back = {};
+        assert_int_equal(transaction_swap(&back, from, to, &e), 1);
+        scratch_file("moved", "x");
+        _cleanup_free_ char *moved = strdup(in_scratch("moved"));
+        assert_int_equal(transaction_move(&back, moved, in_scratch("taken"), &e), 1);
+        scratch_file("taken", "x");
+        assert_int_equal(transaction_commit(&back, scratch, &e), -EEXIST);
+        assert_true(inode_of("stale") == fresh && inode_of("fresh") == stale);
+}
+
 static void test_parse(void **state) {
 #define NOTE(s) s, sizeof(s)
         static const struct {
@@ -288,6 +323,12 @@ static void test_parse(void **state) {
                 { NOTE("skep-change 1\0mi\0"
                        "7\0/a\0/b"),
                   0 },
+                { NOTE("skep-change 1\0s\0"
+                       "7\0/a\0/b"),
+                  0 },
+                { NOTE("skep-change 1\0s\0"
+                       "7\0/a\0"),
+                  -EINVAL },
                 { NOTE("skep-change 1\0r\0"
                        "7\0/a\0"),
                   0 },
@@ -393,6 +434,7 @@ static void test_layer(void **state) {
 int main(void) {
 #define ROW(t) cmocka_unit_test_setup_teardown(t, scratch_setup, scratch_teardown)
         const struct CMUnitTest tests[] = {
+                ROW(test_swap),
                 cmocka_unit_test(test_parse),
                 ROW(test_rename),
                 ROW(test_in_the_way),
