@@ -109,6 +109,24 @@ def test_failed_export_leaves_what_was_there(bed):
     assert bed.out("cat /tmp/out.tar; ls /tmp/out*").split() == ["old", "/tmp/out.tar"]
 
 
+def test_hung_up_is_left_to_the_importer(bed):
+    """A terminal that goes away ends nothing: what is exported has its name from then on, and no other."""
+    bed.run(f"mkdir {POOL}/slow && head -c 64M /dev/urandom >{POOL}/slow/noise")
+    bed.run("(skep export-tar --level=9 --threads=1 slow /tmp/out.tar.xz >/tmp/out.lines 2>/tmp/out.err; "
+            "echo $? >/tmp/out.status) </dev/null >/dev/null 2>&1 &")
+    bed.wait_for("test -s /tmp/out.lines")   # from then on it minds signals
+    bed.run("pkill -HUP -x skep")
+    bed.wait_for("test -s /tmp/out.status")
+    number = json.loads(bed.read("/tmp/out.lines").splitlines()[0])["transfer"]
+    try:
+        assert bed.read("/tmp/out.status") == "130\n"
+        assert f"skep cancel-transfer {number}" in bed.read("/tmp/out.err")
+        assert bed.out("ls -d /tmp/out.tar.xz*") == "/tmp/out.tar.xz"
+    finally:
+        bed.run(f"skep cancel-transfer {number}", check=False)
+    bed.wait_for("test \"$(skep list-transfers)\" = 'No transfers.'")
+
+
 def test_background_follow_and_history(bed):
     """Started here, watched there, and known afterwards."""
     bed.run("mkfifo /tmp/feed")
