@@ -396,9 +396,26 @@ static int keep(Pull *p, const ImportJob *job, Error *e) {
         return r;
 }
 
-static int run(Pull *p, const ImportJob *job, bool is_nameless, Error *e) {
-        int r;
+/* A disk, and a tree that is only to be read, would be a copy of what is kept where files cannot share data. What was
+ * kept before is used all the same. Return: 1 it is worth it; 0; -errno. */
+static int is_worth_keeping(const Pull *p, const ImportJob *job, Error *e) {
+        _cleanup_(kept_done) Kept there = {};
 
+        if ((!job->staging.is_disk && !job->staging.read_only) || kept_can_share(job->root))
+                return 1;
+        return p->seal ? 0 : kept_find(job->root, p->kind, pull_digest(p), p->url, &there, e);
+}
+
+static int run(Pull *p, const ImportJob *job, bool is_nameless, Error *e) {
+        int r = p->keeps && !is_nameless ? is_worth_keeping(p, job, e) : p->keeps;
+
+        if (r < 0)
+                return r;
+        if (r == 0 && p->keeps)
+                output_note(p->context->output, LOG_INFO,
+                            "the download is not kept: the file system of %s cannot share data",
+                            job->root);
+        p->keeps = r > 0;
         if (!p->keeps)
                 return import(p, job, e);
         r = keep(p, job, e);

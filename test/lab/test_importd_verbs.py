@@ -147,8 +147,9 @@ def test_pulls(lab, client, files, web):
         client.run("pull-tar", tar, "unkept", "--verify=no", "--keep-download=no")
         client.run("pull-raw", raw, "unkept2", "--verify=no", "-N")
         kept = lab.out(f"ls -A {POOL}")
-        client.run("pull-raw", raw, "kept", "--verify=no", "--keep-download=yes")
-        assert ".raw-" in lab.out(f"ls -A {POOL}").replace(kept, "")
+        other = web.page("/b.tar.xz", files + bytes(8))
+        client.run("pull-tar", other, "kept", "--verify=no", "--keep-download=yes")
+        assert ".tar-" in lab.out(f"ls -A {POOL}").replace(kept, "")
 
 
 def test_transfers(lab, client, web):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from skeplib import build, kernel, trees
+from skeplib import build, disks, kernel, trees
 from skeplib.spawner import Spawner, children, links, mounts, traces
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -108,18 +108,30 @@ def any_tree(request, new_tree):
     return new_tree(request.param)
 
 
-@pytest.fixture(name="mounted_tmpfs")
-def make_mounted(scratch):
-    """mounted_tmpfs("8M"): a new file system of that size, gone after the test."""
+@pytest.fixture(name="mount_point")
+def make_mount_point(scratch):
+    """mount_point("-t", "tmpfs", "tmpfs") is where a file system is mounted so for the time of the test."""
     made = []
 
-    def call(size):
-        where = scratch / f"small{len(made)}"
+    def call(*what):
+        where = scratch / f"mount{len(made)}"
         where.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where], check=True)
+        subprocess.run(["mount", *what, where], check=True)
         made.append(where)
         return where
 
     yield call
     for where in made:
         subprocess.run(["umount", "-l", where], check=True)
+
+
+@pytest.fixture
+def mounted_tmpfs(mount_point):
+    """mounted_tmpfs("8M"): a new file system of that size, gone after the test."""
+    return lambda size: mount_point("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+
+
+@pytest.fixture
+def mounted_disk(mount_point, scratch):
+    """mounted_disk("xfs"): one on a disk of its own."""
+    return lambda kind, size=300 << 20: mount_point("-o", "loop", disks.file_system(scratch / f"{kind}.disk", kind, size=size))

@@ -69,18 +69,35 @@ def test_wrong(web, pull, pool):
     assert os.listdir(pool) == []
 
 
-def test_again(web, pull, pool):
-    """What is kept is there once, cannot be written to, and is not fetched again."""
+def kept(pool):
+    return [n for n in os.listdir(pool) if n.startswith(".raw-")]
+
+
+def test_again(web, pull, mounted_disk):
+    """What is kept is there once, cannot be written to, and is not fetched again; images share its data."""
+    pool = mounted_disk("xfs")
     url = web.page("/a.raw", DISK)
     for name in ("first", "second"):
-        pull(url, "--keep-download=yes", name=name)
+        pull(url, f"--image-root={pool}", "--keep-download=yes", name=name)
         assert (pool / f"{name}.raw").read_bytes() == DISK
         assert (pool / f"{name}.raw").stat().st_mode & 0o200
-    kept = [n for n in os.listdir(pool) if n.startswith(".raw-")]
-    assert kept == [f".raw-{hashlib.sha256(DISK).hexdigest()[:32]}.raw"]
-    assert not (pool / kept[0]).stat().st_mode & 0o222
+    assert kept(pool) == [f".raw-{hashlib.sha256(DISK).hexdigest()[:32]}.raw"]
+    assert not (pool / kept(pool)[0]).stat().st_mode & 0o222
     assert web.sent("/a.raw") == len(DISK)
     assert (pool / "first.raw").stat().st_blocks * 512 < len(DISK) / 2
+
+
+def test_nothing_is_there_twice(web, pull, pool):
+    """Where files cannot share data, a disk is not kept beside its image; but what was kept by itself is used."""
+    url = web.page("/a.raw", DISK)
+    done = pull(url, "--keep-download=yes", name="first")
+    assert "is not kept: the file system of" in done.stdout and os.listdir(pool) == ["first.raw"]
+    pull(url, "--keep-download=yes", name="-")
+    assert len(kept(pool)) == 1
+    sent = web.sent("/a.raw")
+    done = pull(url, "--keep-download=yes", name="second")
+    assert "'second' is copied" in done.stdout and web.sent("/a.raw") == sent
+    assert (pool / "second.raw").read_bytes() == (pool / "first.raw").read_bytes() == DISK
 
 
 BESIDE = {".nspawn": b"[Exec]\n", ".roothash": b"00" * 32, ".roothash.p7s": b"sig", ".usrhash": b"11" * 32,
