@@ -15,8 +15,6 @@
 #include "ctl/streams.h"
 #include "ctl/verbs.h"
 
-#define STATUS_MAX 1024
-
 /* As of whatever starts a command for somebody. */
 enum {
         EXIT_NO_START = 125,
@@ -26,28 +24,11 @@ enum {
 
 static int new_call(Ctl *c, const char *member, const ShellCall *s, sd_bus_message **ret,
                     Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = client_connect(c, e);
-
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_call(c->bus, &m, peer_skep.name, peer_skep.path,
-                                           peer_skep.interface, member);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "sss", s->machine, s->user, strempty(c->o.directory));
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, s->args);
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, s->environment);
-        if (r < 0)
-                return error_set(e, r, "cannot make the call: %m");
-        *ret = TAKE_PTR(m);
-        return 0;
+        return shell_call_new(c, &peer_skep, member, s, strempty(c->o.directory), ret, e);
 }
 
 static int exec_on_pty(Ctl *c, const ShellCall *s, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_fd_ int pty = -EBADF, control = -EBADF;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         struct winsize size = {};
         int r = new_call(c, "ExecInMachineOnTerminal", s, &m, e);
 
@@ -56,20 +37,7 @@ static int exec_on_pty(Ctl *c, const ShellCall *s, Error *e) {
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
                 (void) ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
         r = sd_bus_message_append(m, "qq", size.ws_row, size.ws_col);
-        if (r < 0)
-                return error_set(e, r, "cannot make the call: %m");
-        r = client_send(c, m, true, &reply, e);
-        if (r < 0)
-                return r;
-        r = shell_call_take_fd(reply, &pty);
-        if (r >= 0)
-                r = sd_bus_message_skip(reply, "s");
-        if (r >= 0)
-                r = shell_call_take_fd(reply, &control);
-        if (r < 0)
-                return error_set(e, r, "cannot read the answer: %m");
-        reply = sd_bus_message_unref(reply);
-        return shell_call_run_on_pty(c, s, pty, control, e);
+        return r < 0 ? error_set(e, r, "cannot make the call: %m") : shell_call_on_pty(c, s, m, e);
 }
 
 /* Signals that would end us are for the command: its end is ours. */
@@ -86,34 +54,12 @@ static int catch_signals(Error *e) {
 }
 
 static int exec_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_(streams_done) Streams streams = {};
-        _cleanup_fd_ int control = -EBADF;
-        char text[STATUS_MAX];
-        int r = streams_init(&streams, e);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        char text[SHELL_CALL_STATUS_MAX];
+        int r = new_call(c, "ExecInMachine", s, &m, e);
 
         if (r >= 0)
-                r = new_call(c, "ExecInMachine", s, &m, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "hhh", streams.v[0].far, streams.v[1].far, streams.v[2].far);
-        if (r < 0)
-                return error_set(e, r, "cannot make the call: %m");
-        r = client_send(c, m, true, &reply, e);
-        if (r < 0)
-                return r;
-        r = shell_call_take_fd(reply, &control);
-        if (r < 0)
-                return error_set(e, r, "cannot read the answer: %m");
-
-        /* The messages hold copies of the command's ends: with them open there would be no end. */
-        m = sd_bus_message_unref(m);
-        reply = sd_bus_message_unref(reply);
-        streams_close_far(&streams);
-        agent_stop(&c->agent);
-        r = streams.signals_fd = catch_signals(e);
-        if (r >= 0)
-                r = streams_run(&streams, control, text, sizeof(text), e);
+                r = shell_call_on_pipes(c, &m, catch_signals, text, e);
         return r < 0 ? r : exit_status_parse(text, e);
 }
 

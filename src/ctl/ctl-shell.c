@@ -16,8 +16,6 @@
 #include "ctl/streams.h"
 #include "ctl/verbs.h"
 
-#define STATUS_MAX 1024
-
 void shell_call_done(ShellCall *s) {
         free(s->user);
         strv_free(s->args);
@@ -75,8 +73,8 @@ int shell_call_collect_environment(Ctl *c, bool terminal, ShellCall *s, Error *e
 }
 
 /* A call with the arguments that all three methods begin with. */
-static int new_call(Ctl *c, const Peer *peer, const char *member, const ShellCall *s,
-                    sd_bus_message **ret, Error *e) {
+int shell_call_new(Ctl *c, const Peer *peer, const char *member, const ShellCall *s,
+                   const char *place, sd_bus_message **ret, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = client_connect(c, e);
 
@@ -85,7 +83,7 @@ static int new_call(Ctl *c, const Peer *peer, const char *member, const ShellCal
         r = sd_bus_message_new_method_call(c->bus, &m, peer->name, peer->path, peer->interface,
                                            member);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sss", s->machine, s->user, s->path);
+                r = sd_bus_message_append(m, "sss", s->machine, s->user, place);
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, s->args);
         if (r >= 0)
@@ -96,7 +94,7 @@ static int new_call(Ctl *c, const Peer *peer, const char *member, const ShellCal
         return 0;
 }
 
-int shell_call_take_fd(sd_bus_message *m, int *ret) {
+static int take_fd(sd_bus_message *m, int *ret) {
         int fd, r = sd_bus_message_read(m, "h", &fd);
 
         if (r < 0)
@@ -150,10 +148,10 @@ static int explain(const ShellCall *s, int status) {
 }
 
 /* Return: exit status or -errno. */
-int shell_call_run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error *e) {
+static int run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error *e) {
         _cleanup_(pty_forward_done)
                 PtyForward f = { .in_fd = -EBADF, .out_fd = -EBADF, .peer_fd = -EBADF };
-        char text[STATUS_MAX];
+        char text[SHELL_CALL_STATUS_MAX];
         ssize_t n;
         int r;
 
@@ -180,35 +178,31 @@ int shell_call_run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Er
         return s->is_silent ? r : explain(s, r);
 }
 
-static int shell_on_pty(Ctl *c, const ShellCall *s, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+int shell_call_on_pty(Ctl *c, const ShellCall *s, sd_bus_message *call, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_fd_ int pty = -EBADF, status_fd = -EBADF;
-        int r = new_call(c, &peer_skep, "OpenMachineShell", s, &m, e);
+        int r = client_send(c, call, true, &reply, e);
 
-        if (r >= 0)
-                r = client_send(c, m, true, &reply, e);
         if (r < 0)
                 return r;
-        r = shell_call_take_fd(reply, &pty);
+        r = take_fd(reply, &pty);
         if (r >= 0)
                 r = sd_bus_message_skip(reply, "s");
         if (r >= 0)
-                r = shell_call_take_fd(reply, &status_fd);
+                r = take_fd(reply, &status_fd);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
         reply = sd_bus_message_unref(reply);
-        return shell_call_run_on_pty(c, s, pty, status_fd, e);
+        return run_on_pty(c, s, pty, status_fd, e);
 }
 
-static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+int shell_call_on_pipes(Ctl *c, sd_bus_message **call, int (*catch_signals)(Error *e),
+                        char ret_status[static SHELL_CALL_STATUS_MAX], Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = TAKE_PTR(*call), *reply = NULL;
         _cleanup_(streams_done) Streams streams = {};
         _cleanup_fd_ int status_fd = -EBADF;
-        char text[STATUS_MAX];
         int r = streams_init(&streams, e);
 
-        if (r >= 0)
-                r = new_call(c, &peer_skep, "RunInMachine", s, &m, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "hhh", streams.v[0].far, streams.v[1].far, streams.v[2].far);
@@ -217,7 +211,7 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
         r = client_send(c, m, true, &reply, e);
         if (r < 0)
                 return r;
-        r = shell_call_take_fd(reply, &status_fd);
+        r = take_fd(reply, &status_fd);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
 
@@ -226,7 +220,28 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
         reply = sd_bus_message_unref(reply);
         streams_close_far(&streams);
         agent_stop(&c->agent);
-        r = streams_run(&streams, status_fd, text, sizeof(text), e);
+        if (catch_signals) {
+                r = streams.signals_fd = catch_signals(e);
+                if (r < 0)
+                        return r;
+        }
+        return streams_run(&streams, status_fd, ret_status, SHELL_CALL_STATUS_MAX, e);
+}
+
+static int shell_on_pty(Ctl *c, const ShellCall *s, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = shell_call_new(c, &peer_skep, "OpenMachineShell", s, s->path, &m, e);
+
+        return r < 0 ? r : shell_call_on_pty(c, s, m, e);
+}
+
+static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        char text[SHELL_CALL_STATUS_MAX];
+        int r = shell_call_new(c, &peer_skep, "RunInMachine", s, s->path, &m, e);
+
+        if (r >= 0)
+                r = shell_call_on_pipes(c, &m, NULL, text, e);
         return r < 0 ? r : explain(s, exit_status_parse(text, e));
 }
 
@@ -234,18 +249,18 @@ static int shell_on_pipes(Ctl *c, const ShellCall *s, Error *e) {
 static int shell_plain(Ctl *c, const ShellCall *s, Error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_fd_ int pty = -EBADF;
-        int r = new_call(c, &peer_machine1, "OpenMachineShell", s, &m, e);
+        int r = shell_call_new(c, &peer_machine1, "OpenMachineShell", s, s->path, &m, e);
 
         if (r >= 0)
                 r = client_send(c, m, true, &reply, e);
         if (r < 0)
                 return r;
-        r = shell_call_take_fd(reply, &pty);
+        r = take_fd(reply, &pty);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
         reply = sd_bus_message_unref(reply);
         report_note("this daemon does not tell exit statuses: ours will be 0 whatever comes of it");
-        return shell_call_run_on_pty(c, s, pty, -EBADF, e);
+        return run_on_pty(c, s, pty, -EBADF, e);
 }
 
 int shell_call_check_local(Ctl *c, Error *e) {
@@ -387,7 +402,7 @@ int verb_login(char *const *args, void *context, Error *e) {
         r = client_act(c, &peer_machine1, "OpenMachineLogin", &reply, e, "s", s.machine);
         if (r < 0)
                 return error_wrap(e, r, "no login in '%s'", s.machine);
-        r = shell_call_take_fd(reply, &pty);
+        r = take_fd(reply, &pty);
         if (r < 0)
                 return error_set(e, r, "cannot read the answer: %m");
         return login_on_pty(c, &s, pty, &login, e);

@@ -2,7 +2,7 @@
 /* What shell, login and exec have in common: who is to run what where, and being at a terminal of it. */
 #pragma once
 
-#include "ctl/ctl.h"
+#include "ctl/client.h"
 
 /* What to run where. */
 typedef struct ShellCall {
@@ -22,9 +22,21 @@ int shell_call_parse_target(Ctl *c, const char *target, ShellCall *s, Error *e);
 int shell_call_collect_environment(Ctl *c, bool terminal, ShellCall *s, Error *e);
 /** shell_call_check_local() - descriptors do not go to other hosts. Return: 0 or -EOPNOTSUPP. */
 int shell_call_check_local(Ctl *c, Error *e);
-/** shell_call_take_fd() - read a descriptor out of an answer. Return: 0 or -errno. */
-int shell_call_take_fd(sd_bus_message *m, int *ret);
-/** shell_call_run_on_pty() - be at a terminal until its command has ended
- * @status_fd: tells the end; -EBADF = nobody does
+/** shell_call_new() - begin the call that starts it
+ * @place: the string behind machine and user: what to run, or where
+ * Return: 0 or -errno. */
+int shell_call_new(Ctl *c, const Peer *peer, const char *member, const ShellCall *s,
+                   const char *place, sd_bus_message **ret, Error *e);
+/** shell_call_on_pty() - make the call, which answers with a terminal, and be there until the command has ended
  * Return: exit status or -errno. */
-int shell_call_run_on_pty(Ctl *c, const ShellCall *s, int pty, int status_fd, Error *e);
+int shell_call_on_pty(Ctl *c, const ShellCall *s, sd_bus_message *call, Error *e);
+
+#define SHELL_CALL_STATUS_MAX 1024
+
+/** shell_call_on_pipes() - make the call, with our three streams behind what it has, and pass them until the end
+ * @call:           taken
+ * @catch_signals:  makes a descriptor of signals that are for the command; NULL = none are
+ * @ret_status:     how it ended, as exit_status_parse() takes it
+ * Return: as streams_run(). */
+int shell_call_on_pipes(Ctl *c, sd_bus_message **call, int (*catch_signals)(Error *e),
+                        char ret_status[static SHELL_CALL_STATUS_MAX], Error *e);
