@@ -36,6 +36,15 @@ bool subvolume_is_top(int fd) {
         return ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &info) >= 0 && info.parent_id == 0;
 }
 
+int subvolume_get_id(int fd, uint64_t *ret) {
+        struct btrfs_ioctl_get_subvol_info_args info = {};
+
+        if (ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &info) < 0)
+                return -errno;
+        *ret = info.treeid;
+        return 0;
+}
+
 int subvolume_get_read_only(int fd, bool *ret) {
         uint64_t flags;
 

@@ -8,6 +8,8 @@
 bool subvolume_is(int fd);
 /** subvolume_is_top() - whether it is the one that all others of the file system are in */
 bool subvolume_is_top(int fd);
+/** subvolume_get_id() - the number of its tree, which no other one ever has. Return: 0 or -errno. */
+int subvolume_get_id(int fd, uint64_t *ret);
 /** subvolume_get_read_only() - the subvolume's own read-only flag. Return: 0 or -errno. */
 int subvolume_get_read_only(int fd, bool *ret);
 /** subvolume_set_read_only() - set or clear it. Return: 0 or -errno. */

@@ -21,6 +21,7 @@
 #define NOTE_MAX   (1024 * 1024)
 #define UNFINISHED ".#" /* before the name of a note that is being written */
 #define STEPS_MAX  10000
+#define OF_TREE    (UINT64_C(1) << 63) /* it is the number of a subvolume's tree */
 
 static const char kinds[_STEP_MAX + 1] = {
         [STEP_MOVE] = 'm', [STEP_REMOVE] = 'r', [STEP_SWAP] = 's', [STEP_LINK] = 'l'
@@ -63,6 +64,26 @@ static int look(const char *path, struct stat *st, Error *e) {
                        : error_set(e, errno, "cannot look at '%s': %m", path);
 }
 
+/* All subvolumes have one inode number: they are told apart by that of their tree. */
+static uint64_t identify(const char *path, const struct stat *st) {
+        uint64_t id;
+
+        if (!S_ISDIR(st->st_mode))
+                return st->st_ino;
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd >= 0 && subvolume_is(fd) && subvolume_get_id(fd, &id) >= 0 ? id | OF_TREE
+                                                                             : st->st_ino;
+}
+
+int transaction_identify(const char *path, uint64_t *ret, Error *e) {
+        struct stat st;
+        int r = look(path, &st, e);
+
+        if (r > 0)
+                *ret = identify(path, &st);
+        return r;
+}
+
 int transaction_move(Transaction *t, const char *from, const char *to, Error *e) {
         struct stat st, other;
         int r = look(from, &st, e);
@@ -86,9 +107,10 @@ int transaction_swap(Transaction *t, const char *from, const char *to, Error *e)
                 r = look(to, &other, e);
         if (r <= 0)
                 return r;
-        const Step step = {
-                .kind = STEP_SWAP, .inode = st.st_ino, .from = (char *) from, .to = (char *) to
-        };
+        const Step step = { .kind = STEP_SWAP,
+                            .inode = identify(from, &st),
+                            .from = (char *) from,
+                            .to = (char *) to };
         return transaction_add(t, &step) < 0 ? error_oom(e) : 1;
 }
 
@@ -197,7 +219,8 @@ static int set_immutable(const char *path, bool on) {
 static bool is_there(const Step *s, const char *path) {
         struct stat st;
 
-        return lstat(path, &st) >= 0 && st.st_ino == s->inode;
+        return lstat(path, &st) >= 0 &&
+               (st.st_ino == s->inode || ((s->inode & OF_TREE) && identify(path, &st) == s->inode));
 }
 
 static int do_swap(const Step *s, Error *e) {

@@ -44,6 +44,9 @@ int transaction_move(Transaction *t, const char *from, const char *to, Error *e)
 /** transaction_swap() - put what is at @from in place of what is at @to, which then is at @from
  * Return: 1; 0 nothing there, at one of them; -errno. */
 int transaction_swap(Transaction *t, const char *from, const char *to, Error *e);
+/** transaction_identify() - the number by which a step knows what is at @path now
+ * Return: 1; 0 nothing there; -errno. */
+int transaction_identify(const char *path, uint64_t *ret, Error *e);
 /** transaction_remove() - remove what is at @from, if there is something, with all that is in it
  * Return: 1; 0 nothing there; -errno. */
 int transaction_remove(Transaction *t, const char *from, Error *e);

@@ -60,16 +60,15 @@ static char *held_name(const Change *c) {
 
 /* Plans to give what is at @from the name @to, in place of what may have it. */
 static int plan_place(Change *c, const char *from, const char *to, bool force, Error *e) {
-        struct stat st;
+        uint64_t old = 0;
         int r = force ? transaction_swap(&c->first, from, to, e) : 0;
 
         if (r > 0) {
                 /* Which has that name by then. */
-                if (lstat(to, &st) < 0)
-                        return error_set(e, errno, "cannot look at '%s': %m", to);
-                const Step step = { .kind = STEP_REMOVE,
-                                    .inode = st.st_ino,
-                                    .from = (char *) from };
+                r = transaction_identify(to, &old, e);
+                if (r <= 0)
+                        return r < 0 ? r : error_set(e, ENOENT, "'%s' is gone", path_last(to));
+                const Step step = { .kind = STEP_REMOVE, .inode = old, .from = (char *) from };
                 return transaction_add(&c->last, &step) < 0 ? error_oom(e) : 0;
         }
         if (r == 0)
