@@ -297,7 +297,7 @@ def test_killed(harm):
         again = faults.plain(argv)
         assert again.returncode == 0, f"{call}: {again.stderr}"
         assert place.seen() == (after, []), call
-    assert killed > 20 // STRIDE
+    assert killed > KILLS // 2 // STRIDE
 
 
 def errors_of(name):
