@@ -23,6 +23,8 @@
 #define ZSTD_MAGIC      0xfd2fb528u
 #define ZSTD_HEADER_MAX 18 /* magic number included */
 #define ZSTD_BLOCK_MAX  ((uint64_t) 128 * 1024)
+/* Blocks do not say how long they are unpacked, and some writers make short ones. Few trees pack better than that. */
+#define ZSTD_RATIO      4
 #define LZ4_MAGIC       0x184d2204u
 #define SKIPPABLE_MAGIC 0x184d2a50u
 /* The most that deflate can make of a byte. */
@@ -127,7 +129,7 @@ static int skip_frame(Walk *w, const uint8_t head[static 8]) {
         return 1;
 }
 
-/* From the first block of a frame on. Packed ones are full, but for the last. Return: 1 that has an end; 0. */
+/* From the first block of a frame on. Return: 1 that has an end; 0. */
 static int walk_zstd_blocks(Walk *w, bool has_checksum, uint64_t *sum) {
         for (; w->steps < WALK_MAX; w->steps++) {
                 uint8_t b[3];
@@ -138,7 +140,9 @@ static int walk_zstd_blocks(Walk *w, bool has_checksum, uint64_t *sum) {
                 uint32_t type = head >> 1 & 3, size = head >> 3;
                 /* As it is, one byte again and again, packed. */
                 w->at += 3 + (type == 1 ? 1 : size);
-                *sum = add(*sum, type < 2 || head & 1 ? size : ZSTD_BLOCK_MAX);
+                *sum = add(*sum, type < 2 || head & 1
+                                         ? size
+                                         : MIN(ZSTD_BLOCK_MAX, (uint64_t) size * ZSTD_RATIO));
                 if (head & 1) {
                         w->at += has_checksum ? 4 : 0;
                         return 1;
