@@ -64,7 +64,9 @@ PACKERS = {
 @pytest.mark.parametrize("how", PACKERS)
 def test_archives(run, small, scratch, how):
     """Each packing says how long it is; what was begun is gone, and with more room it is no obstacle."""
-    tar(scratch / "x.tar")
+    # Where blocks do not say how long they are, those are believed that pack as well as a system does.
+    hard = how in ("zstd, a stream", "zstd, frames")
+    tar(scratch / "x.tar", data=random.Random(2).randbytes(1 << 22).hex().encode() if hard else TEXT)
     subprocess.run(PACKERS[how], shell=True, check=True, cwd=scratch)
     need, free, where = figures(run("import-tar", scratch / "x", "web", pool=small))
     assert SIZE * 0.95 <= need <= SIZE * 1.05 and 7 << 20 <= free <= 8 << 20 and where == f"{small} (tmpfs)"
